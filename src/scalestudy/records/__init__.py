@@ -1,0 +1,1 @@
+"""The files between the parts: their models, readers and writers. No torch."""

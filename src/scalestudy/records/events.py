@@ -1,0 +1,75 @@
+"""Event lines: one JSON object per line, appended and flushed, one file per rank.
+
+The grammar is declared here and every line is checked against it when it is read: a foreign or truncated line is named
+with its file and number, never guessed.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from scalestudy.errors import StudyError
+
+GRAMMAR: dict[str, frozenset[str]] = {
+    "start": frozenset({"run", "digest", "rank", "ranks", "host", "pid"}),
+    "resume": frozenset({"epoch", "step"}),
+    "epoch": frozenset({"epoch", "train_loss", "time_s"}),
+    "evaluation": frozenset({"epoch", "test_loss", "test_accuracy"}),
+    "checkpoint": frozenset({"epoch", "step"}),
+    "stop": frozenset({"reason", "epoch", "step"}),
+    "error": frozenset({"message"}),
+    "end": frozenset({"total_s"}),
+}
+"""Event name to the keys that it must have, beside ``event`` and ``time`` (Unix seconds)."""
+
+
+class EventLog:
+    """Appends event lines; each is flushed, so that a run cut short leaves a readable file."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _end_last_line(path)
+        self._stream = path.open("a", encoding="utf-8")
+
+    def write(self, event: str, **values: Any) -> None:
+        """Append one event. Raises KeyError for an undeclared event, ValueError for missing or extra keys."""
+        if values.keys() != GRAMMAR[event]:
+            raise ValueError(f"event {event}: keys {sorted(values)} are not {sorted(GRAMMAR[event])}")
+        self._stream.write(json.dumps({"event": event, "time": round(time.time(), 6), **values}) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+def _end_last_line(path: Path) -> None:
+    """End a line that a killed process left unfinished, so that the next event starts on a line of its own."""
+    if path.exists() and (content := path.read_bytes()) and not content.endswith(b"\n"):
+        with path.open("ab") as stream:
+            stream.write(b"\n")
+
+
+def read_events(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """All valid events of a file, and one line for each that is not, naming file and line.
+
+    Raises StudyError when the file cannot be read.
+    """
+    events, problems = [], []
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror or error}") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            event = json.loads(line)
+            missing = GRAMMAR[event["event"]] - event.keys()
+        except (ValueError, KeyError, TypeError):
+            problems.append(f"{path}:{number}: is not an event line")
+            continue
+        if missing:
+            problems.append(f"{path}:{number}: event {event['event']} lacks {', '.join(sorted(missing))}")
+        else:
+            events.append(event)
+    return events, problems

@@ -1,0 +1,74 @@
+"""Where everything lies below ``results/STUDY`` and ``reports/STUDY``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from scalestudy.spec.run import Run
+
+
+@dataclass(frozen=True)
+class StudyPaths:
+    """The files of one study."""
+
+    results: Path
+    """``results/STUDY``"""
+
+    @property
+    def study(self) -> Path:
+        """The plan: every run of the study."""
+        return self.results / "study.json"
+
+    def run(self, run_id: str) -> "RunPaths":
+        """The folder of a run."""
+        return RunPaths(self.results / "runs" / run_id)
+
+    @property
+    def parity(self) -> Path:
+        """Differences between strategies and the serial reference."""
+        return self.results / "parity.json"
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the CSV tables."""
+        return self.results / "tables"
+
+    @property
+    def report(self) -> Path:
+        """Every number the report prints."""
+        return self.results / "report.json"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, results: Path, run: Run) -> "RunPaths":
+        """The folder of this run below ``results/STUDY``."""
+        return StudyPaths(results).run(run.id)
+
+    @property
+    def run(self) -> Path:
+        """The run, whole."""
+        return self.folder / "run.json"
+
+    @property
+    def result(self) -> Path:
+        """What came of it."""
+        return self.folder / "result.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Resumable state."""
+        return self.folder / "checkpoints"
+
+    @property
+    def ranks(self) -> Path:
+        """Event lines, one file per rank."""
+        return self.folder / "ranks"
+
+    def events(self, rank: int) -> Path:
+        """Event lines of one rank."""
+        return self.ranks / f"rank{rank}.jsonl"

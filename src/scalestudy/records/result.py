@@ -1,0 +1,121 @@
+"""result.json: what came of a run."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from scalestudy.records.provenance import Provenance
+
+PHASES = (
+    "data",
+    "host_to_device",
+    "forward",
+    "backward",
+    "communication",
+    "waiting",
+    "optimizer",
+    "other",
+)
+"""The phases of a step in order; they add up to the step time. ``communication`` is what the device waits for
+communication alone (exposed), ``waiting`` what it waits for the slowest device."""
+
+
+class Record(BaseModel):
+    """A model of a record: keys that a later version adds are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+
+
+class Epoch(Record):
+    """One epoch. Times are those of the slowest rank, in seconds."""
+
+    epoch: int
+    """From 0."""
+    timed: bool
+    """False for the warm-up epochs, which enter no mean."""
+    train_loss: float
+    """Mean over the epoch's training images."""
+    test_loss: float
+    test_accuracy: float
+    """Fraction of the test images that are classified right."""
+    time_s: float
+    """Training alone, between two barriers."""
+    evaluation_s: float
+    images: int
+    """Training images of all devices."""
+    steps: int
+    foreign_load: float | None = None
+    """Share of the machine's CPU time that other processes took during the epoch (None: not measured)."""
+    parts: int = 1
+    """In how many pieces the epoch was trained; more than one after an interruption."""
+
+
+class DevicePhases(Record):
+    """Where one device's time went: seconds summed over all timed epochs; None where it was not measured."""
+
+    device: int
+    steps: int
+    time_s: float
+    """Step time summed over the timed epochs."""
+    data: float | None = None
+    host_to_device: float | None = None
+    forward: float | None = None
+    backward: float | None = None
+    communication: float | None = None
+    waiting: float | None = None
+    optimizer: float | None = None
+    other: float | None = None
+
+
+class Startup(Record):
+    """Seconds before the first step, apart from training."""
+
+    launch_s: float
+    """Process start to torch imported."""
+    data_s: float
+    build_s: float
+    """Model, strategy, optimizer and process group."""
+    warm_up_s: float
+    """Compilation and first-step costs on a scratch copy."""
+
+
+class LayerRow(Record):
+    """One row of the model's layer table."""
+
+    name: str
+    kind: str
+    output_shape: list[int]
+    """Without the batch dimension."""
+    parameters: int
+
+
+class Result(Record):
+    """What came of one run, whole."""
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    run_digest: str
+    outcome: Literal["completed", "failed"]
+    error: str | None = None
+    """One line, when it failed."""
+    implementation: str = ""
+    """What really ran, such as ``torch.nn.parallel.DistributedDataParallel (gloo)``."""
+    notes: list[str] = []
+    """Settings that the strategy had to change, such as an optimizer that is not fused."""
+    epochs: list[Epoch] = []
+    phases: list[DevicePhases] = []
+    startup: Startup | None = None
+    total_s: float = 0.0
+    """Wall-clock seconds from process start to the end of the last epoch, everything included."""
+    images_per_s: float | None = None
+    """Training images per second over the timed epochs."""
+    peak_memory_bytes: int | None = None
+    """Largest resident set (CPU) or allocated memory (GPU) of one rank."""
+    parameters: int = 0
+    gradient_bytes: int = 0
+    layers: list[LayerRow] = []
+    weights_sha256: str | None = None
+    """Digest of the final parameters and buffers: equal digests are bit-identical weights."""
+    resumed: int = 0
+    """How many times the run was taken up again after an interruption."""
+    provenance: Provenance | None = None

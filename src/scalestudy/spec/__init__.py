@@ -1,0 +1,1 @@
+"""What is studied: configuration models, cells and runs. Pure: no files but config.yaml, no clock, no torch."""

@@ -1,0 +1,97 @@
+"""Cells and runs: what one job does, whole."""
+
+import hashlib
+import json
+from typing import Literal
+
+from scalestudy.spec.base import SpecModel
+from scalestudy.spec.catalog import STRATEGIES
+from scalestudy.spec.config import ReportSpec, Scaling
+from scalestudy.spec.workload import Options, Workload
+
+SCHEMA_VERSION = 1
+
+
+class Cell(SpecModel):
+    """Workload x scaling x strategy x nodes x devices per node. Its repeats differ in the seed alone."""
+
+    workload: str
+    scaling: Scaling
+    strategy: str
+    nodes: int
+    devices_per_node: int
+
+    @property
+    def devices(self) -> int:
+        """All devices of the cell."""
+        return self.nodes * self.devices_per_node
+
+    @property
+    def layout(self) -> str:
+        """Nodes x devices per node, such as ``2x4``."""
+        return f"{self.nodes}x{self.devices_per_node}"
+
+    @property
+    def id(self) -> str:
+        """``WORKLOAD/SCALING/STRATEGY-NxD``, also the folder below ``runs/``."""
+        return f"{self.workload}/{self.scaling}/{self.strategy}-{self.layout}"
+
+
+class Run(SpecModel):
+    """One cell with one seed: the unit that is submitted, timed, retried and resumed. Written as run.json."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    study: str
+    cell: Cell
+    seed: int
+    workload: Workload
+    strategy_options: Options = {}
+    device: Literal["cpu", "cuda"]
+    cores_per_device: int
+    oversubscribed: bool
+    """More devices than the machine has: correctness only, no speedup."""
+    data_folder: str
+    """Folder of the prepared data set (see train/data/stage.py)."""
+
+    @property
+    def id(self) -> str:
+        """``WORKLOAD/SCALING/STRATEGY-NxD/seedK``."""
+        return f"{self.cell.id}/seed{self.seed}"
+
+    @property
+    def processes(self) -> int:
+        """Ranks of the run."""
+        counts = {"one": 1, "per_node": self.cell.nodes, "per_device": self.cell.devices}
+        return counts[STRATEGIES[self.cell.strategy].processes]
+
+    @property
+    def global_batch(self) -> int:
+        """Images per update over all devices."""
+        per_device = self.cell.scaling != "strong"
+        return self.workload.batch_size * (self.cell.devices if per_device else 1)
+
+    @property
+    def train_samples(self) -> int | None:
+        """Training images of an epoch over all devices (None: the whole data set)."""
+        if self.cell.scaling != "weak":
+            return self.workload.data.train
+        assert self.workload.weak_samples is not None  # refused while planning
+        return self.workload.weak_samples * self.cell.devices
+
+    @property
+    def digest(self) -> str:
+        """Hash of everything in run.json: two runs with one digest are the same work."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Study(SpecModel):
+    """All runs of one study and the settings that the analysis needs. Written as study.json."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str
+    runs: list[Run]
+    accuracy_margin: float
+    report: ReportSpec = ReportSpec()
+    skipped: list[str] = []
+    """Combinations that the study names but this machine cannot run, one line each with the reason."""
