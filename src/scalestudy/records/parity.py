@@ -23,7 +23,7 @@ class ParityRow(BaseModel):
     implementation: str
     steps: int
     gradient_error: float | None
-    """Largest relative difference of a gradient: ``|g - r| / |r|`` in the 2-norm over all parameters, over the steps."""
+    """Largest relative difference of a gradient over the steps: ``|g - r| / |r|``, 2-norm over all parameters."""
     parameter_error: float | None
     """Likewise of the parameters after the last step."""
     gradient_tolerance: float = GRADIENT_TOLERANCE

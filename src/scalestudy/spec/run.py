@@ -9,8 +9,6 @@ from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.config import ReportSpec, Scaling
 from scalestudy.spec.workload import Options, Workload
 
-SCHEMA_VERSION = 1
-
 
 class Cell(SpecModel):
     """Workload x scaling x strategy x nodes x devices per node. Its repeats differ in the seed alone."""
@@ -40,7 +38,7 @@ class Cell(SpecModel):
 class Run(SpecModel):
     """One cell with one seed: the unit that is submitted, timed, retried and resumed. Written as run.json."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     study: str
     cell: Cell
     seed: int
@@ -88,7 +86,7 @@ class Run(SpecModel):
 class Study(SpecModel):
     """All runs of one study and the settings that the analysis needs. Written as study.json."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     name: str
     runs: list[Run]
     accuracy_margin: float
