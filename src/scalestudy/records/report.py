@@ -47,10 +47,20 @@ class SpeedupRow(ReportModel):
     """Mean final test accuracy, a fraction."""
     base_time_s: float | None
     end_to_end_speedup: float | None
-    """Base's over this cell's wall-clock time of the whole run, start-up included."""
+    """Base's over this cell's median wall-clock time of the whole run, start-up included; under weak scaling times
+    the number of devices. Runs that were resumed do not enter it."""
     note: str = ""
     fastest: bool = False
-    """The shortest epoch of its workload and scaling."""
+    """The most images/s of its workload and scaling (the shortest epoch, unless the scaling is weak)."""
+    efficiency_low: float | None = None
+    efficiency_high: float | None = None
+    device_time_s: float | None = None
+    """Epoch time times devices."""
+    total_s: float | None = None
+    """Median wall-clock time of a whole run that was not resumed, start-up included."""
+    time_method: str = ""
+    """How the interval of the time was computed; empty: there is none."""
+    speedup_method: str = ""
 
 
 class AccuracyRow(ReportModel):
@@ -92,7 +102,8 @@ class PhaseRow(ReportModel):
     optimizer_s: float | None
     other_s: float | None
     price: float | None
-    """Total over the base's total: what an epoch costs in device time relative to the base."""
+    """Device time of an image over the base's: what training costs in device time relative to the base. None where
+    the cell has no speedup."""
 
 
 class RunRow(ReportModel):
@@ -207,6 +218,8 @@ class Counts(ReportModel):
     oversubscribed: int
     loaded: int
     """Completed runs in which other programs took more than 5 % of the machine."""
+    skipped: int = 0
+    """Combinations that the study names but this machine cannot run."""
 
 
 class EnvironmentRow(ReportModel):
@@ -214,6 +227,17 @@ class EnvironmentRow(ReportModel):
 
     item: str
     value: str
+    """Distinct values with the number of runs where there are several."""
+    conflict: bool = False
+    """The runs disagree on what should be the same for all of them."""
+
+
+class Method(ReportModel):
+    """How one kind of number and its interval were computed."""
+
+    quantity: str
+    method: str
+    source: str
 
 
 class ReportData(ReportModel):
@@ -243,5 +267,7 @@ class ReportData(ReportModel):
     headlines: list[Headline]
     sentences: list[Sentence]
     rules: list[Rule]
+    methods: list[Method] = []
+    """Statistical methods that the intervals of this report really used."""
     problems: list[str]
     """Damaged records and skipped combinations, one line each."""

@@ -7,6 +7,8 @@ needs torch. A user's own model or data set needs no entry: it is named by its i
 from dataclasses import dataclass
 from typing import Literal
 
+from scalestudy.spec.options import DDPOptions, SyntheticOptions
+
 
 @dataclass(frozen=True)
 class StrategyFacts:
@@ -53,7 +55,7 @@ STRATEGIES: dict[str, StrategyFacts] = {
         layout="any",
         replicated="One process per device, each with the whole model (DistributedDataParallel).",
         exchanged="Gradients, all-reduced in buckets while the backward pass runs.",
-        options=("bucket_mb", "gradient_as_bucket_view", "static_graph", "communication", "compression"),
+        options=tuple(DDPOptions.model_fields),
     ),
     "hybrid": StrategyFacts(
         title="Hybrid",
@@ -133,6 +135,6 @@ DATASETS: dict[str, DatasetFacts] = {
         train=50_000,
         test=10_000,
         synthetic=True,
-        options=("shape", "classes", "train", "test", "noise"),
+        options=tuple(SyntheticOptions.model_fields),
     ),
 }

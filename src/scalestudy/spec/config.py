@@ -1,28 +1,48 @@
 """config.yaml as models. How it is read and how its errors are worded stands in spec/reading.py."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from scalestudy.spec.base import SpecModel
-from scalestudy.spec.workload import Options, PositiveInt, Workload
+from scalestudy.spec.base import Flag, Number, PositiveInt, SpecModel
+from scalestudy.spec.workload import Options, Workload
 
 Scaling = Literal["strong", "epoch", "weak"]
-LAYOUT_PATTERN = r"^(auto|[1-9][0-9]*x[1-9][0-9]*)$"
-NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
+LAYOUT_PATTERN = r"^(auto|[1-9][0-9]{0,5}x[1-9][0-9]{0,5})$"
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,59}$"
 Layout = Annotated[str, Field(pattern=LAYOUT_PATTERN)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Flag = Annotated[bool, Field(strict=True)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)]
 
 
 class StrategyEntry(SpecModel):
     """One strategy of a study, with the layouts it runs on."""
 
     name: str
+    """``serial``, ``data_parallel``, ``ddp``, ``hybrid`` or ``hsdp``."""
     layouts: list[Layout] = Field(default=["auto"], min_length=1)
     """Nodes x devices per node, such as ``2x4``; ``auto``: all devices of the machine."""
     options: Options = {}
     """Settings of the strategy, see docs/strategies.md."""
+
+
+# A union picks its member by the kind of value, so that a wrong value gives one message and not one per member.
+# The tags stand in angle brackets because messages.py takes them out of the key again.
+def _number_or_word(value: Any) -> str:
+    return "<number>" if isinstance(value, int | float) and not isinstance(value, bool) else "<word>"
+
+
+def _name_or_entry(value: Any) -> str:
+    return "<entry>" if isinstance(value, dict | StrategyEntry) else "<name>"
+
+
+DeviceCount = Annotated[
+    Annotated[PositiveInt, Tag("<number>")] | Annotated[Literal["auto"], Tag("<word>")],
+    Discriminator(_number_or_word),
+]
+StrategyItem = Annotated[
+    Annotated[str, Tag("<name>")] | Annotated[StrategyEntry, Tag("<entry>")], Discriminator(_name_or_entry)
+]
 
 
 class MachineSpec(SpecModel):
@@ -32,8 +52,8 @@ class MachineSpec(SpecModel):
     """``auto``: GPUs where there are any, otherwise CPU cores."""
     nodes: PositiveInt = 1
     """Nodes; on one machine more than one is simulated by processes."""
-    devices_per_node: PositiveInt | Literal["auto"] = "auto"
-    """Devices of a node; ``auto``: counted on the machine that plans."""
+    devices_per_node: DeviceCount = "auto"
+    """Devices of a node; ``auto``: those of the machine that plans, shared out over its nodes."""
     cores_per_device: PositiveInt = 1
     """CPU cores that make one device when there are no GPUs."""
     oversubscribe: Flag = False
@@ -44,12 +64,19 @@ class ReportSpec(SpecModel):
     """The authors' own words; everything else in the report is measured."""
 
     title: str = ""
+    """Of the report; empty: made from the study's name."""
     subtitle: str = ""
+    """Below the title."""
     authors: list[str] = []
+    """One text per author."""
     course: str = ""
+    """Course or group, in the title block."""
     overview: str = ""
+    """A paragraph of yours in the overview."""
     discussion: str = ""
+    """A paragraph of yours in the discussion."""
     conclusion: str = ""
+    """A paragraph of yours in the conclusion."""
 
 
 class StorageSpec(SpecModel):
@@ -65,11 +92,21 @@ class StudySpec(SpecModel):
     """A named set of cells and seeds."""
 
     workloads: list[Name] = Field(min_length=1)
+    """Names from ``workloads``."""
     scalings: list[Scaling] = Field(default=["epoch"], min_length=1)
-    strategies: list[str | StrategyEntry] = Field(min_length=1)
-    seeds: list[Annotated[int, Field(ge=0, strict=True)]] = Field(min_length=1)
-    accuracy_margin: float = Field(default=0.01, gt=0, lt=1)
+    """What is held fixed as devices are added. ``strong``: the whole batch; ``epoch``: the batch per device and the
+    epochs; ``weak``: the batch and the images per device."""
+    strategies: list[StrategyItem] = Field(min_length=1)
+    """Strategies by name, or with ``name``, ``layouts`` and ``options``."""
+    seeds: list[Seed] = Field(min_length=1)
+    """One run of every cell per seed; intervals need at least two, better five."""
+    accuracy_margin: Number = Field(default=0.01, gt=0, lt=1)
     """Accuracies closer than this count as equivalent (fraction: 0.01 is one percentage point)."""
+
+    @property
+    def entries(self) -> list[StrategyEntry]:
+        """The strategies, those given by name alone with the default layouts."""
+        return [StrategyEntry(name=item) if isinstance(item, str) else item for item in self.strategies]
 
 
 class Config(SpecModel):
@@ -78,7 +115,12 @@ class Config(SpecModel):
     study: Name = "quick"
     """The study to run; ``--config study=NAME`` overrides it."""
     machine: MachineSpec = MachineSpec()
+    """What the study may use."""
     data: StorageSpec = StorageSpec()
+    """Where data sets are found and prepared."""
     report: ReportSpec = ReportSpec()
+    """Your own words in the report."""
     workloads: dict[Name, Workload] = Field(min_length=1)
+    """What can be trained, by a name of your choice."""
     studies: dict[Name, StudySpec] = Field(min_length=1)
+    """What is compared, by a name of your choice."""

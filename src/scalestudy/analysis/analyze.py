@@ -1,0 +1,98 @@
+"""From the records of a study to its tables and report.json."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from scalestudy.analysis.accuracy import accuracy_rows
+from scalestudy.analysis.cells import CellRuns, cells_of
+from scalestudy.analysis.collect import Collection, collect
+from scalestudy.analysis.curves import curve_rows
+from scalestudy.analysis.environment import commit_of, device_name, environment_problems, environment_rows, last_day
+from scalestudy.analysis.evidence import Evidence
+from scalestudy.analysis.headlines import headlines
+from scalestudy.analysis.methods import methods_used
+from scalestudy.analysis.phases import phase_problems, phase_rows
+from scalestudy.analysis.rules_record import is_loaded
+from scalestudy.analysis.sentences import rule_table, sentences
+from scalestudy.analysis.speedup import speedup_rows
+from scalestudy.analysis.tables import runs_csv, write_tables
+from scalestudy.analysis.workloads import strategy_rows, workload_facts
+from scalestudy.records.files import write_model
+from scalestudy.records.paths import StudyPaths
+from scalestudy.records.report import Counts, ReportData, RunRow
+
+
+def analyze(results: Path) -> ReportData:
+    """Analyze ``results/STUDY``: write ``tables/*.csv`` and ``report.json`` there and return the latter.
+
+    Raises StudyError when study.json is missing or damaged, or a file cannot be written. Every other damage is a line
+    in ``problems``.
+    """
+    data = report_data(collect(results))
+    paths = StudyPaths(results)
+    write_tables(paths, data)
+    write_model(paths.report, data)
+    return data
+
+
+def report_data(collection: Collection) -> ReportData:
+    """Everything that the report prints, computed from the collected runs."""
+    cells = cells_of(collection)
+    evidence = _evidence(collection, cells)
+    return ReportData(
+        study=collection.study.name,
+        words=collection.study.report,
+        date=last_day(collection.runs),
+        commit=commit_of(collection.runs),
+        data_sha256=hashlib.sha256(runs_csv(evidence.runs).encode()).hexdigest(),
+        device_name=evidence.device_name,
+        accuracy_margin=evidence.accuracy_margin,
+        counts=evidence.counts,
+        strategies=strategy_rows(cells),
+        workloads=list(evidence.workloads),
+        speedup=list(evidence.speedup),
+        accuracy=list(evidence.accuracy),
+        phases=list(evidence.phases),
+        curves=curve_rows(cells),
+        parity=list(evidence.parity),
+        runs=list(evidence.runs),
+        environment=list(evidence.environment),
+        headlines=headlines(evidence),
+        sentences=sentences(evidence),
+        rules=rule_table(),
+        methods=methods_used(evidence.speedup, evidence.accuracy),
+        problems=[*collection.problems, *phase_problems(cells), *environment_problems(evidence.environment)],
+    )
+
+
+def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
+    margin = collection.study.accuracy_margin
+    rows = [run.row for run in collection.runs]
+    return Evidence(
+        counts=_counts(rows, len(collection.study.skipped)),
+        speedup=speedup_rows(cells),
+        accuracy=accuracy_rows(cells, margin),
+        accuracy_margin=margin,
+        phases=phase_rows(cells),
+        parity=collection.parity,
+        runs=rows,
+        workloads=workload_facts(cells),
+        environment=environment_rows(collection.runs),
+        device_name=device_name(collection.runs),
+        cells=cells,
+    )
+
+
+def _counts(rows: Sequence[RunRow], skipped: int) -> Counts:
+    outcomes = [row.outcome for row in rows]
+    return Counts(
+        planned=len(rows),
+        completed=outcomes.count("completed"),
+        failed=outcomes.count("failed"),
+        missing=outcomes.count("missing"),
+        resumed=sum(row.resumed > 0 for row in rows),
+        oversubscribed=sum(row.oversubscribed for row in rows),
+        loaded=sum(is_loaded(row) for row in rows),
+        skipped=skipped,
+    )

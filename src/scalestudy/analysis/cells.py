@@ -1,0 +1,126 @@
+"""Runs grouped into cells, and the base of a cell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+from scalestudy.analysis.collect import CollectedRun, Collection, epoch_time_s, images_per_epoch
+from scalestudy.records.parity import ParityRow
+from scalestudy.records.result import Result
+from scalestudy.spec.run import Cell
+
+SHARED_BASE = ("epoch", "strong")
+"""Scalings whose base is the same run, planned once under either."""
+
+
+class CellKey(NamedTuple):
+    """What identifies a cell in every table."""
+
+    workload: str
+    scaling: str
+    strategy: str
+    nodes: int
+    devices: int
+
+
+class CellRow(Protocol):
+    """Any row of a table that is about one cell."""
+
+    @property
+    def workload(self) -> str: ...  # noqa: D102
+    @property
+    def scaling(self) -> str: ...  # noqa: D102
+    @property
+    def strategy(self) -> str: ...  # noqa: D102
+    @property
+    def nodes(self) -> int: ...  # noqa: D102
+    @property
+    def devices(self) -> int: ...  # noqa: D102
+
+
+def key_of(row: CellRow) -> CellKey:
+    """The key of the cell that the row is about."""
+    return CellKey(row.workload, row.scaling, row.strategy, row.nodes, row.devices)
+
+
+@dataclass(frozen=True)
+class CellRuns:
+    """A cell with all its planned runs."""
+
+    cell: Cell
+    runs: Sequence[CollectedRun]
+    wrong: str = ""
+    """Why the strategy does not compute what serial training computes; empty when no parity check says so."""
+
+    @property
+    def key(self) -> CellKey:
+        """The key of the cell."""
+        return key_of(self.cell)
+
+    @cached_property
+    def results(self) -> list[Result]:
+        """Records of the completed runs."""
+        return [run.result for run in self.runs if run.result is not None]
+
+    @cached_property
+    def times_s(self) -> list[float]:
+        """Epoch time of each completed run."""
+        return [epoch_time_s(result) for result in self.results]
+
+    @cached_property
+    def totals_s(self) -> list[float]:
+        """Wall-clock time of each completed run that was not resumed, start-up included."""
+        return [result.total_s for result in self.results if not result.resumed and result.total_s > 0]
+
+    @cached_property
+    def accuracies(self) -> list[float]:
+        """Final test accuracy of each completed run that has one."""
+        rows = [run.row for run in self.runs if run.result is not None]
+        return [row.accuracy for row in rows if row.accuracy is not None]
+
+    @property
+    def images(self) -> int:
+        """Training images of an epoch over all devices. Needs a completed run."""
+        return images_per_epoch(self.results[0])
+
+    @property
+    def oversubscribed(self) -> bool:
+        """Whether any run had more devices than the machine has."""
+        return any(run.run.oversubscribed for run in self.runs)
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether its time may stand in a ratio."""
+        return bool(self.results) and not self.oversubscribed and not self.wrong
+
+
+def cells_of(collection: Collection) -> list[CellRuns]:
+    """The cells of the study in the order of the plan."""
+    groups: dict[str, list[CollectedRun]] = {}
+    for run in collection.runs:
+        groups.setdefault(run.run.cell.id, []).append(run)
+    workloads = {run.run.cell.workload for run in collection.runs}
+    failed = [row for row in collection.parity if not row.passed]
+    return [CellRuns(runs[0].run.cell, runs, _wrong(runs[0].run.cell, failed, workloads)) for runs in groups.values()]
+
+
+def base_of(cell: Cell, cells: Sequence[CellRuns]) -> CellRuns | None:
+    """The serial cell that a cell is compared with: same workload, same scaling or one that shares the base."""
+    scalings: list[str] = [cell.scaling]
+    if cell.scaling in SHARED_BASE:
+        scalings += [other for other in SHARED_BASE if other != cell.scaling]
+    bases = [base for base in cells if base.cell.strategy == "serial" and base.cell.workload == cell.workload]
+    planned = [base for scaling in scalings for base in bases if base.cell.scaling == scaling]
+    completed = [base for base in planned if base.results]
+    return next(iter(completed or planned), None)
+
+
+def _wrong(cell: Cell, failed: Sequence[ParityRow], workloads: set[str]) -> str:
+    """A failed check counts for all layouts; one on a model outside the study counts for all workloads."""
+    for row in failed:
+        if row.strategy == cell.strategy and (row.workload == cell.workload or row.workload not in workloads):
+            return (
+                "parity check could not run" if row.gradient_error is None and row.error else "fails the parity check"
+            )
+    return ""

@@ -1,0 +1,89 @@
+"""What the jobs recorded about where and with what they ran."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from scalestudy.analysis.collect import CollectedRun
+from scalestudy.records.provenance import Provenance
+from scalestudy.records.report import EnvironmentRow
+
+Recorded = tuple[CollectedRun, Provenance]
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of the environment table."""
+
+    title: str
+    read: Callable[[Provenance], str]
+    uniform: bool = True
+    """All runs of a study should have the same value."""
+
+
+ITEMS = (
+    Item("Processor", lambda p: p.processor),
+    Item("Cores", lambda p: str(p.cores) if p.cores else "", uniform=False),
+    Item("Memory", lambda p: f"{p.memory_bytes / GIB:.1f} GiB" if p.memory_bytes else "", uniform=False),
+    Item("Accelerators", lambda p: ", ".join(sorted(set(p.accelerators)))),
+    Item("Operating system", lambda p: p.os),
+    Item("Kernel", lambda p: p.kernel),
+    Item("Python", lambda p: p.python),
+    Item("PyTorch", lambda p: p.torch),
+    Item("CUDA", lambda p: p.cuda),
+    Item("Communication", lambda p: p.backend, uniform=False),
+    Item("Threads per rank", lambda p: str(p.threads_per_rank), uniform=False),
+    Item("Memory allocator", lambda p: "told to keep freed memory" if p.malloc_tuned else "as the system has it"),
+    Item("scalestudy", lambda p: p.version),
+    Item("Source commit", lambda p: p.commit),
+)
+
+
+def environment_rows(runs: Sequence[CollectedRun]) -> list[EnvironmentRow]:
+    """One line per item that any run recorded; several values are listed with their number of runs."""
+    recorded = _recorded(runs)
+    hosts = sorted({host for _, provenance in recorded for host in provenance.hosts})
+    rows = [EnvironmentRow(item="Hosts", value=", ".join(hosts))]
+    rows += [_row(item.title, [item.read(provenance) for _, provenance in recorded], item.uniform) for item in ITEMS]
+    workloads = list(dict.fromkeys(run.run.cell.workload for run, _ in recorded))
+    for workload in workloads:
+        sums = [provenance.data_sha256 for run, provenance in recorded if run.run.cell.workload == workload]
+        rows.append(_row(f"Data of {workload} (SHA-256)", sums, uniform=True))
+    return [row for row in rows if row.value]
+
+
+def environment_problems(rows: Sequence[EnvironmentRow]) -> list[str]:
+    """One line for each item on which the runs disagree."""
+    return [f"runs disagree on {row.item}: {row.value}" for row in rows if row.conflict]
+
+
+def commit_of(runs: Sequence[CollectedRun]) -> str:
+    """The commit that the runs recorded, or all of them."""
+    return ", ".join(dict.fromkeys(provenance.commit for _, provenance in _recorded(runs) if provenance.commit))
+
+
+def last_day(runs: Sequence[CollectedRun]) -> str:
+    """ISO day on which the last run started, UTC; empty when none recorded it."""
+    return max((provenance.started for _, provenance in _recorded(runs)), default="")[:10]
+
+
+def device_name(runs: Sequence[CollectedRun]) -> str:
+    """What one device of the study is called."""
+    if any(run.run.device == "cuda" for run in runs):
+        return "GPU"
+    return "CPU device" if any(run.run.cores_per_device > 1 for run in runs) else "CPU core"
+
+
+def _recorded(runs: Sequence[CollectedRun]) -> list[Recorded]:
+    """The runs that left a record, with their provenance; also those that failed."""
+    records = [(run, run.result or run.failure) for run in runs]
+    return [(run, record.provenance) for run, record in records if record and record.provenance]
+
+
+def _row(title: str, values: Sequence[str], uniform: bool) -> EnvironmentRow:
+    counts = Counter(value for value in values if value)
+    if len(counts) <= 1:
+        return EnvironmentRow(item=title, value=next(iter(counts), ""))
+    listed = "; ".join(f"{value} ({count} {'run' if count == 1 else 'runs'})" for value, count in counts.most_common())
+    return EnvironmentRow(item=title, value=listed, conflict=uniform)

@@ -1,0 +1,97 @@
+"""speedup.csv: time, speedup and efficiency of every cell against its base."""
+
+from collections.abc import Sequence
+from statistics import fmean, median
+
+from scalestudy.analysis.cells import CellRuns, base_of
+from scalestudy.analysis.statistics import SMALLEST_N, Estimate, ratio, summarize
+from scalestudy.records.report import SpeedupRow
+
+OVERSUBSCRIBED = "more devices than cores: correctness only"
+
+
+def speedup_rows(cells: Sequence[CellRuns]) -> list[SpeedupRow]:
+    """One row per cell, in the order of the plan; the fastest of each workload and scaling is marked."""
+    rows = [_row(cell, base_of(cell.cell, cells)) for cell in cells]
+    best: dict[tuple[str, str], float] = {}
+    for row in rows:
+        if row.speedup is not None and row.images_per_s is not None:
+            group = (row.workload, row.scaling)
+            best[group] = max(best.get(group, 0.0), row.images_per_s)
+    return [
+        row.model_copy(update={"fastest": True})
+        if row.speedup is not None and row.images_per_s == best.get((row.workload, row.scaling))
+        else row
+        for row in rows
+    ]
+
+
+def _row(cell: CellRuns, base: CellRuns | None) -> SpeedupRow:
+    devices = cell.cell.devices
+    time = summarize(cell.times_s) if cell.results else None
+    obstacle = _obstacle(cell, base)
+    speedup = None if obstacle or base is None else _speedup(cell, base)
+    efficiency = speedup.scaled(1 / devices) if speedup else None
+    end_to_end = None if obstacle or base is None else _end_to_end(cell, base)
+    return SpeedupRow(
+        **cell.key._asdict(),
+        n=len(cell.results),
+        time_s=time.value if time else None,
+        time_low_s=time.low if time else None,
+        time_high_s=time.high if time else None,
+        speedup=speedup.value if speedup else None,
+        speedup_low=speedup.low if speedup else None,
+        speedup_high=speedup.high if speedup else None,
+        efficiency=efficiency.value if efficiency else None,
+        efficiency_low=efficiency.low if efficiency else None,
+        efficiency_high=efficiency.high if efficiency else None,
+        images_per_s=cell.images / time.value if time else None,
+        accuracy=fmean(cell.accuracies) if cell.accuracies else None,
+        base_time_s=float(median(base.times_s)) if base and base.results else None,
+        end_to_end_speedup=end_to_end,
+        device_time_s=time.value * devices if time else None,
+        total_s=float(median(cell.totals_s)) if cell.totals_s else None,
+        time_method=time.method if time else "",
+        speedup_method=speedup.method if speedup else "",
+        note=obstacle or _remark(cell, base, speedup),
+    )
+
+
+def _speedup(cell: CellRuns, base: CellRuns) -> Estimate:
+    """Base time over time; under weak scaling, where the work grows with the devices, times their number."""
+    if base is cell:
+        return Estimate(1.0)
+    return ratio(base.times_s, cell.times_s).scaled(_scale(cell))
+
+
+def _end_to_end(cell: CellRuns, base: CellRuns) -> float | None:
+    if not cell.totals_s or not base.totals_s:
+        return None
+    return float(median(base.totals_s) / median(cell.totals_s)) * _scale(cell)
+
+
+def _scale(cell: CellRuns) -> int:
+    return cell.cell.devices if cell.cell.scaling == "weak" else 1
+
+
+def _obstacle(cell: CellRuns, base: CellRuns | None) -> str:
+    """Why the cell has no speedup, or nothing."""
+    reasons = {
+        "no completed run": not cell.results,
+        cell.wrong: bool(cell.wrong),
+        OVERSUBSCRIBED: cell.oversubscribed,
+        "no base: no serial cell is planned": base is None,
+        "no base: no serial run completed": base is not None and not base.results,
+        "no base: the serial cell is not comparable": base is not None and not base.is_comparable,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _remark(cell: CellRuns, base: CellRuns | None, speedup: Estimate | None) -> str:
+    """What a reader should know of a speedup that exists."""
+    if base is cell or speedup is None or base is None:
+        return "base" if base is cell else ""
+    if speedup.low is not None:
+        return ""
+    fewer = "the base" if len(base.results) < SMALLEST_N <= len(cell.results) else "the cell"
+    return f"no interval: {fewer} has fewer than {SMALLEST_N} completed runs"

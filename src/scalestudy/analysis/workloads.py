@@ -1,0 +1,98 @@
+"""What the report says of the workloads and strategies of a study."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from scalestudy.analysis.cells import SHARED_BASE, CellRuns
+from scalestudy.records.report import StrategyRow, WorkloadFacts
+from scalestudy.spec.catalog import DATASETS, MODELS, STRATEGIES
+from scalestudy.spec.workload import OptimizerSpec, Workload
+
+OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+AUGMENTATIONS = {"none": "none", "crop_flip": "random crop after padding by 4, random horizontal flip"}
+
+
+def workload_facts(cells: Sequence[CellRuns]) -> list[WorkloadFacts]:
+    """One entry per workload, in the order of the plan."""
+    groups: dict[str, list[CellRuns]] = {}
+    for cell in cells:
+        groups.setdefault(cell.cell.workload, []).append(cell)
+    return [_facts(name, group) for name, group in groups.items()]
+
+
+def strategy_rows(cells: Sequence[CellRuns]) -> list[StrategyRow]:
+    """One row per strategy, in the order of the plan, with what really ran."""
+    rows = []
+    for name in dict.fromkeys(cell.cell.strategy for cell in cells):
+        ran = (run.row.implementation for cell in cells if cell.cell.strategy == name for run in cell.runs)
+        facts = STRATEGIES[name]
+        rows.append(
+            StrategyRow(
+                name=name,
+                title=facts.title,
+                replicated=facts.replicated,
+                exchanged=facts.exchanged,
+                implementations=[text for text in dict.fromkeys(ran) if text],
+            )
+        )
+    return rows
+
+
+def _facts(name: str, cells: Sequence[CellRuns]) -> WorkloadFacts:
+    spec = cells[0].runs[0].run.workload
+    base = _base(cells)
+    results = (base.results if base else []) or [result for cell in cells for result in cell.results]
+    example = results[0] if results else None
+    provenance = example.provenance if example else None
+    dataset = DATASETS.get(spec.data.name)
+    synthetic = dataset.synthetic if dataset else bool(provenance and provenance.data_synthetic)
+    data_title = dataset.title if dataset else (provenance.data_title if provenance else "") or spec.data.name
+    model = MODELS.get(spec.model.name)
+    model_title = model.title if model else spec.model.name.rpartition(":")[2]
+    base_time_s = float(median(base.times_s)) if base and base.results else None
+    return WorkloadFacts(
+        name=name,
+        title=_title(spec, model_title, data_title, synthetic),
+        data_title=data_title,
+        data_synthetic=synthetic,
+        model_title=model_title,
+        parameters=example.parameters if example else 0,
+        gradient_bytes=example.gradient_bytes if example else 0,
+        layers=example.layers if example else [],
+        optimizer=_optimizer(spec.optimizer),
+        batch_size=spec.batch_size,
+        epochs=spec.epochs,
+        untimed_epochs=spec.untimed_epochs,
+        train_images=base.images if base and base.results else _planned_images(spec),
+        augment=AUGMENTATIONS[spec.data.augment],
+        precision=spec.precision,
+        base_time_s=base_time_s,
+        base_images_per_s=base.images / base_time_s if base and base_time_s else None,
+    )
+
+
+def _base(cells: Sequence[CellRuns]) -> CellRuns | None:
+    """The serial cell on the whole data set; that of weak scaling only when there is no other."""
+    serial = [cell for cell in cells if cell.cell.strategy == "serial"]
+    serial.sort(key=lambda cell: (not cell.results, cell.cell.scaling not in SHARED_BASE))
+    return serial[0] if serial else None
+
+
+def _title(spec: Workload, model: str, data: str, synthetic: bool) -> str:
+    """How the report calls a workload; synthetic data is said wherever the name appears."""
+    title = spec.title or f"{model} ({'synthetic data' if synthetic else data})"
+    return f"{title} (synthetic data)" if synthetic and "synthetic" not in title.lower() else title
+
+
+def _optimizer(spec: OptimizerSpec) -> str:
+    parts = [OPTIMIZERS[spec.name], f"learning rate {spec.lr:g}"]
+    parts += [f"momentum {spec.momentum:g}"] if spec.momentum else []
+    parts += [f"weight decay {spec.weight_decay:g}"] if spec.weight_decay else []
+    return ", ".join(parts)
+
+
+def _planned_images(spec: Workload) -> int:
+    """Training images as the plan has them, for a study without a completed base; 0 when only the data would tell."""
+    dataset = DATASETS.get(spec.data.name)
+    whole = int(spec.data.options.get("train", dataset.train if dataset else 0))
+    return min(spec.data.train, whole) if spec.data.train and whole else spec.data.train or whole

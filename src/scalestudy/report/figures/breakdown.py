@@ -1,0 +1,143 @@
+"""Where the device time of an epoch goes: stacked bars in device-seconds, so that ideal scaling is a vertical line."""
+
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from scalestudy.records.report import PhaseRow, ReportData, WorkloadFacts
+from scalestudy.report import numbers
+from scalestudy.report.figures.style import (
+    GRAY,
+    Drawing,
+    Frame,
+    cell_label,
+    label_room,
+    panels,
+    shorten,
+    styled,
+    to_svg,
+    workload_label,
+)
+
+
+class Phase(NamedTuple):
+    """A phase of the step: its field, what the legend calls it, its color."""
+
+    field: str
+    title: str
+    color: str
+
+
+PHASES = (
+    Phase("forward_s", "forward", "#b8c4d0"),
+    Phase("backward_s", "backward", "#93a5b8"),
+    Phase("optimizer_s", "optimizer", "#71859b"),
+    Phase("other_s", "other", "#e2e5e9"),
+    Phase("data_s", "waiting for data", "#e69f00"),
+    Phase("host_to_device_s", "copy to device", "#f0e442"),
+    Phase("communication_s", "exposed communication", "#0072b2"),
+    Phase("waiting_s", "waiting for the slowest", "#cc79a7"),
+)
+ROW_IN, GAP = 0.155, 0.45
+
+
+def draw_breakdown(data: ReportData, scaling: str) -> Drawing | None:
+    """The breakdown figure, one panel per workload; None when no phase was timed."""
+    rows = [row for row in data.phases if row.scaling == scaling]
+    workloads = [facts for facts in data.workloads if any(row.workload == facts.name for row in rows)]
+    used = [phase for phase in PHASES if any(getattr(row, phase.field) for row in rows)]
+    if not workloads or not used:
+        return None
+    with styled():
+        members = {facts.name: [row for row in rows if row.workload == facts.name] for facts in workloads}
+        slots = max(_places(cells)[-1] + 1 for cells in members.values())
+        columns = min(2, len(workloads))
+        left = label_room(cell_label(data, row) for row in rows)
+        frame = Frame(left=left, right=0.05, top=0.5, bottom=0.42, across=left + 0.1, down=0.5)
+        figure, axes = panels(len(workloads), columns, ROW_IN * (slots + 0.3), frame)
+        for ax, facts in zip(axes, workloads, strict=True):
+            _panel(ax, data, members[facts.name], used)
+            ax.set_title(workload_label(facts))
+        for ax in axes[-columns:]:
+            ax.set_xlabel(_axis_label(data, scaling))
+        _legend(figure, used)
+        svg = to_svg(figure)
+    return Drawing("breakdown", scaling, "weak" if scaling == "weak" else "fixed", svg, _alt(data, workloads, rows))
+
+
+def _axis_label(data: ReportData, scaling: str) -> str:
+    unit = shorten(data.device_name, 20)
+    return f"{unit}-seconds per epoch" + (f" and {unit}" if scaling == "weak" else "")
+
+
+def _share(row: PhaseRow) -> int:
+    """By what the seconds are divided: under weak scaling the work grows with the devices."""
+    return row.devices if row.scaling == "weak" else 1
+
+
+def _places(rows: list[PhaseRow]) -> list[float]:
+    """Vertical places of the bars, with a gap between strategies."""
+    places, place = [], 0.0
+    for index, row in enumerate(rows):
+        if index:
+            place += 1 if row.strategy == rows[index - 1].strategy else 1 + GAP
+        places.append(place)
+    return places
+
+
+def _panel(ax: Axes, data: ReportData, rows: list[PhaseRow], phases: list[Phase]) -> None:
+    places = _places(rows)
+    base = next((row.total_s for row in rows if row.strategy == "serial"), None)
+    longest = max(row.total_s / _share(row) for row in rows)
+    ends = [0.0] * len(rows)
+    for phase in phases:
+        widths = [(getattr(row, phase.field) or 0.0) / _share(row) for row in rows]
+        ax.barh(places, widths, 0.76, ends, color=phase.color, edgecolor="white", linewidth=0.4)
+        ends = [end + width for end, width in zip(ends, widths, strict=True)]
+    for row, place, reached in zip(rows, places, ends, strict=True):
+        end = max(reached, row.total_s / _share(row))
+        if base and row.strategy != "serial":
+            factor = row.total_s / _share(row) / base
+            ax.text(end + 0.015 * longest, place, numbers.fixed(factor, 2) + "×", va="center", color=GRAY, size=6.8)
+    if base:
+        ax.axvline(base, color="black", linewidth=0.8, linestyle=":")
+    ax.set_yticks(places, [cell_label(data, row) for row in rows])
+    ax.set_ylim(places[-1] + 0.6, -0.6)
+    ax.set_xlim(0, longest * 1.16)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
+
+
+def _legend(figure: Figure, phases: list[Phase]) -> None:
+    handles = [Patch(color=phase.color, label=phase.title) for phase in phases]
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0, 1),
+        ncols=len(handles),
+        fontsize=6.8,
+        frameon=False,
+        handlelength=0.9,
+        handleheight=0.9,
+        columnspacing=1.1,
+        handletextpad=0.5,
+        borderpad=0,
+        borderaxespad=0,
+    )
+
+
+def _alt(data: ReportData, workloads: list[WorkloadFacts], rows: list[PhaseRow]) -> str:
+    parts = []
+    for facts in workloads:
+        cells = [
+            f"{cell_label(data, row)} {row.total_s:.3g} s, of it communication "
+            + ("not measured" if row.communication_s is None else f"{row.communication_s:.3g} s")
+            for row in rows
+            if row.workload == facts.name
+        ]
+        parts.append(f"{workload_label(facts)}: {'; '.join(cells)}")
+    return "Device-seconds per epoch by phase. " + ". ".join(parts) + "."

@@ -1,0 +1,96 @@
+"""Training loss over epochs: each parallel strategy over the band of the serial base, small multiples."""
+
+import math
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from scalestudy.records.report import CurveRow, ReportData, WorkloadFacts
+from scalestudy.report.figures.style import (
+    GRAY,
+    Drawing,
+    Frame,
+    cell_label,
+    look,
+    panels,
+    styled,
+    to_svg,
+    workload_label,
+)
+
+PANEL_HEIGHT_IN = 0.95
+FRAME = Frame(left=0.5, right=0.05, top=0.4, bottom=0.42, across=0.12, down=0.6)
+FEWEST_POINTS = 3
+"""With fewer epochs the points themselves are drawn."""
+
+
+def draw_curves(data: ReportData, scaling: str) -> Drawing | None:
+    """Rows are workloads, columns are strategies at their largest layout; None when nothing was trained."""
+    rows = [row for row in data.curves if row.scaling == scaling and row.train_loss]
+    strategies = [row.name for row in data.strategies if row.name in {curve.strategy for curve in rows}]
+    columns = [name for name in strategies if name != "serial"] or strategies
+    workloads = [facts for facts in data.workloads if any(row.workload == facts.name for row in rows)]
+    if not columns or not workloads:
+        return None
+    with styled():
+        figure, axes = panels(
+            len(workloads) * len(columns), len(columns), PANEL_HEIGHT_IN, FRAME, sharex="row", sharey="row"
+        )
+        for index, ax in enumerate(axes):
+            facts, strategy = workloads[index // len(columns)], columns[index % len(columns)]
+            members = [row for row in rows if row.workload == facts.name]
+            _panel(ax, data, members, strategy)
+            if index % len(columns) == 0:
+                ax.set_ylabel("Training loss")
+                ax.annotate(workload_label(facts), (0, 1), (0, 15), xycoords="axes fraction", textcoords="offset points",
+                            size=8, weight=600)  # fmt: skip
+            if index >= len(axes) - len(columns):
+                ax.set_xlabel("Epoch")
+        svg = to_svg(figure)
+    return Drawing("curves", scaling, "bands", svg, _alt(data, workloads, rows))
+
+
+def _panel(ax: Axes, data: ReportData, rows: list[CurveRow], strategy: str) -> None:
+    serial = next((row for row in rows if row.strategy == "serial"), None)
+    members = sorted((row for row in rows if row.strategy == strategy), key=lambda row: (row.devices, row.nodes))
+    drawn = [row for row in (serial, *members) if row is not None]
+    if serial is not None:
+        _curve(ax, serial, GRAY, 0.9, band=0.22, dash="-")
+    for row in members[:-1]:
+        if row is not serial:
+            _curve(ax, row, look(strategy).color, 0.5, band=0.0, dash="-")
+    if members and members[-1] is not serial:
+        _curve(ax, members[-1], look(strategy).color, 1.3, band=0.18, dash=look(strategy).dash)
+    if members:
+        ax.set_title(cell_label(data, members[-1]), color=look(strategy).color, size=7.5)
+    values = [value for row in drawn for value in (*row.low, *row.train_loss, *row.high) if math.isfinite(value)]
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+    if values and min(values) > 0:
+        _log_axis(ax)
+
+
+def _log_axis(ax: Axes) -> None:
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=12))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _curve(ax: Axes, row: CurveRow, color: str, width: float, *, band: float, dash: object) -> None:
+    epochs = range(1, len(row.train_loss) + 1)
+    marker = "o" if len(row.train_loss) < FEWEST_POINTS else None
+    if band and len(row.low) == len(row.high) == len(row.train_loss):
+        ax.fill_between(epochs, row.low, row.high, color=color, alpha=band, linewidth=0)
+    ax.plot(epochs, row.train_loss, color=color, linewidth=width, linestyle=dash, marker=marker)
+
+
+def _alt(data: ReportData, workloads: list[WorkloadFacts], rows: list[CurveRow]) -> str:
+    parts = []
+    for facts in workloads:
+        ends = [
+            f"{cell_label(data, row)} from {row.train_loss[0]:.3g} to {row.train_loss[-1]:.3g}"
+            for row in rows
+            if row.workload == facts.name
+        ]
+        parts.append(f"{workload_label(facts)}: {', '.join(ends)}")
+    return "Training loss from the first to the last epoch. " + ". ".join(parts) + "."

@@ -1,0 +1,87 @@
+"""Names at the ends of lines, placed so that they cover neither each other nor another line."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from matplotlib.axes import Axes
+
+Path = list[tuple[float, float]]
+"""A line: its points from left to right."""
+GAP = 8.5
+"""Distance between the middles of two names, in points."""
+CLEAR = 6.0
+"""Distance between a name and a line that counts as clear, in points."""
+LETTER = 3.9
+"""Mean width of a letter, in points."""
+SHIFTS = (0, 9, -9, 16, -16, 24, -24)
+"""Vertical shifts that are tried for a name inside the panel, in points."""
+
+
+def label_ends(ax: Axes, lines: Mapping[str, tuple[Path, str]], ideal: Path) -> None:
+    """Write each line's name in its color at its end. The axes' limits must be final."""
+    groups: dict[float, list[str]] = {}
+    for name, (path, _) in lines.items():
+        groups.setdefault(path[-1][0], []).append(name)
+    last = max(groups)
+    for end, names in groups.items():
+        heights = [_point(ax, *lines[name][0][-1])[1] for name in names]
+        placed = spread(heights, GAP)
+        for name, before, after in zip(names, heights, placed, strict=True):
+            path, color = lines[name]
+            others = [other for key, (other, _) in lines.items() if key != name] + [ideal]
+            shift = after - before if end == last else _free_shift(ax, name, path, others)
+            ax.annotate(name, path[-1], (6, shift), textcoords="offset points", va="center", color=color, weight=600)
+
+
+def _free_shift(ax: Axes, name: str, path: Path, others: Iterable[Path]) -> float:
+    """The first shift at which the name is clear of the other lines, or the best of them."""
+    x, y = _point(ax, *path[-1])
+    lines = [[_point(ax, *point) for point in other] for other in others]
+
+    def clearance(shift: float) -> float:
+        places = [x + 6 + step * LETTER * len(name) / 6 for step in range(7)]
+        distances = [
+            abs(y + shift - at) for line in lines for place in places if (at := _height(line, place)) is not None
+        ]
+        return min(distances, default=math.inf)
+
+    return next((shift for shift in SHIFTS if clearance(shift) >= CLEAR), max(SHIFTS, key=clearance))
+
+
+def _height(line: Sequence[tuple[float, float]], x: float) -> float | None:
+    """Height of a line at x, or None where it is not."""
+    for (x0, y0), (x1, y1) in zip(line, line[1:], strict=False):
+        if x0 <= x <= x1 and x1 > x0:
+            return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+    return None
+
+
+def _point(ax: Axes, x: float, y: float) -> tuple[float, float]:
+    """Where a point lies on the page, in points."""
+    right, up = ax.transData.transform((x, y)) * 72 / ax.figure.dpi
+    return float(right), float(up)
+
+
+def spread(positions: Sequence[float], gap: float) -> list[float]:
+    """The positions moved apart as little as needed, so that neighbors differ by at least ``gap``; order is kept."""
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
+    groups: list[list[int]] = []
+    for index in order:
+        groups.append([index])
+        while (
+            len(groups) > 1
+            and _center(groups[-1], positions) - _center(groups[-2], positions)
+            < gap * (len(groups[-1]) + len(groups[-2])) / 2
+        ):
+            last = groups.pop()
+            groups[-1] += last
+    placed = list(positions)
+    for group in groups:
+        for place, index in enumerate(group):
+            placed[index] = _center(group, positions) + gap * (place - (len(group) - 1) / 2)
+    return placed
+
+
+def _center(group: Iterable[int], positions: Sequence[float]) -> float:
+    members = [positions[index] for index in group]
+    return sum(members) / len(members)

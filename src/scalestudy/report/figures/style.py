@@ -1,0 +1,225 @@
+"""What all figures share: size, fonts, a color, marker and dash for each strategy, and how an SVG is written."""
+
+import io
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+
+from scalestudy.records.report import ReportData, WorkloadFacts
+from scalestudy.report.printable import FONTS
+
+WIDTH_IN = 6.38
+"""Width of the text on the page, in inches: figures are drawn at their final size."""
+GRAY, PALE, INK = "#4d4d4d", "#d9dce0", "#22242a"
+SCALINGS = ("strong", "epoch", "weak")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a strategy is drawn everywhere. Colors are Okabe and Ito's, which color-blind readers can tell apart."""
+
+    color: str
+    marker: str
+    dash: str | tuple[int, tuple[float, ...]]
+    filled: bool = True
+
+
+LOOKS = {
+    "serial": Look("#4d4d4d", "o", "-"),
+    "data_parallel": Look("#d55e00", "s", "--"),
+    "ddp": Look("#0072b2", "o", "-"),
+    "hybrid": Look("#009e73", "^", "-.", filled=False),
+    "hsdp": Look("#aa4a8a", "D", (0, (1, 1.2))),
+}
+OTHER_LOOK = Look("#8a6d00", "v", (0, (5, 1, 1, 1)))
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure."""
+
+    kind: str
+    """``scaling``, ``curves`` or ``breakdown``."""
+    scaling: str
+    form: str
+    """What the caption has to explain, such as ``lines`` or ``intervals``."""
+    svg: bytes
+    alt: str
+    """What it shows, for readers who cannot see it."""
+
+    @property
+    def name(self) -> str:
+        """File name without ending."""
+        return f"{self.kind}-{self.scaling}"
+
+
+class Cell(Protocol):
+    """Any row that names its cell."""
+
+    @property
+    def workload(self) -> str:
+        """Name of the workload."""
+
+    @property
+    def scaling(self) -> str:
+        """Kind of scaling."""
+
+    @property
+    def strategy(self) -> str:
+        """Name of the strategy."""
+
+    @property
+    def nodes(self) -> int:
+        """Nodes."""
+
+    @property
+    def devices(self) -> int:
+        """All devices."""
+
+
+def look(strategy: str) -> Look:
+    """How the strategy is drawn."""
+    return LOOKS.get(strategy, OTHER_LOOK)
+
+
+def scalings(data: ReportData) -> list[str]:
+    """The scalings of the study in their fixed order."""
+    found = {row.scaling for row in data.speedup} | {row.scaling for row in data.runs}
+    return [name for name in SCALINGS if name in found]
+
+
+def title_of(data: ReportData, strategy: str) -> str:
+    """What the report calls the strategy."""
+    return shorten(next((row.title for row in data.strategies if row.name == strategy), strategy), 16)
+
+
+def workload_label(facts: WorkloadFacts, length: int = 44) -> str:
+    """Title of a workload for a panel; synthetic data are named as such."""
+    synthetic = facts.data_synthetic and "synthetic" not in facts.title.lower()
+    mark = " (synthetic)" if synthetic else ""
+    return shorten(facts.title, length - len(mark)) + mark
+
+
+def shorten(text: str, length: int) -> str:
+    """At most so many characters on one line, with an ellipsis where something was left out."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def cell_label(data: ReportData, row: Cell) -> str:
+    """Strategy and layout, such as ``DDP 2×4``."""
+    return f"{title_of(data, row.strategy)} {row.nodes}×{row.devices // max(row.nodes, 1)}"
+
+
+def plural(word: str, count: int) -> str:
+    """The word for so many."""
+    return word if count == 1 else f"{word}s"
+
+
+@cache
+def _register_fonts() -> None:
+    for path in sorted(FONTS.glob("*.ttf")):
+        fontManager.addfont(path)
+
+
+RULES: dict[str, Any] = {
+    "font.family": ["Source Sans 3", "DejaVu Sans"],
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.titleweight": 600,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 7.5,
+    "axes.labelcolor": INK,
+    "axes.labelpad": 2.5,
+    "axes.edgecolor": "#777777",
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#e6e8eb",
+    "grid.linewidth": 0.5,
+    "grid.linestyle": "-",
+    "xtick.color": GRAY,
+    "ytick.color": GRAY,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "text.color": INK,
+    "text.parse_math": False,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.6,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "scalestudy",
+    "path.simplify": False,
+}
+"""Matplotlib settings. Mathematics is off: a workload's title may hold a dollar sign."""
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Matplotlib's defaults and then these rules, whatever the user's own matplotlibrc says."""
+    _register_fonts()
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # DejaVu Sans has no weight 600
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RULES)
+        yield
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Room around and between the panels, in inches. Fixed, so that panels of one kind line up on every page."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    across: float
+    """Between columns."""
+    down: float
+    """Between rows."""
+
+
+def panels(count: int, columns: int, height_in: float, frame: Frame, **options: Any) -> tuple[Figure, list[Axes]]:
+    """A figure with so many axes in rows; ``height_in`` is that of one axes. Axes left over are removed."""
+    rows = -(-count // columns)
+    height = frame.top + rows * height_in + (rows - 1) * frame.down + frame.bottom
+    width = (WIDTH_IN - frame.left - frame.right - (columns - 1) * frame.across) / columns
+    figure = Figure(figsize=(WIDTH_IN, height))
+    figure.subplots_adjust(
+        left=frame.left / WIDTH_IN,
+        right=1 - frame.right / WIDTH_IN,
+        top=1 - frame.top / height,
+        bottom=frame.bottom / height,
+        wspace=frame.across / width,
+        hspace=frame.down / height_in,
+    )
+    axes = figure.subplots(rows, columns, squeeze=False, **options).flatten().tolist()
+    for surplus in axes[count:]:
+        surplus.remove()
+    return figure, axes[:count]
+
+
+def label_room(labels: Iterable[str]) -> float:
+    """Inches that the longest of the labels takes at the common size, with a little air."""
+    return 0.14 + 0.052 * max(len(label) for label in labels)
+
+
+def to_svg(figure: Figure) -> bytes:
+    """The figure as SVG with text as text; the same bytes for the same figure."""
+    FigureCanvasSVG(figure)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    return stream.getvalue()

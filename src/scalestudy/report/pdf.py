@@ -1,0 +1,86 @@
+"""The PDF: report.json and the figures through Typst's compiler, which the `typst` package carries."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from scalestudy.errors import StudyError
+from scalestudy.records.files import write_bytes
+from scalestudy.records.report import ReportData
+from scalestudy.report.printable import FONTS, fallback_folder, printable
+
+if TYPE_CHECKING:
+    from scalestudy.report.figures import Drawing
+
+TEMPLATE = Path(__file__).parent / "template"
+STANDARDS = ["a-3a", "ua-1"]
+"""Archivable, with attachments, and accessible."""
+
+
+def write_pdf(data: ReportData, figures: "Sequence[Drawing]", runs_csv: Path, output: Path) -> None:
+    """Write the report: whole or not at all, and with the same bytes for the same data.
+
+    Raises StudyError in one line when runs.csv cannot be read, when Typst refuses, or when the file cannot be written.
+    """
+    try:
+        runs = runs_csv.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{runs_csv}: cannot be read: {error}") from error
+    write_bytes(output, compile_report(data, figures, runs, "pdf"))
+
+
+def render_pages(data: ReportData, figures: "Sequence[Drawing]", runs: str, ppi: float) -> list[bytes]:
+    """The pages as PNG pictures with so many pixels per inch."""
+    pages = compile_report(data, figures, runs, "png", ppi=ppi)
+    return pages if isinstance(pages, list) else [pages]
+
+
+def compile_report(
+    data: ReportData, figures: "Sequence[Drawing]", runs: str, form: Literal["pdf", "png"], **options: Any
+) -> Any:
+    """Compile the template. No text of the data is ever evaluated: all of it travels as JSON strings.
+
+    Raises StudyError with the first line of Typst's message.
+    """
+    import typst
+
+    if form == "pdf":
+        options |= {"pdf_standards": STANDARDS, "timestamp": _day(data.date)}
+    try:
+        return typst.compile(
+            str(TEMPLATE / "report.typ"),
+            root=str(TEMPLATE),
+            font_paths=[str(FONTS), str(fallback_folder())],
+            ignore_system_fonts=True,
+            format=form,
+            sys_inputs=_inputs(data, figures, runs),
+            **options,
+        )
+    except (typst.TypstError, RuntimeError, ValueError) as error:
+        message = str(getattr(error, "message", error)).strip().splitlines() or ["no message"]
+        raise StudyError(f"report.json of study {data.study}: Typst could not set the report: {message[0]}") from error
+
+
+def _inputs(data: ReportData, figures: "Sequence[Drawing]", runs: str) -> dict[str, str]:
+    from scalestudy.report.figures.style import LOOKS, OTHER_LOOK
+
+    drawn = [{"kind": f.kind, "scaling": f.scaling, "form": f.form, "svg": f.svg.decode(), "alt": f.alt} for f in figures]
+    colors = {name: look.color for name, look in LOOKS.items()} | {"other": OTHER_LOOK.color}
+    return {
+        "data": printable(data).model_dump_json(),
+        "source": data.model_dump_json(indent=1) + "\n",
+        "figures": json.dumps(drawn),
+        "colors": json.dumps(colors),
+        "runs": runs,
+    }
+
+
+def _day(iso: str) -> datetime:
+    """Midnight UTC of the study's day, so that the clock never enters the file; the epoch where there is none."""
+    try:
+        day = datetime.fromisoformat(iso)
+    except ValueError:
+        return datetime.fromtimestamp(0, tz=UTC)
+    return day.replace(tzinfo=UTC) if day.tzinfo is None else day.astimezone(UTC)

@@ -1,0 +1,269 @@
+"""What a configuration must keep beyond its models: one small function per rule, all listed in CHECKS.
+
+These rules need no machine; those that do stand in expand.py.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from scalestudy.spec.base import SpecModel
+from scalestudy.spec.catalog import DATASETS, MODELS, STRATEGIES
+from scalestudy.spec.config import Config, StrategyEntry, StudySpec
+from scalestudy.spec.imports import import_problem
+from scalestudy.spec.layouts import parse, unsuitable
+from scalestudy.spec.messages import Key, Problem, one_of, problems, show_value, suggestion
+from scalestudy.spec.options import DATASET_OPTIONS, MODEL_OPTIONS, STRATEGY_OPTIONS, NoOptions
+from scalestudy.spec.workload import DataSpec, Workload
+from scalestudy.spec.yaml_text import show_text
+
+Check = Callable[[Config], Iterator[Problem]]
+
+
+def train_images(data: DataSpec) -> int | None:
+    """Training images that a data set has, before ``train`` cuts it; None for a user's own data set."""
+    facts = DATASETS.get(data.name)
+    return _size(data, "train", facts.train, facts.options) if facts else None
+
+
+def test_images(data: DataSpec) -> int | None:
+    """Likewise the test images."""
+    facts = DATASETS.get(data.name)
+    return _size(data, "test", facts.test, facts.options) if facts else None
+
+
+def _size(data: DataSpec, part: str, known: int, options: tuple[str, ...]) -> int | None:
+    given = data.options.get(part, known) if part in options else known
+    return given if isinstance(given, int) else None
+
+
+def _workloads(config: Config) -> Iterator[tuple[Key, Workload]]:
+    for name, workload in config.workloads.items():
+        yield ("workloads", name), workload
+
+
+def _studies(config: Config) -> Iterator[tuple[Key, StudySpec]]:
+    for name, study in config.studies.items():
+        yield ("studies", name), study
+
+
+def _entries(config: Config) -> Iterator[tuple[Key, StrategyEntry]]:
+    for key, study in _studies(config):
+        for place, entry in enumerate(study.entries):
+            yield (*key, "strategies", place), entry
+
+
+def _trained(config: Config) -> Iterator[tuple[Key, StudySpec, str, Workload]]:
+    """Every workload of every study."""
+    for key, study in _studies(config):
+        for name in dict.fromkeys(study.workloads):
+            if name in config.workloads:
+                yield key, study, name, config.workloads[name]
+
+
+def _study_exists(config: Config) -> Iterator[Problem]:
+    if config.study not in config.studies:
+        yield Problem(("study",), _not_one_of(config.study, "study", list(config.studies)))
+
+
+def _workloads_exist(config: Config) -> Iterator[Problem]:
+    for key, study in _studies(config):
+        for place, name in enumerate(study.workloads):
+            if name not in config.workloads:
+                text = _not_one_of(name, "workload", list(config.workloads))
+                yield Problem((*key, "workloads", place), text)
+
+
+def _strategies_exist(config: Config) -> Iterator[Problem]:
+    for key, study in _studies(config):
+        for place, item in enumerate(study.strategies):
+            name = item if isinstance(item, str) else item.name
+            if name not in STRATEGIES:
+                where = (*key, "strategies", place) if isinstance(item, str) else (*key, "strategies", place, "name")
+                yield Problem(where, _not_one_of(name, "strategy", list(STRATEGIES)))
+
+
+def _names_known(config: Config) -> Iterator[Problem]:
+    for key, workload in _workloads(config):
+        for part, name, known in (("data", workload.data.name, DATASETS), ("model", workload.model.name, MODELS)):
+            if ":" in name or "." in name:
+                text = import_problem(name)
+            else:
+                kind = "data set" if part == "data" else "model"
+                text = None if name in known else _not_one_of(name, kind, list(known)) + _OR_PATH
+            if text:
+                yield Problem((*key, part, "name"), text)
+
+
+_OR_PATH = " A class or function of your own is given by its import path, package.module:Name"
+
+
+def _options_known(config: Config) -> Iterator[Problem]:
+    for key, entry in _entries(config):
+        if entry.name in STRATEGIES:
+            yield from _options(STRATEGY_OPTIONS, entry.name, entry.options, (*key, "options"))
+    for key, workload in _workloads(config):
+        data, model = workload.data, workload.model
+        if data.name in DATASETS:
+            yield from _options(DATASET_OPTIONS, data.name, data.options, (*key, "data", "options"))
+        if model.name in MODELS:
+            yield from _options(MODEL_OPTIONS, model.name, model.options, (*key, "model", "options"))
+
+
+def _options(models: dict[str, type[SpecModel]], name: str, options: dict[str, Any], key: Key) -> Iterator[Problem]:
+    model = models.get(name, NoOptions)
+    if model is NoOptions and options:
+        yield Problem((*key, next(iter(options))), f"unknown key; {name} has no options")
+        return
+    try:
+        model.model_validate(options)
+    except ValidationError as error:
+        yield from problems(error, model, key)
+
+
+def _options_finite(config: Config) -> Iterator[Problem]:
+    """Options of a user's own classes are free, but they must survive being written to run.json."""
+    for key, workload in _workloads(config):
+        for part, spec in (("data", workload.data), ("model", workload.model)):
+            for name, value in spec.options.items():
+                if not all(math.isfinite(number) for number in _floats(value)):
+                    yield Problem((*key, part, "options", name), f"found {show_value(value)}; must be a finite number")
+
+
+def _floats(value: Any) -> Iterator[float]:
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, list | dict):
+        for child in value.values() if isinstance(value, dict) else value:
+            yield from _floats(child)
+
+
+def _base_planned(config: Config) -> Iterator[Problem]:
+    for key, study in _studies(config):
+        if "serial" not in {entry.name for entry in study.entries}:
+            yield Problem((*key, "strategies"), "found no serial; must name it, every speedup is measured against it")
+
+
+def _nothing_twice(config: Config) -> Iterator[Problem]:
+    for key, study in _studies(config):
+        lists: dict[str, Sequence[object]] = {
+            "workloads": study.workloads,
+            "scalings": study.scalings,
+            "seeds": study.seeds,
+        }
+        for name, values in lists.items():
+            for place, value in _repeated(values):
+                yield Problem((*key, name, place), f"found {value} a second time; must be listed once")
+        for place, value in _repeated([entry.name for entry in study.entries]):
+            hint = "must be listed once, with all its layouts in one entry"
+            yield Problem((*key, "strategies", place), f"found {value} a second time; {hint}")
+    for key, entry in _entries(config):
+        for place, value in _repeated(entry.layouts):
+            yield Problem((*key, "layouts", place), f"found {value} a second time; must be listed once")
+
+
+def _repeated(values: Iterable[object]) -> Iterator[tuple[int, object]]:
+    seen = set()
+    for place, value in enumerate(values):
+        if value in seen:
+            yield place, value
+        seen.add(value)
+
+
+def _layouts_suit(config: Config) -> Iterator[Problem]:
+    for key, entry in _entries(config):
+        for place, layout in enumerate(entry.layouts):
+            if layout == "auto" or entry.name not in STRATEGIES:
+                continue
+            if text := unsuitable(entry.name, parse(layout)):
+                yield Problem((*key, "layouts", place), f"found {layout}; {text}")
+
+
+def _epochs_left_to_time(config: Config) -> Iterator[Problem]:
+    for key, workload in _workloads(config):
+        if workload.untimed_epochs >= workload.epochs:
+            right = f"must be less than epochs ({workload.epochs}), or nothing is left to time"
+            yield Problem((*key, "untimed_epochs"), f"found {workload.untimed_epochs}; {right}")
+        if workload.warmup_epochs > workload.epochs:
+            right = f"must be at most epochs ({workload.epochs})"
+            yield Problem((*key, "warmup_epochs"), f"found {show_value(workload.warmup_epochs)}; {right}")
+
+
+def _momentum_with_sgd(config: Config) -> Iterator[Problem]:
+    for key, workload in _workloads(config):
+        optimizer = workload.optimizer
+        if optimizer.name == "adam" and optimizer.momentum:
+            text = f"found {show_value(optimizer.momentum)} with adam; must be left out, it belongs to sgd"
+            yield Problem((*key, "optimizer", "momentum"), text)
+
+
+def _cuts_within_data(config: Config) -> Iterator[Problem]:
+    for key, workload in _workloads(config):
+        data = workload.data
+        for part, cut, there in (("train", data.train, train_images(data)), ("test", data.test, test_images(data))):
+            if cut and there and cut > there:
+                right = f"must be at most {there}, the {part} images of {data.name}"
+                yield Problem((*key, "data", part), f"found {cut}; {right}")
+
+
+def _batch_within_data(config: Config) -> Iterator[Problem]:
+    for key, workload in _workloads(config):
+        images = workload.data.train or train_images(workload.data)
+        if images and workload.batch_size > images:
+            right = f"must be at most {images}, the training images"
+            yield Problem((*key, "batch_size"), f"found {workload.batch_size}; {right}")
+        elif workload.accumulate > workload.batch_size:
+            right = f"must be at most batch_size ({workload.batch_size})"
+            yield Problem((*key, "accumulate"), f"found {workload.accumulate}; {right}")
+
+
+def _weak_samples_given(config: Config) -> Iterator[Problem]:
+    for key, study, name, workload in _trained(config):
+        if "weak" in study.scalings and workload.weak_samples is None:
+            text = f"missing; must be given for weak scaling in study {key[-1]}: training images per device"
+            yield Problem(("workloads", name, "weak_samples"), text)
+
+
+_ONE_PROCESS = ("data_parallel", "hybrid")
+
+
+def _one_process_limits(config: Config) -> Iterator[Problem]:
+    """torch.compile and SyncBatchNorm work on one device per process."""
+    for key, study, name, workload in _trained(config):
+        affected = [entry.name for entry in study.entries if entry.name in _ONE_PROCESS]
+        for setting in ("compile", "sync_batch_norm"):
+            if affected and getattr(workload, setting):
+                right = f"must be false, or the study without {' and '.join(affected)} (several devices in one process)"
+                yield Problem(("workloads", name, setting), f"found true in study {key[-1]}; {right}")
+
+
+def _not_one_of(found: str, kind: str, valid: Sequence[str]) -> str:
+    hint = suggestion(found, valid)
+    choices = "" if hint.startswith("must be") else f" Known: {one_of(valid).removeprefix('one of ')}."
+    return f"found {show_text(found)}, no {kind} of that name; {hint}{choices}"
+
+
+CHECKS: tuple[Check, ...] = (
+    _study_exists,
+    _workloads_exist,
+    _strategies_exist,
+    _names_known,
+    _options_known,
+    _options_finite,
+    _base_planned,
+    _nothing_twice,
+    _layouts_suit,
+    _epochs_left_to_time,
+    _momentum_with_sgd,
+    _cuts_within_data,
+    _batch_within_data,
+    _weak_samples_given,
+    _one_process_limits,
+)
+
+
+def violations(config: Config) -> list[Problem]:
+    """Everything that the rules find, each mistake once."""
+    return list(dict.fromkeys(problem for check in CHECKS for problem in check(config)))

@@ -1,0 +1,207 @@
+"""A study to its runs, on a given machine."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scalestudy.errors import StudyError
+from scalestudy.spec.catalog import STRATEGIES
+from scalestudy.spec.checks import train_images
+from scalestudy.spec.config import Config, Scaling, StrategyEntry, StudySpec
+from scalestudy.spec.data_key import prepared_key
+from scalestudy.spec.layouts import Layout, Machine, automatic, devices_per_node, parse
+from scalestudy.spec.messages import Key, Problem
+from scalestudy.spec.run import Cell, Run, Study
+from scalestudy.spec.workload import Workload
+
+
+def expand(config: Config, machine: Machine, study: str | None = None, source: str = "config.yaml") -> Study:
+    """All runs of a study (``None``: the one that ``config.study`` names).
+
+    Order: all cells with the first seed, then all with the second. A study that is interrupted, or looked at while it
+    runs, then has complete comparisons over fewer repeats, rather than all repeats of some cells and none of others;
+    and a slow drift of the machine falls on all cells alike.
+
+    Raises StudyError, one line for each mistake: more devices than there are, batches too small or too large for the
+    devices, settings that the devices do not have, and a study without runs.
+    """
+    name = study or config.study
+    if name not in config.studies:
+        raise StudyError(f"{source}: study: found {name}; must be one of {', '.join(config.studies)}")
+    planner = _Planner(config, machine, name)
+    cells = list(planner.cells())
+    if found := planner.problems or planner.all_cell_problems(cells):
+        raise StudyError("\n".join(dict.fromkeys(problem.line(source) for problem in found)))
+    runs = [planner.run(cell, seed) for seed in planner.study.seeds for cell in cells]
+    if not runs:
+        raise StudyError(
+            f"{source}: studies.{name}: found no run in it; must have at least one that this machine can do"
+        )
+    return Study(
+        name=name,
+        runs=runs,
+        accuracy_margin=planner.study.accuracy_margin,
+        report=config.report,
+        skipped=planner.skipped(cells),
+    )
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A cell and the places in the configuration that it came from."""
+
+    cell: Cell
+    entry: StrategyEntry
+    key: Key
+
+
+class _Planner:
+    """Resolves layouts once, then makes cells and runs of them."""
+
+    def __init__(self, config: Config, machine: Machine, name: str) -> None:
+        self.config = config
+        self.machine = machine
+        self.name = name
+        self.study: StudySpec = config.studies[name]
+        self.nodes = config.machine.nodes
+        self.devices = devices_per_node(config.machine, machine)
+        self.problems: list[Problem] = []
+        self._reasons: list[str] = []
+        self._layouts = [self._resolved(place, entry) for place, entry in enumerate(self.study.entries)]
+        self.problems = list(self._machine_problems()) or self.problems
+        folder = config.data.folder
+        used = {workload: config.workloads[workload] for workload in self.study.workloads}
+        self._folders = {name: f"{folder}/prepared/{prepared_key(workload.data)}" for name, workload in used.items()}
+
+    def _machine_problems(self) -> Iterator[Problem]:
+        spec, there = self.config.machine, self.machine.devices
+        if spec.oversubscribe or self.nodes * self.devices <= there:
+            return
+        key = "nodes" if spec.devices_per_node == "auto" else "devices_per_node"
+        text = f"found {getattr(spec, key)}, together {self.nodes * self.devices} devices; {self._too_many(there)}"
+        yield Problem(("machine", key), text)
+
+    def _too_many(self, there: int) -> str:
+        kind = {"cpu": "CPU device", "cuda": "GPU"}[self.machine.device]
+        return f"must be at most {there} {kind}{'s' * (there > 1)}, all that there are, or machine.oversubscribe true"
+
+    def _resolved(self, place: int, entry: StrategyEntry) -> list[tuple[Layout, Key]]:
+        """The layouts of an entry, each once; those that the machine lacks become problems or reasons."""
+        found: dict[Layout, Key] = {}
+        for item, text in enumerate(entry.layouts):
+            key: Key = ("studies", self.name, "strategies", place, "layouts", item)
+            layout = automatic(entry.name, self.nodes, self.devices) if text == "auto" else parse(text)
+            if layout is None:
+                title = STRATEGIES[entry.name].title
+                self._reasons.append(f"{title}: needs at least 2 devices, and this machine has 1")
+                continue
+            if text != "auto" and not self.config.machine.oversubscribe:
+                self.problems += self._beyond(layout, key, text)
+            found.setdefault(layout, key)
+        return list(found.items())
+
+    def _beyond(self, layout: Layout, key: Key, text: str) -> Iterator[Problem]:
+        devices = layout[0] * layout[1]
+        if devices > self.machine.devices:
+            yield Problem(key, f"found {text}, {devices} devices; {self._too_many(self.machine.devices)}")
+        elif layout[1] > self.devices:
+            yield Problem(key, f"found {text}; must be at most {self.devices} devices per node, as machine has it")
+
+    def cells(self) -> Iterator[_Planned]:
+        """By workload, scaling, strategy, layout."""
+        for workload in self.study.workloads:
+            for scaling in self.study.scalings:
+                for entry, layouts in zip(self.study.entries, self._layouts, strict=True):
+                    if entry.name == "serial" and self._base_stands(scaling):
+                        continue
+                    for (nodes, devices), key in layouts:
+                        cell = Cell(
+                            workload=workload,
+                            scaling=scaling,
+                            strategy=entry.name,
+                            nodes=nodes,
+                            devices_per_node=devices,
+                        )
+                        yield _Planned(cell, entry, key)
+
+    def _base_stands(self, scaling: Scaling) -> bool:
+        """On one device ``epoch`` and ``strong`` are the same run: it is planned under the first of the two."""
+        same = [one for one in self.study.scalings if one in ("epoch", "strong")]
+        return scaling in same[1:]
+
+    def all_cell_problems(self, cells: list[_Planned]) -> list[Problem]:
+        """One for each key: that of the cell with the most devices, which asks the most."""
+        strictest: dict[Key, Problem] = {}
+        for planned in sorted(cells, key=lambda planned: -planned.cell.devices):
+            for problem in self._cell_problems(planned):
+                strictest.setdefault(problem.key, problem)
+        return list(strictest.values())
+
+    def _cell_problems(self, planned: _Planned) -> Iterator[Problem]:
+        """What a cell asks of batch, data and devices that cannot be."""
+        cell = planned.cell
+        workload = self.config.workloads[cell.workload]
+        key: Key = ("workloads", cell.workload)
+        where = f"{cell.strategy} on {cell.devices} device{'s' * (cell.devices > 1)} under {cell.scaling} scaling"
+        yield from _share_problems(cell, workload, key, where)
+        yield from _size_problems(cell, workload, key, where)
+        if self.machine.device == "cpu" and workload.sync_batch_norm:
+            yield Problem((*key, "sync_batch_norm"), "found true on CPU devices; must be false, torch has it for GPUs")
+        if self.machine.device == "cpu" and planned.entry.options.get("communication") == "nccl":
+            text = "found nccl on CPU devices; must be auto, gloo or shared_memory"
+            yield Problem((*planned.key[:-2], "options", "communication"), text)
+        if self.machine.device == "cuda" and planned.entry.options.get("communication") == "shared_memory":
+            text = "found shared_memory on GPUs; must be auto, gloo or nccl"
+            yield Problem((*planned.key[:-2], "options", "communication"), text)
+
+    def run(self, planned: _Planned, seed: int) -> Run:
+        """The run of a cell with a seed."""
+        cell = planned.cell
+        return Run(
+            study=self.name,
+            cell=cell,
+            seed=seed,
+            workload=self.config.workloads[cell.workload],
+            strategy_options=planned.entry.options,
+            device=self.machine.device,
+            cores_per_device=self.config.machine.cores_per_device,
+            oversubscribed=cell.devices > self.machine.devices,
+            data_folder=self._folders[cell.workload],
+        )
+
+    def skipped(self, cells: list[_Planned]) -> list[str]:
+        """Why combinations are left out, and a warning when nothing parallel remains."""
+        lines = list(dict.fromkeys(self._reasons))
+        if all(planned.cell.strategy == "serial" for planned in cells):
+            lines.append("nothing parallel is left to compare: the report shows the serial base alone")
+        return lines
+
+
+def _share_problems(cell: Cell, workload: Workload, key: Key, where: str) -> Iterator[Problem]:
+    """Every device needs an image of each batch, and as many as its share is split into."""
+    batch, devices = workload.batch_size, cell.devices if cell.scaling == "strong" else 1
+    if batch < devices:
+        right = f"must be at least {devices}, one image per device for {where}"
+        yield Problem((*key, "batch_size"), f"found {batch}; {right}")
+    elif workload.accumulate > batch // devices:
+        right = f"must be at most {batch // devices}, the smallest share of a batch for {where}"
+        yield Problem((*key, "accumulate"), f"found {workload.accumulate}; {right}")
+
+
+def _size_problems(cell: Cell, workload: Workload, key: Key, where: str) -> Iterator[Problem]:
+    """The data set must have the images of an epoch, and an epoch at least one whole batch."""
+    there = train_images(workload.data)
+    if cell.scaling == "weak":
+        per_device = workload.weak_samples or 0
+        there = workload.data.train or there
+        if there and per_device * cell.devices > there:
+            right = f"must be at most {there // cell.devices}, since {where} share the {there} training images"
+            yield Problem((*key, "weak_samples"), f"found {per_device}; {right}")
+        elif workload.batch_size > per_device:
+            right = f"must be at most weak_samples ({per_device}), the training images per device"
+            yield Problem((*key, "batch_size"), f"found {workload.batch_size}; {right}")
+        return
+    images = workload.data.train or there
+    devices = 1 if cell.scaling == "strong" else cell.devices
+    if images and workload.batch_size * devices > images:
+        right = f"must be at most {images // devices} for {where}, since an epoch has {images} training images"
+        yield Problem((*key, "batch_size"), f"found {workload.batch_size}; {right}")

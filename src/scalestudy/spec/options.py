@@ -1,0 +1,47 @@
+"""Options of what the catalog names: one small model per strategy, model or data set that has any."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from scalestudy.spec.base import Flag, Number, PositiveInt, SpecModel
+
+
+class NoOptions(SpecModel):
+    """For what has no options: any key is unknown."""
+
+
+class DDPOptions(SpecModel):
+    """Options of the strategy ``ddp``."""
+
+    bucket_mb: Annotated[Number, Field(gt=0)] | None = None
+    """Size of a gradient bucket in MiB; left out: as torch chooses."""
+    gradient_as_bucket_view: Flag = True
+    """Let gradients share the buckets' memory."""
+    static_graph: Flag | None = None
+    """Tell DistributedDataParallel that every step is alike; left out: where nothing is accumulated."""
+    communication: Literal["auto", "gloo", "nccl", "shared_memory"] = "auto"
+    """What carries the gradients."""
+    compression: Literal["none", "fp16", "bf16", "powersgd"] = "none"
+    """Gradient-compression hook."""
+
+
+class SyntheticOptions(SpecModel):
+    """Options of the data set ``synthetic``."""
+
+    shape: Annotated[list[PositiveInt], Field(min_length=3, max_length=3)] = [3, 32, 32]
+    """Channels, height, width of an image."""
+    classes: Annotated[int, Field(ge=2, strict=True)] = 10
+    """Number of classes."""
+    train: PositiveInt = 50_000
+    """Training images."""
+    test: PositiveInt = 10_000
+    """Test images."""
+    noise: Number = Field(default=1.0, ge=0)
+    """Standard deviation of the noise around each class's pattern."""
+
+
+STRATEGY_OPTIONS: dict[str, type[SpecModel]] = {"ddp": DDPOptions}
+DATASET_OPTIONS: dict[str, type[SpecModel]] = {"synthetic": SyntheticOptions}
+MODEL_OPTIONS: dict[str, type[SpecModel]] = {}
+"""Name in the catalog to the model of its options; without an entry: none."""

@@ -1,0 +1,1 @@
+"""What trains: models, data, strategies, clock, checkpoint, loop. The only layer that imports torch."""

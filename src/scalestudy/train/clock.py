@@ -1,0 +1,146 @@
+"""Where the time of a step goes: marks taken with ``perf_counter_ns`` into arrays made before the epoch.
+
+A device's step is cut into laps, each ending with a mark; a lap's time goes to one phase. Ranks that reduce gradients
+also mark when their last gradient was ready and when the reduction was over: what lies between is exposed
+communication and waiting for the slowest rank, told apart after the epoch (see ``split_waiting``).
+"""
+
+from array import array
+from time import perf_counter_ns
+
+import numpy as np
+
+from scalestudy.records.result import PHASES
+
+DATA, HOST_TO_DEVICE, FORWARD, BACKWARD, COMMUNICATION, WAITING, OPTIMIZER, OTHER = range(len(PHASES))
+WIDTH = len(PHASES)
+
+
+class DeviceClock:
+    """Laps of one device over the steps of an epoch. Only the thread that drives the device writes to it."""
+
+    def __init__(self) -> None:
+        self._laps = array("q")
+        self._row = 0
+        self._last = 0
+
+    def start_epoch(self, steps: int) -> None:
+        """Make room for so many steps, all zero."""
+        self._laps = array("q", bytes(8 * WIDTH * steps))
+        self._row = -WIDTH
+
+    def start_step(self, now: int) -> None:
+        """Begin the next step at this time."""
+        self._row += WIDTH
+        self._last = now
+
+    def lap(self, phase: int, now: int | None = None) -> int:
+        """End a lap now; its time goes to the phase. Returns the time."""
+        if now is None:
+            now = perf_counter_ns()
+        self._laps[self._row + phase] += now - self._last
+        self._last = now
+        return now
+
+    def laps(self) -> np.ndarray:
+        """Nanoseconds, ``[steps, phases]``."""
+        return np.frombuffer(self._laps, dtype=np.int64).reshape(-1, WIDTH)
+
+
+class StepClock:
+    """The clocks of all devices of one process, and its reductions with other processes."""
+
+    measures_phases = True
+    """Whether laps tell where the time went."""
+
+    def __init__(self, devices: int) -> None:
+        self.devices = [DeviceClock() for _ in range(devices)]
+        self.arrived = 0
+        """When the last gradient of the current step was ready."""
+        self._begins = array("q")
+        self._arrivals = array("q")
+        self._leaves = array("q")
+        self._step = -1
+
+    def start_epoch(self, steps: int) -> None:
+        """Make room for so many steps."""
+        for clock in self.devices:
+            clock.start_epoch(steps)
+        self._begins = array("q", bytes(8 * (steps + 1)))
+        self._arrivals = array("q", bytes(8 * steps))
+        self._leaves = array("q", bytes(8 * (steps + 1)))
+        self._step = -1
+
+    def start_step(self) -> None:
+        """Begin the next step; it ends where the one after begins."""
+        now = perf_counter_ns()
+        self._step += 1
+        self._begins[self._step] = now
+        if not self._step:
+            self._leaves[0] = now
+        for clock in self.devices:
+            clock.start_step(now)
+
+    def optimizer_done(self) -> None:
+        """The update is over, on all devices of the process at once."""
+        now = perf_counter_ns()
+        for clock in self.devices:
+            clock.lap(OPTIMIZER, now)
+
+    def end_epoch(self) -> None:
+        """End the last step."""
+        self._begins[self._step + 1] = perf_counter_ns()
+
+    def reduced(self, arrived: int, left: int) -> None:
+        """The process had its gradients ready at ``arrived`` and those of all ranks at ``left``."""
+        self._arrivals[self._step] = arrived
+        self._leaves[self._step + 1] = left
+
+    @property
+    def steps(self) -> int:
+        """Steps begun in this epoch."""
+        return self._step + 1
+
+    def step_times(self) -> np.ndarray:
+        """Nanoseconds of each step, ``[steps]``."""
+        times: np.ndarray = np.diff(np.frombuffer(self._begins, dtype=np.int64)[: self.steps + 1])
+        return times
+
+    def approaches(self) -> np.ndarray:
+        """Nanoseconds from the end of one reduction to this process's arrival at the next, ``[steps]``.
+
+        All ranks leave a reduction together, so these spans compare between hosts whose clocks differ.
+        """
+        arrivals = np.frombuffer(self._arrivals, dtype=np.int64)[: self.steps]
+        spans: np.ndarray = arrivals - np.frombuffer(self._leaves, dtype=np.int64)[: self.steps]
+        return spans
+
+    def exposed(self) -> np.ndarray:
+        """Nanoseconds from arrival to departure, ``[steps]``: communication and waiting together."""
+        arrivals = np.frombuffer(self._arrivals, dtype=np.int64)[: self.steps]
+        spans: np.ndarray = np.frombuffer(self._leaves, dtype=np.int64)[1 : self.steps + 1] - arrivals
+        return spans
+
+
+def split_waiting(approaches: np.ndarray, own: int, exposed: np.ndarray) -> np.ndarray:
+    """How much of each step's exposed time rank ``own`` waited for the slowest rank, in nanoseconds.
+
+    ``approaches`` is ``[ranks, steps]``. A rank waits from its arrival to that of the last one; it cannot wait longer
+    than it was held, which bounds the error that unequal departures leave.
+    """
+    return np.clip(approaches.max(axis=0) - approaches[own], 0, exposed)
+
+
+def phase_seconds(clock: StepClock, device: int, waiting: np.ndarray | None) -> np.ndarray:
+    """Seconds of the phases of one device, summed over the epoch, ``[phases]``.
+
+    ``waiting`` (nanoseconds per step, from ``split_waiting``) is moved from communication to waiting. What no lap
+    covers is ``other``, so that the phases add up to the step time exactly.
+    """
+    laps = clock.devices[device].laps()[: clock.steps].copy()
+    if waiting is not None:
+        laps[:, COMMUNICATION] -= waiting
+        laps[:, WAITING] += waiting
+    laps[:, OTHER] = clock.step_times() - laps.sum(axis=1)
+    seconds: np.ndarray = laps.sum(axis=0) / 1e9
+    return seconds

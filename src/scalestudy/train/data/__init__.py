@@ -1,0 +1,1 @@
+"""Data sets: from their original files to batches on the device."""

@@ -1,0 +1,195 @@
+"""One rank of one run, from run.json to its part of the result."""
+
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter, time
+
+import torch
+from torch import nn
+
+from scalestudy.records.events import EventLog
+from scalestudy.records.files import write_model
+from scalestudy.records.paths import RunPaths
+from scalestudy.records.prepared import Prepared
+from scalestudy.records.result import LayerRow, Startup
+from scalestudy.spec.run import Run
+from scalestudy.train.checkpoint import Checkpoints
+from scalestudy.train.context import Context
+from scalestudy.train.control import Control, join_process_group
+from scalestudy.train.data.batches import EpochBatches, ResidentImages
+from scalestudy.train.data.tensors import load_meta, load_split
+from scalestudy.train.evaluation import OrderedBatches
+from scalestudy.train.loop import Progress, Trainer
+from scalestudy.train.mesh import Mesh
+from scalestudy.train.models.build import build_model, layer_table
+from scalestudy.train.optimizer import make_optimizer
+from scalestudy.train.outcome import make_result
+from scalestudy.train.processor import cores_of_devices, keep_freed_memory, pin_thread
+from scalestudy.train.progress import ProgressLine
+from scalestudy.train.ranks import Rank
+from scalestudy.train.seeding import seed_model
+from scalestudy.train.stopping import StopRequest
+from scalestudy.train.strategies.base import Strategy
+from scalestudy.train.strategies.make import make_strategy
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every rank of a run is given."""
+
+    run: Run
+    paths: RunPaths
+    title: str
+    """How the progress line calls the run."""
+    started: float
+    """Unix time at which the run's first process was started."""
+
+
+def run_rank(job: Job, rank: Rank) -> None:
+    """Train as one rank, to the end or until asked to stop; rank 0 writes the result.
+
+    Raises Stopped when asked to stop, StudyError and whatever training raises.
+    """
+    launched = time() - job.started
+    started = datetime.fromtimestamp(job.started, UTC)
+    malloc_tuned = keep_freed_memory()
+    context = make_context(job.run, rank)
+    begin = perf_counter()
+    prepared, batches = _load_data(job.run, context)
+    loaded = perf_counter()
+    control = Control(rank.ranks)
+    stop = StopRequest(control)
+    stop.listen()
+    if rank.ranks > 1:
+        join_process_group(rank.rank, rank.ranks, job.run.device, rank.init_method)
+    model, layers = _build_model(job.run, prepared, context)
+    strategy = make_strategy(context, model)
+    optimizer = make_optimizer(job.run.workload.optimizer, strategy.parameters(), strategy.fused_optimizer)
+    checkpoints = Checkpoints(job.paths.checkpoints, job.run.digest, rank.rank, control)
+    log = EventLog(job.paths.events(rank.rank))
+    _log_start(log, job, rank)
+    progress = _take_up(checkpoints, strategy, optimizer, log)
+    trainer = Trainer(
+        strategy=strategy,
+        optimizer=optimizer,
+        train=batches[0],
+        test=OrderedBatches(batches[1]),
+        test_images=len(batches[1]),
+        samples=job.run.train_samples or prepared.train,
+        control=control,
+        stop=stop,
+        checkpoints=checkpoints,
+        log=log,
+        line=ProgressLine(job.title, job.run.workload.epochs, quiet=rank.rank > 0),
+        progress=progress,
+        one_machine=rank.one_machine,
+    )
+    built = perf_counter()
+    if job.run.workload.compile and not progress.resumed:
+        trainer.warm_up()
+    startup = Startup(
+        launch_s=launched, data_s=loaded - begin, build_s=built - loaded, warm_up_s=perf_counter() - built
+    )
+    try:
+        trainer.run_to_end()
+        total_s = time() - job.started
+        log.write("end", total_s=total_s)
+        result = make_result(trainer, prepared, layers, startup, malloc_tuned, started, total_s)
+        if rank.rank == 0:
+            write_model(job.paths.result, result)
+        control.barrier()  # no rank leaves, and no state goes, before the result is written
+        checkpoints.remove()
+    finally:
+        strategy.close()
+        log.close()
+
+
+def make_context(run: Run, rank: Rank, dtype: torch.dtype = torch.float32) -> Context:
+    """Devices, cores and threads of this process."""
+    mesh = Mesh.of(run)
+    if rank.ranks != mesh.processes:
+        raise ValueError(f"{run.id} needs {mesh.processes} ranks, and was started with {rank.ranks}")
+    own = mesh.devices_of(rank.rank)
+    on_host = range(mesh.devices)
+    if not rank.one_machine:
+        node = mesh.node_of(rank.rank)
+        first = node * mesh.devices_per_node
+        own, on_host = range(own.start - first, own.stop - first), range(mesh.devices_per_node)
+    if run.device == "cuda":
+        devices = [torch.device("cuda", number) for number in own]
+        torch.cuda.set_device(devices[0])
+        cores: list[list[int]] = [[] for _ in own]
+    else:
+        devices = [torch.device("cpu") for _ in own]
+        cores = [[] for _ in own] if run.oversubscribed else cores_of_devices(own, on_host, run.cores_per_device)
+    pin_thread(cores[0])
+    torch.set_num_threads(run.cores_per_device)
+    return Context(run=run, rank=rank.rank, mesh=mesh, devices=devices, cores=cores, dtype=dtype)
+
+
+def _load_data(run: Run, context: Context) -> tuple[Prepared, tuple[EpochBatches, ResidentImages]]:
+    """The prepared data set on the process's first device."""
+    folder = Path(run.data_folder)
+    prepared = load_meta(folder)
+    data, channels_last = run.workload.data, run.workload.memory_format == "channels_last"
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    train = EpochBatches(
+        load_split(folder, "train", data.train),
+        mean=prepared.mean,
+        std=prepared.std,
+        augment=data.augment,
+        device=context.device,
+        dtype=context.dtype,
+        memory_format=layout,
+    )
+    test = ResidentImages(
+        load_split(folder, "test", data.test),
+        mean=prepared.mean,
+        std=prepared.std,
+        device=context.device,
+        dtype=context.dtype,
+        memory_format=layout,
+    )
+    return prepared, (train, test)
+
+
+def _build_model(run: Run, prepared: Prepared, context: Context) -> tuple[nn.Module, list[LayerRow]]:
+    """The model, the same on every rank, and its layer table."""
+    workload = run.workload
+    seed_model(run.seed)
+    model = build_model(workload.model, prepared.shape, len(prepared.classes))
+    layers = layer_table(model, prepared.shape)
+    if workload.sync_batch_norm:
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    layout = torch.channels_last if workload.memory_format == "channels_last" else torch.contiguous_format
+    model = model.to(device=context.device, dtype=context.dtype, memory_format=layout)  # type: ignore[call-overload]
+    if workload.compile:
+        model.compile()
+    return model, layers
+
+
+def _log_start(log: EventLog, job: Job, rank: Rank) -> None:
+    log.write(
+        "start",
+        run=job.run.id,
+        digest=job.run.digest,
+        rank=rank.rank,
+        ranks=rank.ranks,
+        host=platform.node(),
+        pid=os.getpid(),
+    )
+
+
+def _take_up(checkpoints: Checkpoints, strategy: Strategy, optimizer: torch.optim.Optimizer, log: EventLog) -> Progress:
+    """Progress from the last checkpoint, or none."""
+    state = checkpoints.load(strategy, optimizer)
+    if state is None:
+        return Progress()
+    progress = Progress(**state)
+    progress.resumed += 1
+    progress.parts += progress.step > 0
+    log.write("resume", epoch=progress.epoch, step=progress.step)
+    return progress

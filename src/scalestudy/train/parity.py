@@ -1,0 +1,149 @@
+"""Whether every strategy computes what serial training computes: in float64, step by step, on this machine.
+
+The reference is a plain loop in one process over the same shares, each with batch-norm buffers of its own, as
+DataParallel and DDP have them; for networks without batch norm also the plain loop over whole batches.
+"""
+
+import copy
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scalestudy.records.parity import GRADIENT_TOLERANCE, PARAMETER_TOLERANCE, ParityRow
+from scalestudy.spec.run import Run
+from scalestudy.train.clock import StepClock
+from scalestudy.train.context import Context
+from scalestudy.train.mesh import Mesh
+from scalestudy.train.optimizer import make_optimizer
+from scalestudy.train.strategies.base import Batches, Strategy
+
+STEPS = 10
+Shares = Literal["even", "uneven"]
+Reference = Literal["shards", "full_batch"]
+BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
+
+
+def batch_sizes(mesh: Mesh, shares: Shares, per_device: int = 4) -> list[int]:
+    """Images of each step: equal shares, or every step another size, with shares that differ and empty ones."""
+    even = mesh.devices * per_device
+    if shares == "even":
+        return [even] * STEPS
+    return [max(1, even - 1 - step % (even - 1)) if step % 3 else max(1, mesh.devices - 1) for step in range(STEPS)]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a training did: gradients of every step and the parameters after the last."""
+
+    gradients: list[list[Tensor]]
+    parameters: list[Tensor]
+
+
+def trace_strategy(strategy: Strategy, batches: Batches, sizes: Sequence[int]) -> Trace:
+    """Train the steps with a strategy. All ranks together; the trace is whole on every rank."""
+    optimizer = make_optimizer(strategy.context.run.workload.optimizer, strategy.parameters(), fused=False)
+    clock = StepClock(len(strategy.modules()))
+    clock.start_epoch(len(sizes))
+    gradients = []
+    for start, stop in _positions(sizes):
+        clock.start_step()
+        optimizer.zero_grad()
+        strategy.gradients(batches, start, stop, clock)
+        present = [
+            parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
+            for parameter in strategy.parameters()
+        ]
+        gradients.append([tensor.clone() for tensor in strategy.full_tensors(present)])
+        optimizer.step()
+    return Trace(gradients, [tensor.clone() for tensor in strategy.full_tensors(strategy.parameters())])
+
+
+def trace_reference(
+    run: Run, model: nn.Module, batches: Batches, mesh: Mesh, sizes: Sequence[int], reference: Reference
+) -> Trace:
+    """Train the same steps in a plain loop over the shares, or over whole batches."""
+    shards = mesh.devices if reference == "shards" else 1
+    replicas = [model] + [_replica(model) for _ in range(shards - 1)]
+    parameters = list(model.parameters())
+    optimizer = make_optimizer(run.workload.optimizer, parameters, fused=False)
+    gradients = []
+    for start, stop in _positions(sizes):
+        optimizer.zero_grad()
+        for number, replica in enumerate(replicas):
+            first, last = mesh.share(stop - start, number) if shards > 1 else (0, stop - start)
+            for piece in _pieces(start + first, start + last, run.workload.accumulate):
+                images, labels = batches.batch(*piece)
+                loss = functional.cross_entropy(replica(images), labels, reduction="sum") / (stop - start)
+                loss.backward()  # type: ignore[no-untyped-call]
+        present = [
+            parameter.grad if parameter.grad is not None else torch.zeros_like(parameter) for parameter in parameters
+        ]
+        gradients.append([gradient.clone() for gradient in present])
+        optimizer.step()
+    return Trace(gradients, [parameter.detach().clone() for parameter in parameters])
+
+
+def _replica(model: nn.Module) -> nn.Module:
+    """A copy with the same parameters and other buffers, made without the code that is under test."""
+    replica = copy.deepcopy(model)
+    for (name, parameter), _ in zip(model.named_parameters(), replica.parameters(), strict=True):
+        owner, _, own = name.rpartition(".")
+        setattr(replica.get_submodule(owner), own, parameter)
+    return replica
+
+
+def _positions(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    start = 0
+    for size in sizes:
+        yield start, start + size
+        start += size
+
+
+def _pieces(start: int, stop: int, count: int) -> Iterator[tuple[int, int]]:
+    """Neighboring pieces as gradient accumulation makes them."""
+    size = stop - start
+    count = min(count, size)
+    for piece in range(count):
+        yield start + size * piece // count, start + size * (piece + 1) // count
+
+
+def relative_error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+    """``|found - expected| / |expected|`` in the 2-norm over all tensors; infinite where a number is not finite."""
+    difference = sum(float(((f.cpu() - e.cpu()) ** 2).sum()) for f, e in zip(found, expected, strict=True))
+    size = sum(float((e.cpu() ** 2).sum()) for e in expected)
+    error = (difference**0.5) / (size**0.5) if size else difference**0.5
+    return error if error == error else float("inf")
+
+
+def has_batch_norm(model: nn.Module) -> bool:
+    """Whether the model normalizes over the batch, which makes shares differ from the full batch."""
+    return any(isinstance(module, BATCH_NORMS) and not isinstance(module, nn.SyncBatchNorm) for module in model.modules())
+
+
+def compare(
+    run: Run, strategy: Strategy, found: Trace, expected: Trace, reference: Reference, shares: Shares
+) -> ParityRow:
+    """One row of the table."""
+    gradient_error = max(
+        relative_error(step, right) for step, right in zip(found.gradients, expected.gradients, strict=True)
+    )
+    parameter_error = relative_error(found.parameters, expected.parameters)
+    return ParityRow(
+        workload=run.cell.workload,
+        strategy=run.cell.strategy,
+        nodes=run.cell.nodes,
+        devices=run.cell.devices,
+        reference=reference,
+        shares=shares,
+        implementation=strategy.implementation,
+        steps=len(found.gradients),
+        gradient_error=gradient_error,
+        parameter_error=parameter_error,
+        passed=gradient_error <= GRADIENT_TOLERANCE and parameter_error <= PARAMETER_TOLERANCE,
+    )

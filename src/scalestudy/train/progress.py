@@ -1,0 +1,50 @@
+"""What a person sees while a run trains: a line per epoch, and on a terminal the loss as it falls."""
+
+import sys
+from time import monotonic
+
+from torch import Tensor
+
+REFRESH_S = 0.5
+
+
+class ProgressLine:
+    """Prints for one run; only rank 0 has a talkative one."""
+
+    def __init__(self, title: str, epochs: int, quiet: bool = False) -> None:
+        self._title = title
+        self._epochs = epochs
+        self._quiet = quiet
+        self._live = not quiet and sys.stdout.isatty()
+        self._next = 0.0
+
+    @property
+    def live(self) -> bool:
+        """Whether the loss inside an epoch can be seen by anyone."""
+        return self._live
+
+    def step(self, epoch: int, step: int, steps: int, loss_sum: Tensor, samples: int) -> None:
+        """Refresh the line at most twice a second; reading the loss waits for nothing on a CPU."""
+        now = monotonic()
+        if now < self._next:
+            return
+        self._next = now + REFRESH_S
+        mean = loss_sum.item() / max(samples, 1)
+        self._show(f"epoch {epoch + 1}/{self._epochs}  step {step + 1}/{steps}  loss {mean:.4f}", end="\r")
+
+    def epoch(self, epoch: int, train_loss: float, accuracy: float, time_s: float, timed: bool) -> None:
+        """An epoch is over."""
+        warm_up = "" if timed else "  (warm-up)"
+        self._show(
+            f"epoch {epoch + 1}/{self._epochs}  loss {train_loss:.4f}  accuracy {accuracy:6.2%}  "
+            f"{time_s:.2f} s{warm_up}"
+        )
+
+    def say(self, text: str) -> None:
+        """Any other line."""
+        self._show(text)
+
+    def _show(self, text: str, end: str = "\n") -> None:
+        if not self._quiet:
+            clear = "\x1b[2K" if self._live else ""
+            print(f"{clear}{self._title}  {text}", end=end, flush=True)

@@ -1,0 +1,86 @@
+"""What a run records about where it ran."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+import scalestudy
+from scalestudy.records.prepared import Prepared
+from scalestudy.records.provenance import Provenance
+from scalestudy.train.context import Context
+from scalestudy.train.processor import available_cores
+
+SLURM_KEYS = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST", "SLURM_JOB_PARTITION")
+
+
+def collect(
+    context: Context,
+    prepared: Prepared,
+    hosts: list[str],
+    pinned: list[list[int]],
+    malloc_tuned: bool,
+    started: datetime,
+) -> Provenance:
+    """Everything of this machine and this software, as rank 0 sees it, with the hosts and cores of all ranks."""
+    gpus = [device for device in context.devices if device.type == "cuda"]
+    return Provenance(
+        hosts=sorted(set(hosts)),
+        processor=_processor(),
+        cores=len(available_cores()),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        accelerators=[torch.cuda.get_device_name(gpu) for gpu in gpus],
+        os=_operating_system(),
+        kernel=platform.release(),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        cuda=(torch.version.cuda or torch.version.hip or "") if gpus else "",
+        backend=dist.get_backend() if dist.is_initialized() else "",
+        threads_per_rank=torch.get_num_threads(),
+        pinned=pinned,
+        malloc_tuned=malloc_tuned,
+        version=scalestudy.__version__,
+        commit=_commit(),
+        data_sha256=prepared.sha256,
+        data_title=prepared.title,
+        data_synthetic=prepared.synthetic,
+        started=started.astimezone(UTC).isoformat(timespec="seconds"),
+        slurm={key: os.environ[key] for key in SLURM_KEYS if key in os.environ},
+    )
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _operating_system() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    except OSError:
+        return platform.system()
+
+
+def _commit() -> str:
+    """The commit of the source that runs, ``-dirty`` when tracked files were changed; empty outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+    try:
+        if not git("ls-files", Path(__file__).name):  # installed inside somebody else's checkout
+            return ""
+        return git("rev-parse", "--short=12", "HEAD") + ("-dirty" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""

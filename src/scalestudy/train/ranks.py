@@ -1,0 +1,64 @@
+"""Which rank this process is: told by torchrun or SLURM in the environment, or started here."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scalestudy.errors import StudyError
+
+PORT_BASE, PORT_SPAN = 20_000, 10_000
+"""Ports below the ephemeral range; the job id chooses one."""
+
+
+@dataclass(frozen=True)
+class Rank:
+    """One process of a run."""
+
+    rank: int
+    ranks: int
+    init_method: str
+    """Where the ranks meet, for torch.distributed."""
+    one_machine: bool
+    """Whether all ranks run here, simulated nodes included."""
+
+
+def rank_from_environment(environment: Mapping[str, str]) -> Rank | None:
+    """The rank that a launcher assigned to this process (torchrun's or SLURM's variables); None where there is none.
+
+    Raises StudyError when the variables contradict each other.
+    """
+    if "RANK" in environment and "WORLD_SIZE" in environment:
+        rank, ranks = _number(environment, "RANK"), _number(environment, "WORLD_SIZE")
+        address, port = environment.get("MASTER_ADDR", "127.0.0.1"), environment.get("MASTER_PORT", "29500")
+        local = _number(environment, "LOCAL_WORLD_SIZE") if "LOCAL_WORLD_SIZE" in environment else 0
+        return Rank(rank, ranks, f"tcp://{address}:{port}", one_machine=local == ranks)
+    if "SLURM_PROCID" in environment and "SLURM_STEP_ID" in environment:
+        rank, ranks = _number(environment, "SLURM_PROCID"), _number(environment, "SLURM_STEP_NUM_TASKS")
+        if ranks == 1:
+            return None
+        slurm_port = PORT_BASE + _number(environment, "SLURM_JOB_ID") % PORT_SPAN
+        address = environment.get("MASTER_ADDR") or _first_host(environment["SLURM_STEP_NODELIST"])
+        nodes = _number(environment, "SLURM_STEP_NUM_NODES")
+        return Rank(rank, ranks, f"tcp://{address}:{slurm_port}", one_machine=nodes == 1)
+    return None
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    try:
+        return int(environment[name])
+    except (KeyError, ValueError) as error:
+        found = environment.get(name, "nothing")
+        raise StudyError(f"environment variable {name}: found {found!r}; must be a whole number") from error
+
+
+def _first_host(nodelist: str) -> str:
+    """The first host of a SLURM node list such as ``n[01-04,7],login``."""
+    match = re.match(r"([^\[,]+)(?:\[([^\],-]+))?", nodelist)
+    if match is None:
+        try:
+            command = ["scontrol", "show", "hostnames", nodelist]
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
+        except (OSError, subprocess.SubprocessError, IndexError) as error:
+            raise StudyError(f"SLURM node list {nodelist!r}: cannot be read; set MASTER_ADDR") from error
+    return match[1] + (match[2] or "")

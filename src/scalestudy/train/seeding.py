@@ -1,0 +1,21 @@
+"""Random numbers that depend on seed, epoch and rank alone, so that a resumed run draws the same ones."""
+
+import hashlib
+
+import torch
+
+
+def seed_for(*parts: int | str) -> int:
+    """A 63-bit seed from the parts; different parts give unrelated seeds."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def seed_model(seed: int) -> None:
+    """Before the model is built: every strategy and rank starts from the same parameters."""
+    torch.manual_seed(seed_for("model", seed))
+
+
+def seed_epoch(seed: int, epoch: int, rank: int) -> None:
+    """At the start of an epoch, for layers that draw (dropout)."""
+    torch.manual_seed(seed_for("epoch", seed, epoch, rank))

@@ -1,0 +1,81 @@
+"""DDP: one process per device, gradients all-reduced in buckets while the backward pass runs."""
+
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from scalestudy.train.clock import StepClock
+from scalestudy.train.context import Context
+from scalestudy.train.strategies.base import Batches
+from scalestudy.train.strategies.processes import OneDevicePerProcess, mark_last_gradient
+
+
+class DDP(OneDevicePerProcess):
+    """``DistributedDataParallel``, with the options that spec/options.py lists.
+
+    Batch-norm buffers are not broadcast in every step: they do not enter training, and evaluation takes rank 0's.
+    """
+
+    def __init__(self, context: Context, model: nn.Module) -> None:
+        super().__init__(context, model)
+        options = context.run.strategy_options
+        self._wrapped = DistributedDataParallel(
+            model,
+            device_ids=[context.device.index] if context.device.type == "cuda" else None,
+            forward_sync_buffers=False,
+            bucket_cap_mb=options.get("bucket_mb"),
+            gradient_as_bucket_view=options.get("gradient_as_bucket_view", True),
+            static_graph=options.get("static_graph", context.run.workload.accumulate == 1),
+        )
+        communication = _communication(context)
+        if communication == "shared_memory":
+            self._share_memory()
+        compression = options.get("compression", "none")
+        if compression != "none":
+            _COMPRESSION[compression](self._wrapped)
+            communication += f", {compression} compression"
+        self.implementation = f"torch.nn.parallel.DistributedDataParallel ({communication})"
+        self._marked: StepClock | None = None
+
+    def _share_memory(self) -> None:
+        from scalestudy.train.shared_memory import SharedMemoryReduction
+
+        self._reduction = SharedMemoryReduction(self._wrapped)
+
+    def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        """This rank's share; backward returns when the gradients of all ranks are averaged."""
+        if self._marked is not clock:
+            mark_last_gradient(self.plain, clock)
+            self._marked = clock
+        return self.forward_backward(self._wrapped, batches, (start, stop), clock, self._wrapped.no_sync)
+
+
+def _communication(context: Context) -> str:
+    """How gradients travel: as configured, otherwise the fastest for the devices (docs/trainer.md)."""
+    choice = context.run.strategy_options.get("communication", "auto")
+    if choice != "auto":
+        return str(choice)
+    return "nccl" if context.device.type == "cuda" else "gloo"
+
+
+def _fp16(wrapped: DistributedDataParallel) -> None:
+    from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
+
+    wrapped.register_comm_hook(dist.group.WORLD, fp16_compress_hook)
+
+
+def _bf16(wrapped: DistributedDataParallel) -> None:
+    from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
+
+    wrapped.register_comm_hook(dist.group.WORLD, bf16_compress_hook)
+
+
+def _powersgd(wrapped: DistributedDataParallel) -> None:
+    from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
+
+    state = PowerSGDState(process_group=None, matrix_approximation_rank=2, start_powerSGD_iter=10)
+    wrapped.register_comm_hook(state, powerSGD_hook)
+
+
+_COMPRESSION = {"fp16": _fp16, "bf16": _bf16, "powersgd": _powersgd}
+"""Gradient compression by name; each registers a communication hook."""

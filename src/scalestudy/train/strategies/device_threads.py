@@ -1,0 +1,106 @@
+"""Gradients over the CPU devices of one process, with the time of each device. Shared by DataParallel and Hybrid."""
+
+from collections.abc import Iterable, Iterator
+from time import perf_counter_ns
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scalestudy.train.clock import BACKWARD, COMMUNICATION, DATA, FORWARD, WAITING, DeviceClock, StepClock
+from scalestudy.train.context import Context
+from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
+from scalestudy.train.strategies.threads import DeviceThreads, GradientSum, replicas_sharing_parameters
+
+Gradients = list[Tensor | None]
+
+
+class ThreadedDevices(Strategy):
+    """Computes gradients on one thread per device of this process and sums them in the order of the devices."""
+
+    def __init__(self, context: Context, model: nn.Module) -> None:
+        super().__init__(context, model)
+        count = len(context.devices)
+        self._replicas = replicas_sharing_parameters(model, count)
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._threads = DeviceThreads(context.cores, context.run.cores_per_device)
+        self._sum = GradientSum(self._parameters, count)
+
+    def modules(self) -> list[nn.Module]:
+        """One replica per device."""
+        return self._replicas
+
+    def evaluation_modules(self) -> list[nn.Module]:
+        """The replicas, all with the first one's buffers."""
+        buffers = list(self._replicas[0].buffers())
+        for replica in self._replicas[1:]:
+            for target, source in zip(replica.buffers(), buffers, strict=True):
+                target.copy_(source)
+        return self._replicas
+
+    def each_device(self, work: Iterable[Any]) -> Iterator[Any]:
+        """Run the tasks side by side."""
+        return iter(self._threads.run(list(work)))
+
+    def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        """Each device its share; then the sum, divided among the threads."""
+        context = self.context
+        shares = [context.mesh.share(stop - start, device) for device in context.device_numbers]
+        scale = 1.0 / (stop - start)
+        busy = [place for place, (first, last) in enumerate(shares) if last > first]
+        tasks = [
+            lambda place=place: self._compute(
+                place, batches, start + shares[place][0], start + shares[place][1], scale, clock.devices[place]
+            )
+            for place in busy
+        ]
+        results = self._threads.run(tasks) if tasks else []
+        self._wait(clock, range(len(shares)))
+        if not results:  # a batch smaller than the mesh: this process adds nothing
+            for parameter in self._parameters:
+                parameter.grad = torch.zeros_like(parameter)
+            return add_up([], context)
+        gradients = [gradient for _, gradient in results]
+        if len(gradients) > 1:
+            self._threads.run(self._sum.tasks(gradients))
+        for parameter, gradient in zip(self._parameters, gradients[0], strict=True):
+            parameter.grad = gradient
+        now = perf_counter_ns()
+        for laps in clock.devices:
+            laps.lap(COMMUNICATION, now)
+        return add_up([loss for loss, _ in results], context)
+
+    def _compute(
+        self, place: int, batches: Batches, start: int, stop: int, scale: float, laps: DeviceClock
+    ) -> tuple[Tensor, Gradients]:
+        """Loss and gradients of one device's share."""
+        total: Gradients = []
+        losses = []
+        for first, last in split(start, stop, self.context.run.workload.accumulate):
+            images, labels = batches.batch(first, last)
+            laps.lap(DATA)
+            loss = sum_loss(self.context, self._replicas[place], images, labels)
+            laps.lap(FORWARD)
+            pieces = torch.autograd.grad(loss * scale, self._parameters, allow_unused=True)
+            total = list(pieces) if not total else _add(total, pieces)
+            laps.lap(BACKWARD)
+            losses.append(loss.detach())
+        return add_up(losses, self.context), total
+
+    @staticmethod
+    def _wait(clock: StepClock, places: range) -> None:
+        """What lies between a device's own end and now it waited for the slowest."""
+        now = perf_counter_ns()
+        for place in places:
+            clock.devices[place].lap(WAITING, now)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.close()
+
+
+def _add(total: Gradients, pieces: tuple[Tensor | None, ...]) -> Gradients:
+    for target, piece in zip(total, pieces, strict=True):
+        if target is not None and piece is not None:
+            target.add_(piece)
+    return total

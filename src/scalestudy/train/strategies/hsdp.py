@@ -1,0 +1,60 @@
+"""HSDP: parameters, gradients and optimizer state sharded within a node, replicated across nodes (FSDP2)."""
+
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor
+
+from scalestudy.train.clock import StepClock
+from scalestudy.train.context import Context
+from scalestudy.train.strategies.base import Batches
+from scalestudy.train.strategies.processes import OneDevicePerProcess
+
+
+class HSDP(OneDevicePerProcess):
+    """``fully_shard`` on the 2-D mesh. FSDP2 gathers inside its own hooks, so communication is not told apart."""
+
+    separates_communication = False
+    owns_full_state = False
+
+    def __init__(self, context: Context, model: nn.Module) -> None:
+        if context.run.workload.memory_format == "channels_last":
+            model = model.to(memory_format=torch.contiguous_format)
+            context.notes.append(
+                "FSDP2 refuses channels-last parameters: images are channels-last, weights contiguous."
+            )
+        super().__init__(context, model)
+        if context.run.workload.optimizer.name == "sgd":
+            self.fused_optimizer = False
+            context.notes.append("FSDP2 refuses the fused SGD: updates run as foreach.")
+        mesh = context.mesh
+        device_mesh = init_device_mesh(
+            context.device.type, (mesh.nodes, mesh.devices_per_node), mesh_dim_names=("node", "device")
+        )
+        sharded = fully_shard(model, mesh=device_mesh)
+        assert isinstance(sharded, FSDPModule)
+        self._sharded = sharded
+        backend = "nccl" if context.device.type == "cuda" else "gloo"
+        self.implementation = f"torch.distributed.fsdp.fully_shard ({backend})"
+
+    @contextmanager
+    def _no_sync(self) -> Generator[None, None, None]:
+        self._sharded.set_requires_gradient_sync(False)
+        try:
+            yield
+        finally:
+            self._sharded.set_requires_gradient_sync(True)
+
+    def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        """This rank's share; parameters are gathered and gradients reduce-scattered on the way."""
+        return self.forward_backward(self.plain, batches, (start, stop), clock, self._no_sync)
+
+    def full_tensors(self, tensors: Iterable[Tensor]) -> list[Tensor]:
+        """Gathered over the shards."""
+        return [
+            tensor.full_tensor() if isinstance(tensor, DTensor) else tensor for tensor in map(Tensor.detach, tensors)
+        ]

@@ -1,0 +1,55 @@
+"""Hybrid: data parallel over the devices inside a node in one process, gradients all-reduced between nodes."""
+
+from time import perf_counter_ns
+
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from scalestudy.train.clock import COMMUNICATION, StepClock
+from scalestudy.train.context import Context
+from scalestudy.train.strategies.base import Batches
+from scalestudy.train.strategies.data_parallel import DataParallel
+from scalestudy.train.strategies.delegate import Delegate
+from scalestudy.train.strategies.threads import LARGE
+
+
+class Hybrid(Delegate):
+    """The course report's concept made real: DataParallel along the mesh's devices, all-reduce along its nodes."""
+
+    def __init__(self, context: Context, model: nn.Module) -> None:
+        super().__init__(DataParallel(context, model))
+        backend = "nccl" if context.device.type == "cuda" else "gloo"
+        self.implementation = f"{self.inner.implementation} in a node, all-reduce ({backend}) between nodes"
+        self.separates_communication = self.inner.separates_communication
+        if context.mesh.processes > 1:  # all start from rank 0's parameters
+            for tensor in [*model.parameters(), *model.buffers()]:
+                dist.broadcast(tensor.detach(), src=0)
+
+    def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        """The node's gradients from its devices, then their sum over the nodes."""
+        loss = self.inner.gradients(batches, start, stop, clock)
+        arrived = perf_counter_ns()
+        if self.context.mesh.processes > 1:
+            sum_over_ranks([parameter.grad for parameter in self.parameters() if parameter.grad is not None])
+        left = perf_counter_ns()
+        clock.reduced(arrived, left)
+        for laps in clock.devices:
+            laps.lap(COMMUNICATION, left)
+        return loss
+
+
+def sum_over_ranks(gradients: list[Tensor]) -> None:
+    """Sum tensors over all ranks in place: large ones where they lie, small ones together in one message."""
+    small = [gradient for gradient in gradients if gradient.numel() <= LARGE or not gradient.is_contiguous()]
+    works = [
+        dist.all_reduce(gradient, async_op=True) for gradient in gradients if not any(gradient is s for s in small)
+    ]
+    if small:
+        from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
+
+        flat = _flatten_dense_tensors(small)  # type: ignore[no-untyped-call]
+        dist.all_reduce(flat)
+        for gradient, total in zip(small, _unflatten_dense_tensors(flat, small), strict=True):  # type: ignore[no-untyped-call]
+            gradient.copy_(total)
+    for work in works:
+        work.wait()

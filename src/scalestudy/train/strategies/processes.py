@@ -1,0 +1,70 @@
+"""What strategies with several processes share: forward and backward of one device that ends in a reduction."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from time import perf_counter_ns
+
+import torch
+from torch import Tensor, nn
+
+from scalestudy.train.clock import BACKWARD, COMMUNICATION, DATA, FORWARD, StepClock
+from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
+
+
+class OneDevicePerProcess(Strategy):
+    """Backward passes of one device; the last of a step reduces gradients with the other ranks."""
+
+    def forward_backward(
+        self,
+        module: nn.Module,
+        batches: Batches,
+        positions: tuple[int, int],
+        clock: StepClock,
+        no_sync: Callable[[], AbstractContextManager[None]],
+    ) -> Tensor:
+        """Gradients of this rank's share of the batch at these positions, averaged over ranks by the module.
+
+        A rank without samples takes part with one that counts nothing, since its peers wait for it.
+        """
+        context, laps = self.context, clock.devices[0]
+        start, stop = positions
+        first, last = context.mesh.share(stop - start, context.rank)
+        weight = context.mesh.processes / (stop - start)  # the module divides by the number of ranks
+        pieces = split(start + first, start + last, context.run.workload.accumulate)
+        if not pieces:
+            pieces, weight = [(start, start + 1)], 0.0
+        losses = []
+        for number, piece in enumerate(pieces, start=1):
+            with nullcontext() if number == len(pieces) else no_sync():
+                images, labels = batches.batch(*piece)
+                laps.lap(DATA)
+                loss = sum_loss(context, module, images, labels)
+                laps.lap(FORWARD)
+                (loss * weight).backward()  # type: ignore[no-untyped-call]
+            if number < len(pieces):
+                laps.lap(BACKWARD)
+            losses.append(loss.detach())
+        left = perf_counter_ns()
+        if self.separates_communication:
+            laps.lap(BACKWARD, clock.arrived)
+            laps.lap(COMMUNICATION, left)
+            clock.reduced(clock.arrived, left)
+        else:
+            laps.lap(BACKWARD, left)
+        return add_up(losses, context) if weight else torch.zeros_like(losses[0])
+
+
+def mark_last_gradient(model: nn.Module, clock: StepClock) -> list[torch.utils.hooks.RemovableHandle]:
+    """Let the clock know when the backward pass has computed its last gradient.
+
+    That is a parameter of the first module that has any: backward passes end where forward passes begin.
+    """
+
+    def mark(_: Tensor) -> None:
+        clock.arrived = perf_counter_ns()
+
+    for module in model.modules():
+        own = [parameter for parameter in module.parameters(recurse=False) if parameter.requires_grad]
+        if own:
+            return [parameter.register_post_accumulate_grad_hook(mark) for parameter in own]  # type: ignore[no-untyped-call]
+    return []

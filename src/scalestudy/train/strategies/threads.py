@@ -1,0 +1,116 @@
+"""Data parallelism over the CPU devices of one process: the shared-memory twin of ``nn.DataParallel``.
+
+``nn.DataParallel`` does nothing without GPUs, and says nothing about it. Here every device is a persistent thread bound
+to its own cores. All devices read the same parameters, each has its own batch-norm buffers (as the replicas of
+DataParallel have), computes forward and ``autograd.grad`` on its share, and gradients are summed in the order of the
+devices, so that they are bitwise those of a serial loop over the same shares.
+"""
+
+import copy
+import threading
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scalestudy.train.processor import pin_thread
+
+Task = Callable[[], Any]
+LARGE = 1 << 16
+"""Gradients with more elements than this are summed in one piece per device."""
+
+
+class DeviceThreads:
+    """One thread per device; the first is the caller's own. Tasks of one call run side by side."""
+
+    def __init__(self, cores: Sequence[list[int]], threads_per_device: int) -> None:
+        self._threads_per_device = threads_per_device
+        self._tasks: list[SimpleQueue[Task | None]] = [SimpleQueue() for _ in cores[1:]]
+        self._done: SimpleQueue[tuple[int, Any, BaseException | None]] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, args=(place, own), name=f"device{place}", daemon=True)
+            for place, own in enumerate(cores[1:], start=1)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self, place: int, cores: list[int]) -> None:
+        pin_thread(cores)
+        torch.set_num_threads(self._threads_per_device)  # OpenMP keeps it per thread
+        queue = self._tasks[place - 1]
+        while (task := queue.get()) is not None:
+            try:
+                self._done.put((place, task(), None))
+            except BaseException as error:
+                self._done.put((place, None, error))
+
+    def run(self, tasks: Sequence[Task]) -> list[Any]:
+        """Run one task per device, the first on the calling thread. Raises what the first failing device raised."""
+        for queue, task in zip(self._tasks, tasks[1:], strict=False):
+            queue.put(task)
+        results: list[Any] = [None] * len(tasks)
+        errors: dict[int, BaseException] = {}
+        try:
+            results[0] = tasks[0]()
+        except BaseException as error:
+            errors[0] = error
+        for _ in tasks[1:]:
+            place, results_of, error_of = self._done.get()
+            results[place] = results_of
+            if error_of is not None:
+                errors[place] = error_of
+        if errors:
+            raise errors[min(errors)]
+        return results
+
+    def close(self) -> None:
+        """End the threads."""
+        for queue in self._tasks:
+            queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+
+def replicas_sharing_parameters(model: nn.Module, count: int) -> list[nn.Module]:
+    """The model and copies of it that hold the very same parameters but buffers of their own."""
+    shared = {id(parameter): parameter for parameter in model.parameters()}
+    return [model] + [copy.deepcopy(model, dict(shared)) for _ in range(count - 1)]
+
+
+class GradientSum:
+    """Sums the devices' gradients in the order of the devices, the work divided among the devices' threads."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter], devices: int) -> None:
+        self._pieces: list[list[tuple[int, int | None, int]]] = [[] for _ in range(devices)]
+        loads = [0] * devices
+        for index, parameter in enumerate(parameters):
+            rows = parameter.shape[0] if parameter.dim() else 1
+            if parameter.numel() > LARGE and rows >= devices:
+                edges = [rows * place // devices for place in range(devices + 1)]
+                for place in range(devices):
+                    self._pieces[place].append((index, edges[place], edges[place + 1] - edges[place]))
+                    loads[place] += parameter.numel() // devices
+            else:
+                place = loads.index(min(loads))
+                self._pieces[place].append((index, None, 0))
+                loads[place] += parameter.numel()
+
+    def tasks(self, gradients: Sequence[Sequence[Tensor | None]]) -> list[Task]:
+        """One task per thread; after all of them ``gradients[0]`` holds the sums."""
+        return [lambda pieces=pieces: self._add(pieces, gradients) for pieces in self._pieces]  # type: ignore[misc]
+
+    @staticmethod
+    def _add(pieces: list[tuple[int, int | None, int]], gradients: Sequence[Sequence[Tensor | None]]) -> None:
+        for index, start, length in pieces:
+            total = gradients[0][index]
+            if total is None:  # a parameter that the loss does not depend on
+                continue
+            for other in gradients[1:]:
+                term = other[index]
+                assert term is not None  # devices run the same model
+                if start is None:
+                    total.add_(term)
+                else:
+                    total.narrow(0, start, length).add_(term.narrow(0, start, length))

@@ -1,0 +1,154 @@
+"""Intervals against scipy's own tests, against their definitions, and by how often they hold the truth."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from scalestudy.analysis.statistics import (
+    LOG_T,
+    ORDER_STATISTICS,
+    WELCH_LOG,
+    Estimate,
+    is_equivalent,
+    mean_difference,
+    ratio,
+    summarize,
+)
+
+FIRST = [1.71, 1.65, 1.82, 1.69, 1.74]
+SECOND = [3.31, 3.05, 3.22, 3.40]
+times = st.floats(min_value=1e-3, max_value=1e3)
+
+
+@pytest.mark.parametrize("n", [6, 7, 8, 9, 10, 15, 30, 31, 100])
+def test_order_statistics_interval_is_that_of_scipys_quantile_test(n):
+    values = np.random.default_rng(n).lognormal(size=n)
+    expected = stats.quantile_test(values, q=np.median(values), p=0.5).confidence_interval(0.95)
+    found = summarize(values.tolist())
+    assert (found.low, found.high) == (expected.low, expected.high)
+    assert found.value == np.median(values)
+    assert found.method == ORDER_STATISTICS
+
+
+def test_with_six_values_the_interval_is_the_full_range():
+    assert summarize([6.0, 1.0, 5.0, 2.0, 4.0, 3.0]) == Estimate(3.5, 1.0, 6.0, ORDER_STATISTICS)
+
+
+@pytest.mark.parametrize("n", [3, 4, 5])
+def test_few_values_get_the_t_interval_of_their_logarithms(n):
+    logs = np.log(FIRST[:n])
+    low, high = stats.t.interval(0.95, n - 1, loc=logs.mean(), scale=stats.sem(logs))
+    found = summarize(FIRST[:n])
+    assert (found.low, found.high) == pytest.approx((math.exp(low), math.exp(high)), rel=1e-12)
+    assert found.method == LOG_T
+
+
+@pytest.mark.parametrize("values", [[2.0], [2.0, 4.0]])
+def test_one_or_two_values_get_a_median_and_no_interval(values):
+    assert summarize(values) == Estimate(sum(values) / len(values))
+
+
+def test_ratio_interval_is_scipys_welch_interval_of_the_logarithms():
+    expected = stats.ttest_ind(np.log(FIRST), np.log(SECOND), equal_var=False).confidence_interval(0.95)
+    found = ratio(FIRST, SECOND)
+    assert found.value == pytest.approx(1.71 / 3.265)
+    assert (found.low, found.high) == pytest.approx((math.exp(expected.low), math.exp(expected.high)), rel=1e-10)
+    assert found.method == WELCH_LOG
+
+
+def test_difference_interval_is_scipys_welch_interval_at_ninety_percent():
+    expected = stats.ttest_ind(FIRST, SECOND, equal_var=False).confidence_interval(0.90)
+    found = mean_difference(FIRST, SECOND)
+    assert found.value == pytest.approx(np.mean(FIRST) - np.mean(SECOND))
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-10)
+
+
+@pytest.mark.parametrize(("first", "second"), [(2, 5), (5, 2), (1, 1)])
+def test_a_sample_of_fewer_than_three_leaves_ratio_and_difference_without_interval(first, second):
+    for compare in (ratio, mean_difference):
+        found = compare(FIRST[:first], (SECOND + FIRST)[:second])
+        assert (found.low, found.high, found.method) == (None, None, "")
+
+
+@pytest.mark.parametrize("call", [lambda: summarize([]), lambda: ratio([], [1.0]), lambda: mean_difference([1.0], [])])
+def test_no_values_are_refused(call):
+    with pytest.raises(ValueError, match="no value"):
+        call()
+
+
+@given(st.lists(times, min_size=3, max_size=20), st.lists(times, min_size=3, max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_intervals_hold_their_estimate_and_a_ratio_inverts(first, second):
+    for found in (summarize(first), ratio(first, second)):
+        assert found.low <= found.value * (1 + 1e-12)
+        assert found.high >= found.value * (1 - 1e-12)
+    there, back = ratio(first, second), ratio(second, first)
+    assert there.value * back.value == pytest.approx(1)
+    assert there.low * back.high == pytest.approx(1, rel=1e-6)
+
+
+@given(st.lists(times, min_size=3, max_size=12), st.floats(min_value=1e-3, max_value=1e3))
+@settings(max_examples=50, deadline=None)
+def test_a_change_of_unit_changes_the_estimate_by_the_same_factor(values, unit):
+    found, scaled = summarize(values), summarize([value * unit for value in values])
+    assert (scaled.value, scaled.low, scaled.high) == pytest.approx(
+        (found.value * unit, found.low * unit, found.high * unit), rel=1e-9
+    )
+
+
+def test_equal_values_give_an_interval_without_width():
+    assert ratio([2.0] * 3, [1.0] * 3) == Estimate(2.0, pytest.approx(2.0), pytest.approx(2.0), WELCH_LOG)
+    assert summarize([2.0] * 4).low == pytest.approx(2.0)
+
+
+@given(
+    st.lists(st.floats(0.8, 1.0), min_size=3, max_size=8, unique=True),
+    st.lists(st.floats(0.8, 1.0), min_size=3, max_size=8, unique=True),
+    st.floats(0.005, 0.2),
+)
+@settings(max_examples=100, deadline=None)
+def test_equivalence_is_what_two_one_sided_tests_of_scipy_find(first, second, margin):
+    below = stats.ttest_ind(np.add(first, margin), second, equal_var=False, alternative="greater").pvalue
+    above = stats.ttest_ind(np.subtract(first, margin), second, equal_var=False, alternative="less").pvalue
+    if min(abs(below - 0.05), abs(above - 0.05)) < 1e-9:
+        return  # rounding decides
+    assert is_equivalent(mean_difference(first, second), margin) == (max(below, above) < 0.05)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(-0.0099, 0.0099, True), (-0.01, 0.005, False), (-0.005, 0.01, False), (None, None, False)],
+)
+def test_an_interval_that_touches_the_margin_is_not_equivalent(low, high, verdict):
+    assert is_equivalent(Estimate(0.0, low, high), 0.01) is verdict
+
+
+def test_no_interval_means_no_equivalence_however_close_the_means():
+    assert not is_equivalent(mean_difference([0.9, 0.9], [0.9, 0.9]), 0.01)
+
+
+@pytest.mark.parametrize("n", [3, 5, 6, 9])
+def test_median_intervals_hold_the_true_median_in_95_percent_of_samples(n):
+    samples = np.random.default_rng(7).lognormal(mean=math.log(8), sigma=0.05, size=(2000, n))
+    held = [found.low <= 8 <= found.high for found in map(summarize, samples.tolist())]
+    assert np.mean(held) > 0.95 - 3 * math.sqrt(0.95 * 0.05 / len(held))
+
+
+def test_ratio_intervals_hold_the_true_ratio_in_95_percent_of_samples():
+    random = np.random.default_rng(8)
+    bases = random.lognormal(mean=math.log(8), sigma=0.02, size=(2000, 3)).tolist()
+    cells = random.lognormal(mean=math.log(2), sigma=0.05, size=(2000, 3)).tolist()
+    held = [found.low <= 4 <= found.high for found in map(ratio, bases, cells)]
+    assert np.mean(held) > 0.95 - 3 * math.sqrt(0.95 * 0.05 / len(held))
+
+
+def test_the_analysis_imports_neither_scipy_nor_pandas_nor_torch_before_it_needs_them():
+    program = "import sys, scalestudy.analysis.analyze; print(sorted({'scipy', 'pandas', 'torch'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

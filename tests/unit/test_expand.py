@@ -1,0 +1,159 @@
+"""Layouts that strategies get on a machine, and the runs that a study becomes."""
+
+import copy
+import time
+
+import pytest
+
+from scalestudy.errors import StudyError
+from scalestudy.spec.catalog import STRATEGIES
+from scalestudy.spec.config import Config
+from scalestudy.spec.expand import expand
+from scalestudy.spec.layouts import Machine, automatic
+from scalestudy.spec.reading import check
+
+ALL = list(STRATEGIES)
+DATA = {
+    "study": "quick",
+    "workloads": {
+        name: {
+            "data": {"name": "mnist"},
+            "model": {"name": "mnist_cnn"},
+            "optimizer": {"name": "adam", "lr": 0.01},
+            "epochs": 3,
+            "weak_samples": 600,
+        }
+        for name in ("one", "two")
+    },
+    "studies": {"quick": {"workloads": ["one", "two"], "strategies": ALL, "seeds": [1, 2, 3]}},
+}
+
+
+def config(machine: dict | None = None, workload: dict | None = None, **study) -> Config:
+    data = copy.deepcopy(DATA)
+    data["machine"] = machine or {}
+    data["workloads"]["one"] |= workload or {}
+    data["studies"]["quick"] |= study
+    return check(data, "config.yaml")
+
+
+def cpus(devices: int) -> Machine:
+    return Machine(device="cpu", devices=devices, cores=devices)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "devices", "layouts"),
+    [
+        (1, 1, [(1, 1), None, None, None, None]),
+        (1, 2, [(1, 1), (1, 2), (1, 2), (2, 1), (1, 2)]),
+        (1, 3, [(1, 1), (1, 3), (1, 3), (2, 1), (1, 3)]),
+        (1, 4, [(1, 1), (1, 4), (1, 4), (2, 2), (2, 2)]),
+        (1, 6, [(1, 1), (1, 6), (1, 6), (2, 3), (2, 3)]),
+        (4, 1, [(1, 1), None, (4, 1), (4, 1), (4, 1)]),
+        (2, 4, [(1, 1), (1, 4), (2, 4), (2, 4), (2, 4)]),
+    ],
+)
+def test_auto_uses_all_devices_as_the_strategy_can(nodes, devices, layouts):
+    assert [automatic(strategy, nodes, devices) for strategy in ALL] == layouts
+
+
+@pytest.mark.parametrize("nodes", range(1, 6))
+@pytest.mark.parametrize("devices", range(1, 10))
+def test_auto_never_asks_for_more_than_there_is(nodes, devices):
+    found = [layout for strategy in ALL if (layout := automatic(strategy, nodes, devices))]
+    assert all(layout[0] * layout[1] <= nodes * devices for layout in found)
+
+
+def test_every_workload_strategy_and_seed_has_its_run():
+    runs = expand(config(), cpus(2)).runs
+    assert len(runs) == len({run.id for run in runs}) == 2 * len(ALL) * 3
+    assert [run.seed for run in runs] == [1] * 10 + [2] * 10 + [3] * 10
+    assert [run.cell.strategy for run in runs[:5]] == ALL
+
+
+@pytest.mark.parametrize("scalings", [["epoch", "strong"], ["strong", "epoch"], ["weak", "strong", "epoch"]])
+def test_the_base_of_epoch_and_strong_scaling_is_planned_once_under_the_first(scalings):
+    runs = expand(config(scalings=scalings, workloads=["one"], seeds=[1]), cpus(2)).runs
+    first = next(scaling for scaling in scalings if scaling != "weak")
+    bases = [run.cell.scaling for run in runs if run.cell.strategy == "serial"]
+    assert bases == [scaling for scaling in scalings if scaling in (first, "weak")]
+    assert len(runs) == len(scalings) * (len(ALL) - 1) + len(bases)
+
+
+def test_one_cell_that_two_layouts_name_is_planned_once():
+    entry = {"name": "ddp", "layouts": ["auto", "1x2", "2x1"]}
+    runs = expand(config(strategies=["serial", entry], workloads=["one"], seeds=[1]), cpus(2)).runs
+    assert [run.cell.layout for run in runs] == ["1x1", "1x2", "2x1"]
+
+
+def test_digests_are_stable_and_differ_between_runs():
+    first, second = (expand(config(scalings=["strong", "weak"]), cpus(4)).runs for _ in range(2))
+    assert [run.digest for run in first] == [run.digest for run in second]
+    assert len({run.digest for run in first}) == len(first)
+
+
+def test_a_changed_workload_changes_the_digests_of_its_runs_alone():
+    before, after = (expand(config(workload=change), cpus(2)).runs for change in ({}, {"epochs": 4}))
+    changed = {old.cell.workload for old, new in zip(before, after, strict=True) if old.digest != new.digest}
+    same = {old.cell.workload for old, new in zip(before, after, strict=True) if old.digest == new.digest}
+    assert (changed, same) == ({"one"}, {"two"})
+
+
+def test_a_machine_with_one_device_runs_the_base_and_says_what_it_skips():
+    study = expand(config(), cpus(1))
+    assert {run.cell.strategy for run in study.runs} == {"serial"}
+    assert study.skipped[0] == "DataParallel: needs at least 2 devices, and this machine has 1"
+    assert study.skipped[-1].startswith("nothing parallel is left")
+    assert len(study.skipped) == len(ALL)
+
+
+def test_nothing_is_skipped_where_all_can_run():
+    assert expand(config(), cpus(2)).skipped == []
+
+
+def test_a_study_without_any_run_is_refused():
+    data = config().model_copy(
+        update={"studies": {"quick": config().studies["quick"].model_copy(update={"seeds": []})}}
+    )
+    with pytest.raises(StudyError, match=r"studies\.quick: found no run in it"):
+        expand(data, cpus(2))
+
+
+def test_an_unknown_study_is_refused():
+    with pytest.raises(StudyError, match="study: found full; must be one of quick"):
+        expand(config(), cpus(2), "full")
+
+
+def test_oversubscribed_cells_are_marked_and_the_others_are_not():
+    entry = {"name": "ddp", "layouts": ["1x2", "1x4"]}
+    runs = expand(config(machine={"oversubscribe": True}, strategies=["serial", entry], seeds=[1]), cpus(2)).runs
+    assert {(run.cell.layout, run.oversubscribed) for run in runs} == {("1x1", False), ("1x2", False), ("1x4", True)}
+
+
+def test_nodes_on_one_machine_share_its_devices():
+    runs = expand(config(machine={"nodes": 2}, strategies=["serial", "ddp"], seeds=[1]), cpus(8)).runs
+    assert {run.cell.layout for run in runs} == {"1x1", "2x4"}
+
+
+def test_more_devices_per_node_than_configured_are_refused():
+    entry = {"name": "ddp", "layouts": ["1x8"]}
+    with pytest.raises(StudyError, match="found 1x8; must be at most 4 devices per node"):
+        expand(config(machine={"nodes": 2, "devices_per_node": 4}, strategies=["serial", entry]), cpus(8))
+
+
+def test_a_run_knows_where_its_prepared_data_lies():
+    data = copy.deepcopy(DATA)
+    data["data"] = {"folder": "/scratch/sets"}
+    data["workloads"]["two"]["data"] = {"name": "synthetic", "options": {"shape": [1, 28, 28]}}
+    runs = expand(check(data, "config.yaml"), cpus(1)).runs
+    folders = {run.cell.workload: run.data_folder for run in runs}
+    assert folders["one"] == "/scratch/sets/prepared/mnist"
+    assert folders["two"].startswith("/scratch/sets/prepared/synthetic-")
+
+
+def test_two_thousand_runs_are_planned_in_less_than_half_a_second():
+    began = time.process_time()
+    study = expand(config(scalings=["epoch", "strong", "weak"], seeds=list(range(75))), cpus(4))
+    digests = {run.digest for run in study.runs}
+    assert len(digests) == len(study.runs) == 2 * 14 * 75
+    assert time.process_time() - began < 0.5
