@@ -10,6 +10,7 @@ from scalestudy.analysis.collect import collect
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.paths import StudyPaths
+from scalestudy.records.report import ReportData
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Study
 
@@ -58,6 +59,19 @@ def test_each_failure_has_its_outcome_and_at_most_one_problem_line(tmp_path, fai
     assert (row.epoch_time_s is None) == (fate != "completed")
     assert len(problems) == (problem is not None)
     assert all(line.startswith(problem) and "\n" not in line and str(tmp_path) not in line for line in problems)
+
+
+def test_a_result_cut_anywhere_gives_its_number_or_none(tmp_path):
+    paths = make_study(tmp_path, workloads=1, strategies={}, seeds=(0,), noise=0)
+    run = "mnist/epoch/serial-1x1/seed0"
+    whole = paths.run(run).result.read_bytes()
+    for length in (*range(0, len(whole), 97), len(whole) - 2, len(whole) - 1):
+        paths.run(run).result.write_bytes(whole[:length])
+        row, problems = outcome(paths.results, run)
+        cut = length < len(whole) - 1  # all but the last newline
+        assert (row.outcome, row.epoch_time_s, len(problems)) == (
+            ("missing", None, 1) if cut else ("completed", 8.0, 0)
+        )
 
 
 def test_a_run_json_that_is_not_the_planned_run_voids_the_result(tmp_path):
@@ -128,6 +142,27 @@ def test_the_time_of_a_run_is_the_median_of_its_timed_epochs(tmp_path):
         paths, epochs=[epoch.model_copy(update={"time_s": time}) for epoch, time in zip(epochs, new_times, strict=True)]
     )
     assert outcome(paths.results)[0].epoch_time_s == 5.0
+
+
+def test_a_run_whose_loss_is_not_a_number_keeps_its_time_and_leaves_the_curves(tmp_path):
+    paths = make_study(tmp_path, **SMALL, noise=0)
+    result = paths.run(RUN).result
+    document = json.loads(result.read_text())
+    document["epochs"][-1]["train_loss"] = float("nan")
+    result.write_text(json.dumps(document))
+    data = report_data(collect(paths.results))
+    row = next(row for row in data.runs if row.run == RUN)
+    assert (row.outcome, row.reason, row.train_loss) == ("completed", "the training loss is not finite", None)
+    assert row.epoch_time_s == pytest.approx(4.08)
+    assert [(curve.strategy, curve.n) for curve in data.curves] == [("serial", 3), ("ddp", 2)]
+    write_model(paths.report, data)
+    assert read_model(paths.report, ReportData) == data
+
+
+def test_settings_that_a_strategy_had_to_change_reach_the_report(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    change_result(paths, notes=["SGD is not fused"])
+    assert [row.notes for row in report_data(collect(paths.results)).strategies] == [[], ["SGD is not fused"]]
 
 
 def test_a_truncated_parity_file_is_a_problem_and_no_parity(tmp_path):

@@ -1,10 +1,12 @@
 """Known times come back as exactly the speedups, phases and accuracies that made them."""
 
 import pytest
-from synthetic_study import SERIAL_SHARE, make_study
+from synthetic_study import SERIAL_SHARE, make_study, parity_rows
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
+from scalestudy.records.files import write_model
+from scalestudy.records.parity import Parity
 
 DDP = {"ddp": ("1x2", "2x2")}
 
@@ -96,6 +98,15 @@ def test_without_a_comparable_base_or_cell_there_is_no_speedup_and_the_note_says
     assert not row.fastest
     assert all(phase.price is None for phase in data.phases if (phase.strategy, phase.devices) == ("ddp", 2))
     assert not any(s.rule == "R2" and "DDP, 2 " in s.text for s in data.sentences)
+
+
+@pytest.mark.parametrize(("failed_on", "marked"), [("mnist", ["mnist"]), ("tiny net", ["mnist", "cifar"])])
+def test_a_failed_check_marks_its_workload_and_one_on_another_model_marks_all(tmp_path, failed_on, marked):
+    paths = make_study(tmp_path, strategies=DDP)
+    write_model(paths.parity, Parity(rows=parity_rows([failed_on], DDP, ("ddp",))))
+    rows = report_data(collect(paths.results)).speedup
+    assert list(dict.fromkeys(row.workload for row in rows if row.note == "fails the parity check")) == marked
+    assert {row.strategy for row in rows if row.note == "fails the parity check"} == {"ddp"}
 
 
 def test_an_oversubscribed_cell_keeps_its_accuracy(tmp_path):

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import time
 
 import pytest
 from synthetic_study import make_study
@@ -13,10 +12,10 @@ from scalestudy.records.files import read_model
 from scalestudy.records.report import ReportData
 
 DDP = {"ddp": ("1x2", "1x4")}
-SPEEDUP_COLUMNS = (
+SPEEDUP_HEADER = (
     "workload,scaling,strategy,nodes,devices,n,time_s,time_low_s,time_high_s,speedup,speedup_low,speedup_high,"
-    "efficiency,images_per_s,accuracy,base_time_s"
-).split(",")
+    "efficiency,images_per_s,accuracy,base_time_s,"
+)
 
 
 def read(path):
@@ -29,7 +28,7 @@ def test_the_tables_hold_what_report_json_holds(tmp_path):
     data = analyze(paths.results)
     assert read_model(paths.report, ReportData) == data
     rows = read(paths.tables / "speedup.csv")
-    assert list(rows[0])[: len(SPEEDUP_COLUMNS)] == SPEEDUP_COLUMNS
+    assert (paths.tables / "speedup.csv").read_text().startswith(SPEEDUP_HEADER)
     assert [float(row["speedup"]) for row in rows] == [row.speedup for row in data.speedup]
     assert [row["speedup_low"] for row in rows] == [
         "" if row.speedup_low is None else str(row.speedup_low) for row in data.speedup
@@ -81,12 +80,3 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     with pytest.raises(StudyError, match=r"tables/runs\.csv: cannot be written: File exists"):
         analyze(paths.results)
     assert not paths.report.exists()
-
-
-def test_a_thousand_runs_are_analyzed_in_seconds(tmp_path):
-    layouts = ("1x1", "1x2")
-    paths = make_study(tmp_path, seeds=range(100), strategies={"ddp": layouts, "data_parallel": layouts})
-    start = time.perf_counter()
-    data = analyze(paths.results)
-    assert data.counts.completed == 1000
-    assert time.perf_counter() - start < 20

@@ -200,7 +200,7 @@ WRONG = [
     ("devices in words", "machine.devices_per_node", "all", ['"all" (text); must be a whole number or auto']),
     ("devices as half a number", "machine.devices_per_node", 1.5, ["found 1.5; must be a whole number"]),
     ("no devices", "machine.devices_per_node", 0, ["devices_per_node: found 0; must be at least 1"]),
-    ("unknown device", "machine.device", "gpu", ['device: found "gpu"; must be one of auto, cpu, cuda']),
+    ("unknown device", "machine.device", "gpu", ['device: found "gpu"; must be one of auto, cpu, cuda', "'cuda'?"]),
     ("path as a workload's name", "workloads.a/b", GOOD["workloads"]["mnist"], ["this name cannot be used"]),
     ("path as a study's name", "studies.a b", GOOD["studies"]["other"], ["name must start with a letter"]),
     ("one author as text", "report.authors", "Ada", ['authors: found "Ada" (text); must be a list']),
@@ -240,6 +240,22 @@ def test_weak_samples_beyond_the_data_set():
     data = changed("workloads.mnist.weak_samples", 20_000)
     data["studies"]["quick"] |= {"scalings": ["weak"], "workloads": ["mnist"]}
     assert "weak_samples: found 20000; must be at most 15000" in lines_of(data)[0]
+
+
+def test_a_misspelled_key_that_is_needed_is_not_reported_as_missing_too():
+    data = changed("workloads.mnist.modle", {"name": "mnist_cnn"})
+    del data["workloads"]["mnist"]["model"]
+    assert lines_of(data) == ["config.yaml: workloads.mnist.modle: unknown key; did you mean 'model'?"]
+
+
+def test_synchronized_batch_norm_is_for_gpus():
+    data = changed("workloads.made_up.sync_batch_norm", True)
+    data["studies"]["quick"]["strategies"] = ["serial", "ddp"]
+    assert lines_of(data) == [
+        "config.yaml: workloads.made_up.sync_batch_norm: "
+        "found true on CPU devices; must be false, torch has it for GPUs"
+    ]
+    assert expand(check(data, "config.yaml"), Machine(device="cuda", devices=4, cores=8)).runs
 
 
 def test_several_mistakes_each_have_their_line():

@@ -28,6 +28,12 @@ def md5(data):
     return hashlib.md5(data).hexdigest()
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    """Addresses of this machine are asked directly, also where a proxy is set."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
 @pytest.fixture
 def small_mnist(monkeypatch):
     """Contents of four small IDX files; only the table of sizes and checksums is changed to accept them."""

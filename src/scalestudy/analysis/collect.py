@@ -100,7 +100,7 @@ def _read_result(paths: RunPaths, run: Run) -> tuple[Result | None, str]:
         return None, _last_words(paths)
     result = read_model(paths.result, Result)
     same_run = not paths.run.exists() or read_model(paths.run, Run).digest == run.digest
-    if not same_run or result.run_digest != run.digest or result.run_id != run.id:
+    if not same_run or result.run_digest != run.digest:
         return None, ANOTHER
     return result, ""
 

@@ -24,7 +24,7 @@ class Item:
 
 ITEMS = (
     Item("Processor", lambda p: p.processor),
-    Item("Cores", lambda p: str(p.cores) if p.cores else "", uniform=False),
+    Item("Cores of a run", lambda p: str(p.cores) if p.cores else "", uniform=False),
     Item("Memory", lambda p: f"{p.memory_bytes / GIB:.1f} GiB" if p.memory_bytes else "", uniform=False),
     Item("Accelerators", lambda p: ", ".join(sorted(set(p.accelerators)))),
     Item("Operating system", lambda p: p.os),

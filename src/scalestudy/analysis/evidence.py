@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scalestudy.analysis.cells import CellRow, CellRuns, key_of
 from scalestudy.analysis.statistics import Estimate, ratio
-from scalestudy.analysis.wording import configuration
+from scalestudy.analysis.wording import configuration, plain
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.report import (
     AccuracyRow,
@@ -36,7 +36,7 @@ class Evidence:
 
     def title(self, workload: str) -> str:
         """How the report calls the workload."""
-        return next((facts.title for facts in self.workloads if facts.name == workload), workload)
+        return plain(next((facts.title for facts in self.workloads if facts.name == workload), workload))
 
     def name(self, row: CellRow) -> str:
         """The strategy and layout in words, such as ``DDP, 8 GPUs on 2 nodes``."""
@@ -65,6 +65,15 @@ class Evidence:
     def fastest(self, workload: str, scaling: str) -> SpeedupRow | None:
         """The parallel cell with the most images/s, or None."""
         return max(self.compared(workload, scaling), key=lambda row: row.images_per_s or 0.0, default=None)
+
+    def fastest_per_workload(self) -> list[SpeedupRow]:
+        """The fastest parallel cell of each workload under the first scaling that has one, weak scaling last."""
+        found: dict[str, SpeedupRow] = {}
+        for workload, scaling in sorted(self.scaling_groups(), key=lambda group: group[1] == "weak"):
+            row = self.fastest(workload, scaling)
+            if row is not None:
+                found.setdefault(workload, row)
+        return [found[facts.name] for facts in self.workloads if facts.name in found]
 
     def largest_by_strategy(self, rows: Sequence[SpeedupRow]) -> list[SpeedupRow]:
         """Of each strategy the row with most devices; of several layouts of so many, the one with the most images/s."""

@@ -12,22 +12,12 @@ def headlines(evidence: Evidence) -> list[Headline]:
 
     With two workloads or more the efficiencies stand in the details, to leave room.
     """
-    rows = _fastest_per_workload(evidence)
+    rows = evidence.fastest_per_workload()
     entries = [_speedup(evidence, row) for row in rows[:2]] or [_outcomes(evidence)]
     if len(rows) == 1:
         entries.append(_efficiency(evidence, rows[0]))
     change = _accuracy_change(evidence)
     return [*entries, *([change] if change else []), _parity(evidence)][:MOST]
-
-
-def _fastest_per_workload(evidence: Evidence) -> list[SpeedupRow]:
-    """The fastest parallel cell of each workload, under the first scaling of fixed size that has one."""
-    found: dict[str, SpeedupRow] = {}
-    for workload, scaling in sorted(evidence.scaling_groups(), key=lambda group: group[1] == "weak"):
-        row = evidence.fastest(workload, scaling)
-        if row is not None:
-            found.setdefault(workload, row)
-    return [found[facts.name] for facts in evidence.workloads if facts.name in found]
 
 
 def _speedup(evidence: Evidence, row: SpeedupRow) -> Headline:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from scalestudy.analysis.evidence import Evidence
-from scalestudy.analysis.wording import counted, enumeration, percent, points
+from scalestudy.analysis.wording import counted, enumeration, percent, plain, points
 from scalestudy.records.report import AccuracyRow, RunRow
 from scalestudy.spec.catalog import STRATEGIES
 
@@ -26,7 +26,7 @@ def outcomes(evidence: Evidence) -> Iterator[str]:
     text = f"Of {counted(counts.planned, 'planned run')}, {enumeration(fates)}"
     reasons = Counter(row.reason for row in evidence.runs if row.outcome != "completed")
     if reasons:
-        text += f" ({'; '.join(f'{count} × {reason}' for reason, count in reasons.most_common(LISTED))})"
+        text += f" ({'; '.join(f'{count} × {plain(reason)}' for reason, count in reasons.most_common(LISTED))})"
     resumed = f"{counts.resumed or 'none'} {'were' if counts.resumed > 1 else 'was'} resumed after an interruption"
     text += f"; {resumed}."
     if counts.failed or counts.missing:
@@ -35,8 +35,8 @@ def outcomes(evidence: Evidence) -> Iterator[str]:
         text += f" {counted(counts.skipped, 'combination')} of the study cannot run on this machine."
     if counts.oversubscribed:
         text += (
-            f" {counted(counts.oversubscribed, 'run')} used more devices than there are cores: "
-            "checked for correctness, no speedup."
+            f" {counted(counts.oversubscribed, 'planned run')} with more devices than there are cores "
+            f"{'has' if counts.oversubscribed == 1 else 'have'} no speedup, only correctness."
         )
     yield text
 
@@ -92,6 +92,13 @@ def parity(evidence: Evidence) -> Iterator[str]:
             f"; the largest relative difference among these is {max(gradients):.1e} in a gradient and "
             f"{max(parameters):.1e} in the parameters after {max(row.steps for row in passed)} steps"
         )
+    checked = {row.strategy for row in rows} | {"serial"}
+    unchecked = [
+        STRATEGIES[name].title
+        for name in dict.fromkeys(row.strategy for row in evidence.speedup)
+        if name not in checked
+    ]
+    text += f"; not checked: {enumeration(unchecked)}" if unchecked else ""
     wrong = list(dict.fromkeys(f"{STRATEGIES[row.strategy].title} ({row.workload})" for row in rows if not row.passed))
     if wrong:
         text += f". **Not passed: {enumeration(wrong)}; no speedup is given for {'it' if len(wrong) == 1 else 'them'}**"
@@ -128,7 +135,7 @@ def is_loaded(row: RunRow) -> bool:
 
 def synthetic(evidence: Evidence) -> Iterator[str]:
     """R13."""
-    titles = [facts.title for facts in evidence.workloads if facts.data_synthetic]
+    titles = [plain(facts.title) for facts in evidence.workloads if facts.data_synthetic]
     if titles:
         yield f"**Synthetic data:** the images of {enumeration(titles)} are generated, not those of a real data set."
 

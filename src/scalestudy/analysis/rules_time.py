@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scalestudy.analysis.cells import key_of
 from scalestudy.analysis.evidence import Evidence
 from scalestudy.analysis.wording import (
     PHASE_WORDS,
@@ -21,20 +22,29 @@ COMPUTATION = ("forward_s", "backward_s", "optimizer_s")
 
 
 def fastest(evidence: Evidence) -> Iterator[str]:
-    """R2."""
-    for workload, scaling in evidence.scaling_groups():
-        row = evidence.fastest(workload, scaling)
-        if row is None or row.time_s is None or row.base_time_s is None or row.speedup is None:
-            continue
-        time, base_time = seconds(row.time_s), seconds(row.base_time_s)
-        gain = f"takes {time} instead of {base_time}, a speedup"
-        if scaling == "weak":
-            gain = f"of {row.devices} times the base's images takes {time}, the base's {base_time}, a scaled speedup"
-        yield (
-            f"{evidence.subject(workload, scaling)}, the fastest parallel configuration is {evidence.name(row)}: an "
-            f"epoch {gain} of **{times(row.speedup)}** ({_interval_or_why(row)}) at {percent(row.efficiency or 0)} "
-            "efficiency."
-        )
+    """R2, one for each workload."""
+    yield from (_gain(evidence, row) for row in evidence.fastest_per_workload())
+
+
+def fastest_otherwise(evidence: Evidence) -> Iterator[str]:
+    """R2, for the scalings that ``fastest`` leaves out."""
+    said = [(row.workload, row.scaling) for row in evidence.fastest_per_workload()]
+    for group in evidence.scaling_groups():
+        row = evidence.fastest(*group)
+        if row is not None and group not in said:
+            yield _gain(evidence, row)
+
+
+def _gain(evidence: Evidence, row: SpeedupRow) -> str:
+    time, base_time = seconds(row.time_s or 0), seconds(row.base_time_s or 0)
+    gain = f"takes {time} instead of {base_time}, a speedup"
+    if row.scaling == "weak":
+        gain = f"of {row.devices} times the base's images takes {time}, the base's {base_time}, a scaled speedup"
+    return (
+        f"{evidence.subject(row.workload, row.scaling)}, the fastest parallel configuration is {evidence.name(row)}: "
+        f"an epoch {gain} of **{times(row.speedup or 0)}** ({_interval_or_why(row)}) at "
+        f"{percent(row.efficiency or 0)} efficiency."
+    )
 
 
 def strategies_compared(evidence: Evidence) -> Iterator[str]:
@@ -65,7 +75,12 @@ def _ratio_words(evidence: Evidence, first: SpeedupRow, other: SpeedupRow) -> st
     text = f"{estimate.value:.2f} times as long as with {_short(other)} ({interval})"
     if estimate.low is None or estimate.high is None:
         return text
-    return f"{text}, the data do not separate them" if estimate.low <= 1 <= estimate.high else text
+    return f"{text}, the data do not separate them" if holds_one(estimate.low, estimate.high) else text
+
+
+def holds_one(low: float, high: float) -> bool:
+    """Whether the interval of a ratio, ends included, leaves open which of the two is larger."""
+    return low <= 1 <= high
 
 
 def not_faster(evidence: Evidence) -> Iterator[str]:
@@ -78,7 +93,7 @@ def not_faster(evidence: Evidence) -> Iterator[str]:
             if row.speedup_low is not None and row.speedup_high is not None
         ]
         slower = [row for row, _, high in known if high < 1]
-        unclear = [row for row, low, high in known if low <= 1 <= high]
+        unclear = [row for row, low, high in known if holds_one(low, high)]
         for rows, verdict in ((slower, "slower than"), (unclear, "not distinguishable from")):
             if rows:
                 names = enumeration([f"{evidence.name(row)} ({_factor(row)})" for row in rows])
@@ -113,15 +128,19 @@ def efficient(evidence: Evidence) -> Iterator[str]:
 
 def losses(evidence: Evidence) -> Iterator[str]:
     """R6: per strategy at its largest size, the largest measured share of the step time that is not computation."""
-    phases = {(row.workload, row.scaling, row.strategy, row.nodes, row.devices): row for row in evidence.phases}
+    phases = {key_of(row): row for row in evidence.phases}
     for workload, scaling in evidence.scaling_groups():
         largest = evidence.largest_by_strategy(evidence.compared(workload, scaling))
-        texts = []
+        texts, unknown = [], []
         for cell in largest:
-            row = phases.get((cell.workload, cell.scaling, cell.strategy, cell.nodes, cell.devices))
+            row = phases.get(key_of(cell))
             share = _largest_loss(row) if row else None
             if share:
                 texts.append(f"{percent(share[1], 1)} {PHASE_WORDS[share[0]]} with {evidence.name(cell)}")
+            elif row:
+                unknown.append(evidence.name(cell))
+        if unknown:
+            texts.append(f"with {enumeration(unknown)}, computation and communication were not measured apart")
         if texts:
             yield (
                 f"{evidence.subject(workload, scaling)}, the largest measured share of the step time apart from "

@@ -1,6 +1,6 @@
 """The numbered rules of the generated text. No rule states a cause, a judgment or a number that was not measured."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,112 +13,99 @@ Section = Literal["abstract", "setup", "performance", "accuracy", "challenges", 
 
 @dataclass(frozen=True)
 class SentenceRule:
-    """One rule: what it states, when, where, and the function that yields its sentences."""
+    """One rule: what it states, when, and what writes it where."""
 
     id: str
     states: str
     condition: str
-    sections: tuple[Section, ...]
-    write: Callable[[Evidence], Iterator[str]]
+    write: Mapping[Section, Callable[[Evidence], Iterator[str]]]
+    """What yields its sentences, for each section that has any."""
 
 
 RULES = (
     SentenceRule(
-        "R1", "planned, completed, failed, missing and resumed runs", "always", ("abstract",), rules_record.outcomes
+        "R1", "planned, completed, failed, missing and resumed runs", "always", {"abstract": rules_record.outcomes}
     ),
     SentenceRule(
         "R2",
         "fastest parallel configuration: times, speedup with interval, efficiency",
         "a parallel cell has a speedup",
-        ("abstract",),
-        rules_time.fastest,
+        {"abstract": rules_time.fastest, "performance": rules_time.fastest_otherwise},
     ),
     SentenceRule(
         "R3",
         "ratio of the epoch times of two strategies on equal devices, with interval",
         "two strategies share a number of devices; not separated when the interval holds 1",
-        ("performance",),
-        rules_time.strategies_compared,
+        {"performance": rules_time.strategies_compared},
     ),
     SentenceRule(
         "R4",
         "slower than, or not distinguishable from, one device",
         "interval of the speedup below 1, or holding 1",
-        ("performance",),
-        rules_time.not_faster,
+        {"performance": rules_time.not_faster},
     ),
     SentenceRule(
         "R5",
         "largest configuration with an efficiency above 80%",
         "lower end of the interval above 80%",
-        ("performance",),
-        rules_time.efficient,
+        {"performance": rules_time.efficient},
     ),
     SentenceRule(
         "R6",
         "largest share of the step time that is not computation, per strategy at its largest size",
-        "computation and communication were measured",
-        ("challenges",),
-        rules_time.losses,
+        "a phase was measured; says where computation and communication were not told apart",
+        {"challenges": rules_time.losses},
     ),
     SentenceRule(
         "R7",
         "equivalence of accuracies within the margin",
         "two one-sided tests at 5%",
-        ("accuracy",),
-        rules_record.accuracy,
+        {"accuracy": rules_record.accuracy},
     ),
     SentenceRule(
-        "R8", "outcome of the parity checks and their largest error", "always", ("accuracy",), rules_record.parity
+        "R8", "outcome of the parity checks and their largest error", "always", {"accuracy": rules_record.parity}
     ),
     SentenceRule(
         "R9",
         "weak-scaling efficiency with interval",
         "a weak-scaling cell has a speedup",
-        ("performance",),
-        rules_time.weak_efficiency,
+        {"performance": rules_time.weak_efficiency},
     ),
     SentenceRule(
         "R10",
         "shortest epoch and least device time",
         "strong and epoch scaling; a choice among measured cells, not a prediction",
-        ("discussion",),
-        rules_time.shortest_and_thriftiest,
+        {"discussion": rules_time.shortest_and_thriftiest},
     ),
     SentenceRule(
         "R11",
         "widest relative interval of a speedup",
         "a speedup has an interval",
-        ("discussion",),
-        rules_time.widest_interval,
+        {"discussion": rules_time.widest_interval},
     ),
     SentenceRule(
         "R12",
         "runs during which other programs took more than 5% of the machine",
         "a run completed",
-        ("setup",),
-        rules_record.load,
+        {"setup": rules_record.load},
     ),
     SentenceRule(
         "R13",
         "which data is synthetic",
         "a workload has generated images",
-        ("abstract", "setup"),
-        rules_record.synthetic,
+        {"abstract": rules_record.synthetic, "setup": rules_record.synthetic},
     ),
     SentenceRule(
         "R14",
         "speedup of the whole run, start-up included, beside that of training",
         "strong and epoch scaling; the fastest cell and its base have runs that were not resumed",
-        ("performance",),
-        rules_time.end_to_end,
+        {"performance": rules_time.end_to_end},
     ),
     SentenceRule(
         "R15",
         "what the runs disagree on among processor, versions, commit and data",
         "two runs recorded different values",
-        ("setup",),
-        rules_record.disagreements,
+        {"setup": rules_record.disagreements},
     ),
 )
 
@@ -128,8 +115,8 @@ def sentences(evidence: Evidence) -> list[Sentence]:
     return [
         Sentence(rule=rule.id, section=section, text=text)
         for rule in RULES
-        for section in rule.sections
-        for text in rule.write(evidence)
+        for section, write in rule.write.items()
+        for text in write(evidence)
     ]
 
 

@@ -1,6 +1,7 @@
 """Numbers and cells in words. Only here is a number rounded for print."""
 
 from collections.abc import Sequence
+from textwrap import shorten
 
 from scalestudy.analysis.cells import CellRow
 from scalestudy.spec.catalog import STRATEGIES
@@ -66,6 +67,11 @@ def percent_interval(low: float | None, high: float | None, digits: int = 0) -> 
 def counted(count: int, noun: str) -> str:
     """``1 run``, ``3 runs``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def plain(text: str) -> str:
+    """Text of the user's or a job's, short enough for a sentence and free of the mark for bold."""
+    return shorten(text.replace("**", "∗∗"), 90, placeholder=" …")
 
 
 def enumeration(parts: Sequence[str]) -> str:

@@ -24,7 +24,9 @@ def strategy_rows(cells: Sequence[CellRuns]) -> list[StrategyRow]:
     """One row per strategy, in the order of the plan, with what really ran."""
     rows = []
     for name in dict.fromkeys(cell.cell.strategy for cell in cells):
-        ran = (run.row.implementation for cell in cells if cell.cell.strategy == name for run in cell.runs)
+        own = [cell for cell in cells if cell.cell.strategy == name]
+        ran = (run.row.implementation for cell in own for run in cell.runs)
+        notes = (note for cell in own for result in cell.results for note in result.notes)
         facts = STRATEGIES[name]
         rows.append(
             StrategyRow(
@@ -33,6 +35,7 @@ def strategy_rows(cells: Sequence[CellRuns]) -> list[StrategyRow]:
                 replicated=facts.replicated,
                 exchanged=facts.exchanged,
                 implementations=[text for text in dict.fromkeys(ran) if text],
+                notes=list(dict.fromkeys(notes)),
             )
         )
     return rows

@@ -180,6 +180,8 @@ class StrategyRow(ReportModel):
     exchanged: str
     implementations: list[str]
     """What really ran, as the runs recorded it."""
+    notes: list[str] = []
+    """Settings that the strategy had to change, as the runs recorded it."""
 
 
 class Headline(ReportModel):

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_bytes
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import ReportData
 from scalestudy.report.pdf import write_pdf
 from scalestudy.report.printable import printable
+
+FIGURE_KINDS = ("scaling-", "curves-", "breakdown-")
 
 
 def build_report(results: Path, reports: Path) -> Path:
@@ -22,6 +25,18 @@ def build_report(results: Path, reports: Path) -> Path:
     figures = draw_figures(printable(data))
     output = reports / "report.pdf"
     write_pdf(data, figures, paths.tables / "runs.csv", output)
+    folder = reports / "figures"
     for figure in figures:
-        write_bytes(reports / "figures" / f"{figure.name}.svg", figure.svg)
+        write_bytes(folder / f"{figure.name}.svg", figure.svg)
+    _remove_others(folder, {f"{figure.name}.svg" for figure in figures})
     return output
+
+
+def _remove_others(folder: Path, kept: set[str]) -> None:
+    """Remove figures of an earlier report that this one no longer has; foreign files stay."""
+    for path in folder.glob("*.svg"):
+        if path.name not in kept and path.name.startswith(FIGURE_KINDS):
+            try:
+                path.unlink()
+            except OSError as error:
+                raise StudyError(f"{path}: cannot be removed: {error.strerror or error}") from error

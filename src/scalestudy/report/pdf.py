@@ -66,7 +66,9 @@ def compile_report(
 def _inputs(data: ReportData, figures: "Sequence[Drawing]", runs: str) -> dict[str, str]:
     from scalestudy.report.figures.style import LOOKS, OTHER_LOOK
 
-    drawn = [{"kind": f.kind, "scaling": f.scaling, "form": f.form, "svg": f.svg.decode(), "alt": f.alt} for f in figures]
+    drawn = [
+        {"kind": f.kind, "scaling": f.scaling, "form": f.form, "svg": f.svg.decode(), "alt": f.alt} for f in figures
+    ]
     colors = {name: look.color for name, look in LOOKS.items()} | {"other": OTHER_LOOK.color}
     return {
         "data": printable(data).model_dump_json(),

@@ -26,10 +26,11 @@ def fallback_folder() -> Path:
 
 @cache
 def _glyphs() -> frozenset[int]:
-    """Code points that the last font of every font list has."""
+    """Code points that the last font of every font list has, regular and bold."""
     from matplotlib.ft2font import FT2Font
 
-    return frozenset(FT2Font(str(fallback_folder() / "DejaVuSans.ttf")).get_charmap())
+    regular, bold = (FT2Font(str(fallback_folder() / f"DejaVuSans{weight}.ttf")) for weight in ("", "-Bold"))
+    return frozenset(regular.get_charmap()) & frozenset(bold.get_charmap())
 
 
 def printable_text(text: str) -> str:

@@ -26,6 +26,8 @@ class StrategyFacts:
     """What each device holds, for the report."""
     exchanged: str
     """What is exchanged per step, for the report."""
+    both_axes: bool = False
+    """Whether it works differently along the nodes and the devices of the mesh."""
     options: tuple[str, ...] = ()
     """Keys that its entry in config.yaml may have under ``options``."""
 
@@ -64,6 +66,7 @@ STRATEGIES: dict[str, StrategyFacts] = {
         layout="any",
         replicated="One process per node, which drives its devices as DataParallel does.",
         exchanged="Gradients: summed inside the process, then all-reduced between the nodes' processes.",
+        both_axes=True,
     ),
     "hsdp": StrategyFacts(
         title="HSDP",
@@ -74,6 +77,7 @@ STRATEGIES: dict[str, StrategyFacts] = {
         "a node and replicated across nodes (FSDP2).",
         exchanged="Parameters gathered and gradients reduce-scattered within a node, gradients all-reduced across "
         "nodes.",
+        both_axes=True,
     ),
 }
 

@@ -202,9 +202,12 @@ def _momentum_with_sgd(config: Config) -> Iterator[Problem]:
 def _cuts_within_data(config: Config) -> Iterator[Problem]:
     for key, workload in _workloads(config):
         data = workload.data
-        for part, cut, there in (("train", data.train, train_images(data)), ("test", data.test, test_images(data))):
+        for part, words, cut, there in (
+            ("train", "training", data.train, train_images(data)),
+            ("test", "test", data.test, test_images(data)),
+        ):
             if cut and there and cut > there:
-                right = f"must be at most {there}, the {part} images of {data.name}"
+                right = f"must be at most {there}, the {words} images of {data.name}"
                 yield Problem((*key, "data", part), f"found {cut}; {right}")
 
 

@@ -72,12 +72,10 @@ def one_of(valid: Sequence[str]) -> str:
 def problems(error: ValidationError, model: type[SpecModel], prefix: Key = ()) -> list[Problem]:
     """Every error of a model as a problem; ``prefix`` is the key below which the model stands."""
     schema = model.model_json_schema()
-    found = []
-    for detail in error.errors(include_url=False):
-        key = _clean(detail["loc"])
-        words = _WORDS.get(detail["type"], _unforeseen)
-        found.append(Problem((*prefix, *key), words(Detail(dict(detail), key, schema))))
-    return found
+    details = [Detail(dict(one), _clean(one["loc"]), schema) for one in error.errors(include_url=False)]
+    meant = {(*one.key[:-1], name) for one in details if one.kind == "extra_forbidden" for name in _close(one)}
+    said = [one for one in details if not (one.kind == "missing" and one.key in meant)]
+    return [Problem((*prefix, *one.key), _WORDS.get(one.kind, _unforeseen)(one)) for one in said]
 
 
 def _clean(loc: tuple[str | int, ...]) -> Key:
@@ -92,6 +90,11 @@ class Detail:
     error: dict[str, Any]
     key: Key
     schema: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """Which kind of error it is, as pydantic names it."""
+        return str(self.error["type"])
 
     @property
     def value(self) -> Any:
@@ -141,6 +144,11 @@ def _keys(detail: Detail, key: Key) -> list[str]:
     return [name for leaf in _variants(detail.schema, detail.node(key)) for name in leaf.get("properties", {})]
 
 
+def _close(detail: Detail) -> list[str]:
+    """The key that a misspelled one was meant to be: that it is missing need not be said again."""
+    return difflib.get_close_matches(str(detail.key[-1]), _keys(detail, detail.key[:-1]), n=1)
+
+
 def _missing(detail: Detail) -> str:
     meaning = detail.node(detail.key).get("description", "").replace("``", "'").replace("\n", " ")
     return "missing; must be given" + (f": {meaning}" if meaning else "")
@@ -150,13 +158,17 @@ def _unknown(detail: Detail) -> str:
     return f"unknown key; {suggestion(str(detail.key[-1]), _keys(detail, detail.key[:-1]))}"
 
 
+_SYNONYMS = {"gpu": "cuda", "gpus": "cuda", "bf16": "bfloat16", "fp32": "float32", "nhwc": "channels_last"}
+
+
 def _choice(detail: Detail) -> str:
     choices = re.findall(r"'([^']*)'", detail.limit["expected"])
     if "<word>" in detail.error["loc"]:
         return f"found {show_value(detail.value)}; must be a whole number or auto"
     if not isinstance(detail.value, str):
         return f"found {show_value(detail.value)}; must be {one_of(choices)}"
-    close = difflib.get_close_matches(detail.value.lower(), choices, n=1)
+    meant = [word for word in (_SYNONYMS.get(detail.value.lower()),) if word in choices]
+    close = meant or difflib.get_close_matches(detail.value.lower(), choices, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     return f"found {show_text(detail.value)}; must be {one_of(choices)}{hint}"
 

@@ -37,8 +37,8 @@ class SyntheticOptions(SpecModel):
     """Training images."""
     test: PositiveInt = 10_000
     """Test images."""
-    noise: Number = Field(default=1.0, ge=0)
-    """Standard deviation of the noise around each class's pattern."""
+    noise: Number = Field(default=0.5, ge=0)
+    """Noise around each class's pattern, relative to half the mean distance of two patterns: 0.5 is easy, 1 is hard."""
 
 
 STRATEGY_OPTIONS: dict[str, type[SpecModel]] = {"ddp": DDPOptions}

@@ -79,8 +79,7 @@ class Run(SpecModel):
     @property
     def digest(self) -> str:
         """Hash of everything in run.json: two runs with one digest are the same work."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _digest(self)
 
 
 class Study(SpecModel):
@@ -93,3 +92,13 @@ class Study(SpecModel):
     report: ReportSpec = ReportSpec()
     skipped: list[str] = []
     """Combinations that the study names but this machine cannot run, one line each with the reason."""
+
+    @property
+    def digest(self) -> str:
+        """Hash of everything in study.json."""
+        return _digest(self)
+
+
+def _digest(model: SpecModel) -> str:
+    text = json.dumps(model.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -58,14 +58,14 @@ def run_rank(job: Job, rank: Rank) -> None:
     malloc_tuned = keep_freed_memory()
     context = make_context(job.run, rank)
     begin = perf_counter()
-    prepared, batches = _load_data(job.run, context)
+    prepared, batches = load_data(job.run, context)
     loaded = perf_counter()
     control = Control(rank.ranks)
     stop = StopRequest(control)
     stop.listen()
     if rank.ranks > 1:
         join_process_group(rank.rank, rank.ranks, job.run.device, rank.init_method)
-    model, layers = _build_model(job.run, prepared, context)
+    model, layers = build(job.run, prepared, context)
     strategy = make_strategy(context, model)
     optimizer = make_optimizer(job.run.workload.optimizer, strategy.parameters(), strategy.fused_optimizer)
     checkpoints = Checkpoints(job.paths.checkpoints, job.run.digest, rank.rank, control)
@@ -130,7 +130,7 @@ def make_context(run: Run, rank: Rank, dtype: torch.dtype = torch.float32) -> Co
     return Context(run=run, rank=rank.rank, mesh=mesh, devices=devices, cores=cores, dtype=dtype)
 
 
-def _load_data(run: Run, context: Context) -> tuple[Prepared, tuple[EpochBatches, ResidentImages]]:
+def load_data(run: Run, context: Context) -> tuple[Prepared, tuple[EpochBatches, ResidentImages]]:
     """The prepared data set on the process's first device."""
     folder = Path(run.data_folder)
     prepared = load_meta(folder)
@@ -156,7 +156,7 @@ def _load_data(run: Run, context: Context) -> tuple[Prepared, tuple[EpochBatches
     return prepared, (train, test)
 
 
-def _build_model(run: Run, prepared: Prepared, context: Context) -> tuple[nn.Module, list[LayerRow]]:
+def build(run: Run, prepared: Prepared, context: Context) -> tuple[nn.Module, list[LayerRow]]:
     """The model, the same on every rank, and its layer table."""
     workload = run.workload
     seed_model(run.seed)

@@ -5,10 +5,9 @@ DataParallel and DDP have them; for networks without batch norm also the plain l
 """
 
 import copy
-import tempfile
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -18,7 +17,6 @@ from torch.nn import functional
 from scalestudy.records.parity import GRADIENT_TOLERANCE, PARAMETER_TOLERANCE, ParityRow
 from scalestudy.spec.run import Run
 from scalestudy.train.clock import StepClock
-from scalestudy.train.context import Context
 from scalestudy.train.mesh import Mesh
 from scalestudy.train.optimizer import make_optimizer
 from scalestudy.train.strategies.base import Batches, Strategy
@@ -118,12 +116,14 @@ def relative_error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float
     difference = sum(float(((f.cpu() - e.cpu()) ** 2).sum()) for f, e in zip(found, expected, strict=True))
     size = sum(float((e.cpu() ** 2).sum()) for e in expected)
     error = (difference**0.5) / (size**0.5) if size else difference**0.5
-    return error if error == error else float("inf")
+    return error if math.isfinite(error) else math.inf
 
 
 def has_batch_norm(model: nn.Module) -> bool:
     """Whether the model normalizes over the batch, which makes shares differ from the full batch."""
-    return any(isinstance(module, BATCH_NORMS) and not isinstance(module, nn.SyncBatchNorm) for module in model.modules())
+    return any(
+        isinstance(module, BATCH_NORMS) and not isinstance(module, nn.SyncBatchNorm) for module in model.modules()
+    )
 
 
 def compare(

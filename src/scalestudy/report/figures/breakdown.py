@@ -99,9 +99,8 @@ def _panel(ax: Axes, data: ReportData, rows: list[PhaseRow], phases: list[Phase]
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
     for row, place, reached in zip(rows, places, ends, strict=True):
         end = max(reached, row.total_s / _share(row))
-        if base and row.strategy != "serial":
-            factor = row.total_s / _share(row) / base
-            ax.text(end + 0.015 * longest, place, numbers.fixed(factor, 2) + "×", va="center", color=GRAY, size=6.8)
+        if row.price is not None and row.strategy != "serial":
+            ax.text(end + 0.015 * longest, place, numbers.fixed(row.price, 2) + "×", va="center", color=GRAY, size=6.8)
     if base:
         ax.axvline(base, color="black", linewidth=0.8, linestyle=":")
     ax.set_yticks(places, [cell_label(data, row) for row in rows])

@@ -1,6 +1,7 @@
 """Training loss over epochs: each parallel strategy over the band of the serial base, small multiples."""
 
 import math
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -42,8 +43,8 @@ def draw_curves(data: ReportData, scaling: str) -> Drawing | None:
             _panel(ax, data, members, strategy)
             if index % len(columns) == 0:
                 ax.set_ylabel("Training loss")
-                ax.annotate(workload_label(facts), (0, 1), (0, 15), xycoords="axes fraction", textcoords="offset points",
-                            size=8, weight=600)  # fmt: skip
+                place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
+                ax.annotate(workload_label(facts), (0, 1), (0, 15), size=8, weight=600, **place)
             if index >= len(axes) - len(columns):
                 ax.set_xlabel("Epoch")
         svg = to_svg(figure)

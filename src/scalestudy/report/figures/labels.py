@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 
@@ -29,28 +30,29 @@ def label_ends(ax: Axes, lines: Mapping[str, tuple[Path, str]], ideal: Path) -> 
         for name, before, after in zip(names, heights, placed, strict=True):
             path, color = lines[name]
             others = [other for key, (other, _) in lines.items() if key != name] + [ideal]
-            shift = after - before if end == last else _free_shift(ax, name, path, others)
-            ax.annotate(name, path[-1], (6, shift), textcoords="offset points", va="center", color=color, weight=600)
+            side, shift = (1, after - before) if end == last else _free_place(ax, name, path, others)
+            ax.annotate(name, path[-1], (6 * side, shift), textcoords="offset points", va="center",
+                        ha="left" if side > 0 else "right", color=color, weight=600)  # fmt: skip
 
 
-def _free_shift(ax: Axes, name: str, path: Path, others: Iterable[Path]) -> float:
-    """The first shift at which the name is clear of the other lines, or the best of them."""
+def _free_place(ax: Axes, name: str, path: Path, others: Sequence[Path]) -> tuple[int, float]:
+    """The first side (1: right, -1: left) and shift at which the name is clear of all lines, or the best of them."""
     x, y = _point(ax, *path[-1])
-    lines = [[_point(ax, *point) for point in other] for other in others]
+    lines = [[_point(ax, *point) for point in line] for line in (*others, path)]
 
-    def clearance(shift: float) -> float:
-        places = [x + 6 + step * LETTER * len(name) / 6 for step in range(7)]
-        distances = [
-            abs(y + shift - at) for line in lines for place in places if (at := _height(line, place)) is not None
-        ]
+    def clearance(place: tuple[int, float]) -> float:
+        side, shift = place
+        spots = [x + side * (6 + step * LETTER * len(name) / 8) for step in range(9)]
+        distances = [abs(y + shift - at) for line in lines for spot in spots if (at := _height(line, spot)) is not None]
         return min(distances, default=math.inf)
 
-    return next((shift for shift in SHIFTS if clearance(shift) >= CLEAR), max(SHIFTS, key=clearance))
+    places = [(side, shift) for side in (1, -1) for shift in SHIFTS]
+    return next((place for place in places if clearance(place) >= CLEAR), max(places, key=clearance))
 
 
 def _height(line: Sequence[tuple[float, float]], x: float) -> float | None:
     """Height of a line at x, or None where it is not."""
-    for (x0, y0), (x1, y1) in zip(line, line[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(line):
         if x0 <= x <= x1 and x1 > x0:
             return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
     return None

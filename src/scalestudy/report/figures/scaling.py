@@ -28,7 +28,6 @@ from scalestudy.report.figures.style import (
     workload_label,
 )
 
-
 PANEL_IN = 1.75
 """Height of a panel with lines."""
 LINES = Frame(left=0.55, right=0.05, top=0.24, bottom=0.42, across=0.3, down=0.62)
@@ -88,7 +87,7 @@ def _intervals(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -
         ax.plot(single, [place] * len(single), ".", color=style.color, alpha=0.3, markersize=4, markeredgewidth=0)
         ax.plot(ends, [place] * len(ends), color=style.color, linewidth=1.6)
         face = style.color if style.filled else "white"
-        ax.plot(row.speedup, place, style.marker, color=style.color, markerfacecolor=face, markersize=5)
+        ax.plot(row.speedup or 0.0, place, style.marker, color=style.color, markerfacecolor=face, markersize=5)
         text = numbers.fixed(row.speedup, 2) + "×"
         ax.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", color=style.color, weight=600)
         seen += [*single, *ends, row.speedup or 1.0]

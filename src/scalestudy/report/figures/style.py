@@ -131,7 +131,7 @@ def _register_fonts() -> None:
         fontManager.addfont(path)
 
 
-RULES: dict[str, Any] = {
+RULES: Any = {
     "font.family": ["Source Sans 3", "DejaVu Sans"],
     "font.size": 7.5,
     "axes.titlesize": 8,

@@ -106,9 +106,9 @@ def _publish(aside: Path, target: Path, key: str) -> None:
                 raise
         if _is_whole(target, key):
             return
-        with tempfile.TemporaryDirectory(prefix=f".{key}.old.", dir=target.parent) as bin_:
+        with tempfile.TemporaryDirectory(prefix=f".{key}.old.", dir=target.parent) as trash:
             try:
-                target.rename(Path(bin_) / "stale")
+                target.rename(Path(trash) / "stale")
             except FileNotFoundError:
                 continue  # another process replaced it just now
     raise StudyError(f"{target}: other processes keep replacing it: prepare the data in one process first")

@@ -1,0 +1,19 @@
+# The whole workflow at a glance. Run it with `snakemake --cores all`; `--config study=NAME` picks a study of
+# config.yaml, `--configfile FILE` another configuration.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/study.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/analysis.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{REPORTS}/report.pdf",
+    localrule: True

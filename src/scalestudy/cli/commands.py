@@ -1,0 +1,114 @@
+"""What each command does, on the way from its arguments to the layer that does the work."""
+
+import os
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from scalestudy.errors import StudyError
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.paths import RunPaths, StudyPaths
+from scalestudy.records.report import ReportData
+from scalestudy.spec.run import Run, Study
+
+
+def plan(arguments: Namespace) -> int:
+    """Write the study and its runs."""
+    from scalestudy.cli.planning import plan_study
+
+    study = plan_study(arguments.config, arguments.study)
+    paths = StudyPaths(arguments.results / study.name)
+    for run in study.runs:
+        write_model(paths.run(run.id).run, run)
+    write_model(paths.study, study)
+    for reason in study.skipped:
+        print(f"skipped: {reason}")
+    print(f"{study.name}: {len(study.runs)} runs planned")
+    return 0
+
+
+def data(arguments: Namespace) -> int:
+    """Prepare the data set that a workload of the configuration names."""
+    from scalestudy.spec.data_key import prepared_key
+    from scalestudy.spec.reading import load_config
+
+    config = load_config(arguments.config)
+    by_key = {prepared_key(workload.data): workload.data for workload in config.workloads.values()}
+    if arguments.key not in by_key:
+        raise StudyError(f"{arguments.config}: no workload uses data set {arguments.key}; known: {', '.join(by_key)}")
+    from scalestudy.train.data.stage import prepare
+
+    folder = prepare(by_key[arguments.key], Path(config.data.folder), config.data.download)
+    print(f"data set {arguments.key}: {folder}")
+    return 0
+
+
+def train(arguments: Namespace) -> int:
+    """Train one run. Ends without the interpreter's tear-down, which takes torch 0.8 s."""
+    started = time.time() - _age_s()
+    run = read_model(arguments.run, Run)
+    paths = RunPaths(arguments.run.parent)
+    from scalestudy.cli.training import train_run
+
+    code = train_run(run, paths, started, arguments.record_failure)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _age_s() -> float:
+    """How long ago this process was started, so that a run's start-up time holds all of it."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+        return max(0.0, uptime - float(fields[19]) / os.sysconf("SC_CLK_TCK"))
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def parity(arguments: Namespace) -> int:
+    """Check the strategies of a planned study; a strategy that is wrong is a result, not an error."""
+    study = read_model(arguments.study, Study)
+    from scalestudy.train.parity_check import check_study
+
+    outcome = check_study(study)
+    write_model(StudyPaths(arguments.study.parent).parity, outcome)
+    passed = sum(row.passed for row in outcome.rows)
+    print(f"parity: {passed} of {len(outcome.rows)} checks passed")
+    for row in outcome.rows:
+        if not row.passed:
+            why = row.error or f"gradients differ by {row.gradient_error:.1e}, parameters by {row.parameter_error:.1e}"
+            print(f"  {row.workload} {row.strategy} on {row.devices} devices, {row.shares} shares: {why}")
+    return 0
+
+
+def analyze(arguments: Namespace) -> int:
+    """Make the tables and report.json."""
+    from scalestudy.analysis.analyze import analyze as work
+
+    work(arguments.study.parent)
+    return 0
+
+
+def report(arguments: Namespace) -> int:
+    """Typeset the report."""
+    from scalestudy.report.build import build_report
+
+    build_report(arguments.report.parent, arguments.pdf.parent)
+    return 0
+
+
+def show(arguments: Namespace) -> int:
+    """Print tables, or only what a run of the workflow ends with."""
+    from scalestudy.cli.planning import named_study
+    from scalestudy.report.show import headline_text
+    from scalestudy.report.show import show as print_tables
+
+    study = arguments.study or named_study(Path("config.yaml"))
+    results, pdf = Path("results") / study, Path("reports") / study / "report.pdf"
+    if arguments.headline:
+        print(headline_text(read_model(StudyPaths(results).report, ReportData), pdf))
+    else:
+        print_tables(results)
+    return 0

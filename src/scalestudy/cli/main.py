@@ -1,0 +1,112 @@
+"""``scalestudy COMMAND``: arguments, and errors as single lines."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scalestudy import __version__
+from scalestudy.cli import commands
+from scalestudy.errors import StudyError
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: what it does, its arguments, and the function that does it."""
+
+    summary: str
+    arguments: tuple[tuple[tuple[str, ...], dict[str, object]], ...]
+    work: Callable[[argparse.Namespace], int]
+
+
+def _argument(*names: str, **settings: object) -> tuple[tuple[str, ...], dict[str, object]]:
+    return names, settings
+
+
+CONFIG = _argument("--config", type=Path, default=Path("config.yaml"), help="the configuration (default: config.yaml)")
+STUDY = _argument("--study", help="the study (default: the one that the configuration names)")
+PLANNED = _argument("study", type=Path, metavar="study.json", help="the planned study, as `plan` wrote it")
+
+COMMANDS = {
+    "plan": Command(
+        "write study.json and the run.json of every run",
+        (CONFIG, STUDY, _argument("--results", type=Path, default=Path("results"), help="default: results")),
+        commands.plan,
+    ),
+    "data": Command(
+        "prepare a data set: download or read it, check it, write it as arrays",
+        (CONFIG, _argument("key", help="folder name below prepared/, as run.json's data_folder has it")),
+        commands.data,
+    ),
+    "train": Command(
+        "train one run; started again after an interruption, it goes on where it was",
+        (
+            _argument("run", type=Path, help="the run.json"),
+            _argument(
+                "--record-failure",
+                action="store_true",
+                help="when training fails, write that into result.json and exit with 0, so that a study goes on",
+            ),
+        ),
+        commands.train,
+    ),
+    "parity": Command(
+        "check that every strategy computes what serial training computes, in float64",
+        (PLANNED,),
+        commands.parity,
+    ),
+    "analyze": Command("make tables/*.csv and report.json from the runs", (PLANNED,), commands.analyze),
+    "report": Command(
+        "typeset the PDF report and its figures",
+        (
+            _argument("report", type=Path, metavar="report.json", help="what `analyze` wrote"),
+            _argument("pdf", type=Path, metavar="report.pdf", help="where the report goes; figures/ beside it"),
+        ),
+        commands.report,
+    ),
+    "show": Command(
+        "print the speedup and efficiency tables, also while runs are still coming in",
+        (
+            _argument("study", nargs="?", help="name of the study (default: the one that config.yaml names)"),
+            _argument("--headline", action="store_true", help="only the headline figures and where the report is"),
+        ),
+        commands.show,
+    ),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="scalestudy",
+        description="Does parallel training pay off here? Train one workload serially and in parallel, and measure.",
+        epilog="The whole study runs with `snakemake --cores all`; these are its steps.",
+    )
+    top.add_argument("--version", action="version", version=f"scalestudy {__version__}")
+    subparsers = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=command.summary, description=command.summary)
+        for names, settings in command.arguments:
+            sub.add_argument(*names, **settings)  # type: ignore[arg-type]
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Exit codes: 0 done, 2 something the user can mend, 75 saved and stopped, 130 interrupted."""
+    parsed = parser().parse_args(arguments)
+    sys.path.insert(0, str(Path.cwd()))  # a user's own models and data sets
+    try:
+        return COMMANDS[parsed.command].work(parsed)
+    except StudyError as error:
+        print(f"scalestudy {parsed.command}: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output is gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,31 @@
+"""From config.yaml to the study on this machine; the Snakefile plans with it too."""
+
+from pathlib import Path
+
+from scalestudy.errors import StudyError
+from scalestudy.records.machine import detect
+from scalestudy.spec.expand import expand
+from scalestudy.spec.reading import load_config
+from scalestudy.spec.run import Study
+
+
+def plan_study(path: Path, study: str | None = None) -> Study:
+    """All runs of a study. Raises StudyError for everything that is wrong with the configuration."""
+    config = load_config(path, {"study": study} if study is not None else None)
+    return expand(config, detect(config.machine, source=str(path)), source=str(path))
+
+
+def chosen_config(given: list[str], overrides: dict[str, object]) -> tuple[Path, str | None]:
+    """The configuration file and study that ``snakemake --configfile FILE --config study=NAME`` ask for.
+
+    Raises StudyError when there are several files: a study is described by one.
+    """
+    if len(given) > 1:
+        raise StudyError(f"--configfile: found {len(given)} files; a study is described by one")
+    study = overrides.get("study")
+    return Path(given[0] if given else "config.yaml"), None if study is None else str(study)
+
+
+def named_study(path: Path) -> str:
+    """The study that a configuration names."""
+    return load_config(path).study

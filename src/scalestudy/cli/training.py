@@ -1,0 +1,53 @@
+"""Train one run, and write down a failure where the study is to go on."""
+
+import traceback
+
+from scalestudy.errors import StudyError
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.paths import RunPaths, StudyPaths
+from scalestudy.records.result import Result
+from scalestudy.spec.run import Run, Study
+
+
+def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -> int:
+    """Train to the end, or until asked to stop. Returns the exit code.
+
+    Raises StudyError when training fails and the failure is not to be recorded.
+    """
+    title = progress_title(run, paths)
+    try:
+        from scalestudy.train.job import Job
+        from scalestudy.train.launch import train
+
+        return train(Job(run=run, paths=paths, title=title, started=started))
+    except Exception as error:
+        reason = _reason(error)
+        if not isinstance(error, StudyError):
+            traceback.print_exc()
+        if not record_failure:
+            raise StudyError(f"{run.id}: {reason}") from error
+        write_model(paths.result, Result(run_id=run.id, run_digest=run.digest, outcome="failed", error=reason))
+        print(f"{title}  failed: {reason}")
+        return 0
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    message = text[0] if text else ""
+    return message if isinstance(error, StudyError) else f"{type(error).__name__}: {message}"
+
+
+def progress_title(run: Run, paths: RunPaths) -> str:
+    """``[3/30] WORKLOAD SCALING STRATEGY-NxD seed K``; the count is left out outside a study folder."""
+    name = f"{run.cell.workload} {run.cell.scaling} {run.cell.strategy}-{run.cell.layout} seed {run.seed}"
+    levels = len(run.id.split("/")) + 1
+    results = paths.folder.resolve().parents[levels - 1] if len(paths.folder.resolve().parents) >= levels else None
+    if results is None or not StudyPaths(results).study.exists():
+        return name
+    study = StudyPaths(results)
+    try:
+        runs = read_model(study.study, Study).runs
+    except StudyError:
+        return name
+    done = sum(study.run(one.id).result.exists() for one in runs)
+    return f"[{min(done + 1, len(runs)):{len(str(len(runs)))}}/{len(runs)}] {name}"

@@ -1,0 +1,132 @@
+"""The parity check of a study: every strategy of every workload, on this machine, in float64."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from scalestudy.errors import StudyError
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.parity import Parity, ParityRow
+from scalestudy.spec.catalog import STRATEGIES
+from scalestudy.spec.run import Run, Study
+from scalestudy.train.control import join_process_group
+from scalestudy.train.job import build, load_data, make_context
+from scalestudy.train.mesh import Mesh
+from scalestudy.train.parity import (
+    Reference,
+    Shares,
+    batch_sizes,
+    compare,
+    has_batch_norm,
+    trace_reference,
+    trace_strategy,
+)
+from scalestudy.train.processes import RankFailed, run_ranks
+from scalestudy.train.ranks import Rank
+from scalestudy.train.strategies.make import make_strategy
+
+SHARES: tuple[Shares, ...] = ("even", "uneven")
+BOTH_WAYS = ((2, 2),)
+"""Layouts that are checked beside those of the study where a strategy works along both axes of the mesh."""
+
+
+def check_study(study: Study) -> Parity:
+    """Check every parallel strategy of the study on each of its layouts. A strategy that crashes fails its check."""
+    rows = []
+    for run in runs_to_check(study):
+        rows.extend(check_run(run))
+    return Parity(rows=rows)
+
+
+def runs_to_check(study: Study) -> Iterator[Run]:
+    """One run per workload, strategy and layout; precision, compilation and compression are off, for they round."""
+    seen = set()
+    for run in study.runs:
+        if run.cell.strategy == "serial":
+            continue
+        layouts = [(run.cell.nodes, run.cell.devices_per_node)]
+        facts = STRATEGIES[run.cell.strategy]
+        if facts.both_axes and run.device == "cpu":
+            layouts += BOTH_WAYS
+        for nodes, devices in layouts:
+            key = (run.cell.workload, run.cell.strategy, nodes, devices)
+            if key not in seen:
+                seen.add(key)
+                yield _exact(run, nodes, devices)
+
+
+def _exact(run: Run, nodes: int, devices: int) -> Run:
+    """The run without anything that rounds, on this layout; ranks may share cores, nothing is timed."""
+    workload = run.workload.model_copy(update={"precision": "float32", "compile": False})
+    options = {key: value for key, value in run.strategy_options.items() if key != "compression"}
+    cell = run.cell.model_copy(update={"nodes": nodes, "devices_per_node": devices})
+    changes = {"workload": workload, "strategy_options": options, "cell": cell, "oversubscribed": True}
+    return run.model_copy(update=changes)
+
+
+def check_run(run: Run) -> list[ParityRow]:
+    """The rows of one strategy on one layout, computed by its ranks."""
+    with tempfile.TemporaryDirectory(prefix="scalestudy-") as folder:
+        path = Path(folder) / "rows.json"
+
+        def work(rank: Rank) -> int:
+            rows = _check_as(run, rank)
+            if rank.rank == 0:
+                write_model(path, Parity(rows=rows))
+            return 0
+
+        try:
+            run_ranks(work, Mesh.of(run).processes)
+        except RankFailed as failure:
+            return [_failed(run, shares, str(failure)) for shares in SHARES]
+        return read_model(path, Parity).rows
+
+
+def _failed(run: Run, shares: Shares, reason: str) -> ParityRow:
+    return ParityRow(
+        workload=run.cell.workload,
+        strategy=run.cell.strategy,
+        nodes=run.cell.nodes,
+        devices=run.cell.devices,
+        reference="shards",
+        shares=shares,
+        implementation="",
+        steps=0,
+        gradient_error=None,
+        parameter_error=None,
+        passed=False,
+        error=reason,
+    )
+
+
+def _check_as(run: Run, rank: Rank) -> list[ParityRow]:
+    """What one rank does: train with the strategy; rank 0 also trains the references and compares."""
+    context = make_context(run, rank, dtype=torch.float64)
+    prepared, (train, _) = load_data(run, context)
+    if rank.ranks > 1:
+        join_process_group(rank.rank, rank.ranks, run.device, rank.init_method)
+    rows = []
+    for shares in SHARES:
+        sizes = batch_sizes(context.mesh, shares)
+        if sum(sizes) > len(train.resident):
+            raise StudyError(f"{run.cell.id}: the parity check needs {sum(sizes)} training images")
+        train.start_epoch(run.seed, 0, sum(sizes))
+        strategy = make_strategy(context, build(run, prepared, context)[0])
+        found = trace_strategy(strategy, train, sizes)
+        if rank.rank == 0:
+            for reference in references(run, strategy.plain):
+                plain = build(run, prepared, context)[0]
+                expected = trace_reference(run, plain, train, context.mesh, sizes, reference)
+                rows.append(compare(run, strategy, found, expected, reference, shares))
+        strategy.close()
+    return rows
+
+
+def references(run: Run, model: nn.Module) -> list[Reference]:
+    """The loops to compare with: shares always, whole batches where the network has no batch norm per share."""
+    if run.workload.sync_batch_norm:
+        return ["full_batch"]
+    return ["shards"] if has_batch_norm(model) else ["shards", "full_batch"]

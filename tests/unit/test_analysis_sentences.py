@@ -1,0 +1,293 @@
+"""Every sentence rule at the boundary of its condition, and the headlines, from rows made by hand."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from synthetic_study import make_study, parity_rows
+
+from scalestudy.analysis.analyze import report_data
+from scalestudy.analysis.collect import collect
+from scalestudy.analysis.evidence import Evidence
+from scalestudy.analysis.headlines import headlines
+from scalestudy.analysis.rules_time import holds_one
+from scalestudy.analysis.sentences import RULES, rule_table, sentences
+from scalestudy.records.report import AccuracyRow, Counts, EnvironmentRow, PhaseRow, RunRow, SpeedupRow, WorkloadFacts
+
+CELL = {"workload": "mnist", "scaling": "epoch", "strategy": "ddp", "nodes": 1, "devices": 2, "n": 3}
+RUN = {key: value for key, value in CELL.items() if key != "n"}
+RUN |= {"run": "mnist/epoch/ddp-1x2/seed0", "seed": 0, "outcome": "completed"}
+COUNTS = {"planned": 6, "completed": 6, "failed": 0, "missing": 0, "resumed": 0, "oversubscribed": 0, "loaded": 0}
+NOTHING = Evidence(
+    counts=Counts(**COUNTS),
+    speedup=[],
+    accuracy=[],
+    accuracy_margin=0.01,
+    phases=[],
+    parity=[],
+    runs=[],
+    workloads=[],
+    environment=[],
+    device_name="CPU core",
+    cells=[],
+)
+
+
+def speedup_row(speedup=1.5, low=1.4, high=1.6, **changes):
+    cell = {**CELL, **{key: value for key, value in changes.items() if key in CELL}}
+    rest = {key: value for key, value in changes.items() if key not in CELL}
+    devices = cell["devices"]
+    values = {
+        "time_s": 8 / speedup, "time_low_s": None, "time_high_s": None, "speedup": speedup, "speedup_low": low,
+        "speedup_high": high, "efficiency": speedup / devices, "efficiency_low": None if low is None else low / devices,
+        "efficiency_high": None if high is None else high / devices, "images_per_s": 750 * speedup, "accuracy": 0.9,
+        "base_time_s": 8.0, "end_to_end_speedup": 1.2, "device_time_s": 8 / speedup * devices, "total_s": 50.0,
+    }  # fmt: skip
+    return SpeedupRow(**{**cell, **values, **rest})
+
+
+def accuracy_row(verdict, low=-0.004, high=0.002, **changes):
+    numbers = {"accuracy": 0.9, "accuracy_sd": 0.01, "difference": -0.001, "difference_low": low}
+    return AccuracyRow(**{**CELL, **numbers, "difference_high": high, "verdict": verdict, **changes})
+
+
+def phase_row(**changes):
+    parts = {"data_s": 1.0, "host_to_device_s": None, "forward_s": 2.0, "backward_s": 4.0, "communication_s": 2.0}
+    parts |= {"waiting_s": 0.5, "optimizer_s": 0.5, "other_s": 0.0}
+    return PhaseRow(**{**CELL, "total_s": 10.0, **parts, "price": 1.1, **changes})
+
+
+def facts(synthetic=False):
+    return WorkloadFacts(
+        name="mnist", title="MNIST (synthetic data)" if synthetic else "MNIST", data_title="", data_synthetic=synthetic,
+        model_title="", parameters=1, gradient_bytes=4, layers=[], optimizer="", batch_size=64, epochs=2,
+        untimed_epochs=1, train_images=10, augment="none", precision="float32", base_time_s=8.0, base_images_per_s=1.0,
+    )  # fmt: skip
+
+
+def written(rule, **changes):
+    evidence = replace(NOTHING, **changes)
+    return list(dict.fromkeys(s.text for s in sentences(evidence) if s.rule == rule))
+
+
+def test_every_rule_has_its_own_number_and_a_line_in_the_appendix():
+    assert [rule.id for rule in RULES] == [f"R{number}" for number in range(1, len(RULES) + 1)]
+    assert all(rule.states and rule.condition and rule.write for rule in RULES)
+    assert [row.rule for row in rule_table()] == [rule.id for rule in RULES]
+
+
+def test_no_rows_write_no_sentence_about_numbers():
+    assert {sentence.rule for sentence in sentences(NOTHING)} == {"R1", "R8", "R12"}
+
+
+def test_r1_counts_each_outcome_and_names_reasons():
+    assert written("R1") == ["Of 6 planned runs, 6 completed; none was resumed after an interruption."]
+    counts = Counts(**{**COUNTS, "completed": 4, "failed": 1, "missing": 1, "resumed": 2, "skipped": 1})
+    runs = [RunRow(**{**RUN, "outcome": "failed", "reason": "out of memory"})]
+    (text,) = written("R1", counts=counts, runs=runs)
+    assert text.startswith("Of 6 planned runs, 4 completed, 1 failed and 1 is missing (1 × out of memory); 2 were res")
+    assert text.endswith("enter no number. 1 combination of the study cannot run on this machine.")
+    assert written("R1", counts=Counts(**dict.fromkeys(COUNTS, 0))) == ["No run was planned."]
+
+
+def test_r2_names_the_fastest_with_time_interval_and_efficiency():
+    rows = [speedup_row(), speedup_row(3.0, 2.9, 3.1, devices=4, nodes=2), speedup_row(2.0, 1.9, 2.1, devices=4)]
+    assert written("R2", speedup=rows, workloads=[facts()]) == [
+        "For MNIST, the fastest parallel configuration is DDP, 4 CPU cores on 2 nodes: an epoch takes 2.67 s instead "
+        "of 8.00 s, a speedup of **3.00×** (95% CI 2.90–3.10) at 75% efficiency."
+    ]
+
+
+def test_r2_says_one_scaling_per_workload_in_the_abstract_and_the_others_below():
+    rows = [speedup_row(scaling=scaling, devices=4) for scaling in ("weak", "strong", "epoch")]
+    found = [s for s in sentences(replace(NOTHING, speedup=rows, workloads=[facts()])) if s.rule == "R2"]
+    assert [(s.section, s.text.partition(" scaling")[0]) for s in found] == [
+        ("abstract", "For MNIST under strong"),
+        ("performance", "For MNIST under weak"),
+        ("performance", "For MNIST under epoch"),
+    ]
+    assert "an epoch of 4 times the base's images takes 5.33 s, the base's 8.00 s, a scaled speedup of" in found[1].text
+
+
+def test_r2_says_that_no_interval_exists_and_why():
+    note = "no interval: the cell has fewer than 3 completed runs"
+    (text,) = written("R2", speedup=[speedup_row(low=None, high=None, note=note, n=1)], workloads=[facts()])
+    assert f"**1.50×** ({note})" in text
+
+
+def test_r2_is_silent_without_a_speedup():
+    for row in (
+        speedup_row().model_copy(update={"speedup": None}),
+        speedup_row(1.0, None, None, strategy="serial", devices=1),
+    ):
+        assert written("R2", speedup=[row], workloads=[facts()]) == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "holds"), [(1.0, 1.2, True), (1.0001, 1.2, False), (0.8, 1.0, True), (0.8, 0.9999, False)]
+)
+def test_an_interval_with_one_at_its_end_separates_nothing(low, high, holds):
+    assert holds_one(low, high) is holds
+
+
+def test_r3_separates_strategies_only_when_the_interval_lacks_one(tmp_path):
+    layouts = {"ddp": ("1x2", "1x4"), "hsdp": ("1x4",), "hybrid": ("2x2",), "data_parallel": ("1x2",)}
+    speedups = {("ddp", "1x4"): 3.0, ("hsdp", "1x4"): 2.5, ("hybrid", "2x2"): 2.999}
+    study = make_study(tmp_path, workloads=1, strategies=layouts, speedups=speedups)
+    (text,) = [s.text for s in report_data(collect(study.results)).sentences if s.rule == "R3"]
+    assert "on 4 CPU cores an epoch with DDP takes " in text
+    hsdp, hybrid = sorted(text.partition(" takes ")[2].split("; "), key=lambda part: "Hybrid" in part)
+    assert hsdp.startswith("0.83 times as long as with HSDP (95% CI ")
+    assert "do not separate" not in hsdp
+    assert re.search(r"1\.00 times as long as with Hybrid on 2 nodes \(95% CI .*\), the data do not separate", hybrid)
+
+
+def test_r3_is_silent_when_no_two_strategies_share_a_number_of_devices():
+    assert written("R3", speedup=[speedup_row(), speedup_row(strategy="hsdp", devices=4)]) == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.8, 0.9999, "is slower than one device"),
+        (0.8, 1.0, "is not distinguishable from one device"),
+        (1.0, 1.3, "is not distinguishable from one device"),
+        (1.0001, 1.3, None),
+        (None, None, None),
+    ],
+)
+def test_r4_judges_a_speedup_by_where_its_interval_lies(low, high, verdict):
+    texts = written("R4", speedup=[speedup_row(0.9, low, high)])
+    assert [verdict in text for text in texts] == ([True] if verdict else [])
+
+
+@pytest.mark.parametrize(
+    ("low", "expected"),
+    [
+        (1.6, "no parallel configuration has an efficiency whose whole interval lies above 80%"),
+        (1.6002, "with its whole interval is DDP, 2 CPU cores: 85.0% (95% CI 80.0%–90.0%)."),
+        (None, "no interval of an efficiency exists"),
+    ],
+)
+def test_r5_needs_the_lower_end_above_eighty_percent(low, expected):
+    high = None if low is None else 1.8
+    (text,) = written("R5", speedup=[speedup_row(1.7, low, high)])
+    assert expected in text
+
+
+def test_r5_takes_the_largest_that_passes():
+    rows = [speedup_row(1.7, 1.65, 1.8), speedup_row(3.4, 3.3, 3.5, devices=4), speedup_row(6, 5, 7, devices=8)]
+    assert "DDP, 4 CPU cores" in written("R5", speedup=rows)[0]
+
+
+def test_r6_names_the_largest_loss_at_the_largest_size_only_where_measured():
+    (text,) = written("R6", speedup=[speedup_row()], phases=[phase_row()])
+    assert text.endswith("per strategy at its largest size: 20.0% exposed communication with DDP, 2 CPU cores.")
+    (text,) = written("R6", speedup=[speedup_row()], phases=[phase_row(data_s=2.5)])
+    assert "25.0% waiting for data" in text
+    for phase in ("communication_s", "forward_s"):
+        (text,) = written("R6", speedup=[speedup_row()], phases=[phase_row(**{phase: None})])
+        assert text.endswith("size: with DDP, 2 CPU cores, computation and communication were not measured apart.")
+    assert written("R6", speedup=[speedup_row(devices=4)], phases=[phase_row()]) == []
+
+
+def test_r7_counts_what_is_equivalent_shown_not_and_untested():
+    rows = [
+        accuracy_row("baseline", strategy="serial", devices=1),
+        accuracy_row("equivalent"),
+        accuracy_row("not shown", low=-0.012, devices=4),
+        accuracy_row("not computed", low=None, high=None, devices=8),
+    ]
+    (text,) = written("R7", speedup=[speedup_row()], accuracy=rows)
+    assert "1 of 2 parallel configurations is equivalent" in text
+    assert "not shown for DDP, 4 CPU cores (difference −0.10 pp, 90% CI −1.20 to +0.20)" in text
+    assert text.endswith("; 1 could not be tested, for want of runs.")
+    assert "is not tested" in written("R7", speedup=[speedup_row()], accuracy=[rows[3]])[0]
+    assert written("R7", speedup=[speedup_row()], accuracy=rows[:1]) == []
+
+
+def test_r8_states_passed_checks_their_largest_error_and_what_failed():
+    assert "No parity check was recorded" in written("R8")[0]
+    (text,) = written("R8", parity=parity_rows(["mnist"], {"ddp": ("1x2",), "hsdp": ("1x2",)}, ("hsdp",)))
+    assert text.startswith("2 of 4 parity checks in float64 passed; the largest relative difference among these is 2.0")
+    assert text.endswith("**Not passed: HSDP (mnist); no speedup is given for it**.")
+
+
+def test_r8_names_strategies_that_no_check_looked_at():
+    rows = parity_rows(["mnist"], {"ddp": ("1x2",)}, ())
+    speedups = [speedup_row(), speedup_row(strategy="hsdp", devices=4), speedup_row(1, strategy="serial", devices=1)]
+    assert written("R8", parity=rows, speedup=speedups)[0].endswith("; not checked: HSDP.")
+
+
+def test_text_of_jobs_and_users_neither_sets_bold_nor_floods_a_sentence():
+    reason = "**bold** " + 50 * "very long "
+    runs = [RunRow(**{**RUN, "outcome": "failed", "reason": reason})]
+    (text,) = written("R1", counts=Counts(**{**COUNTS, "completed": 5, "failed": 1}), runs=runs)
+    assert "**" not in text
+    assert len(text) < 300
+
+
+def test_r9_states_efficiency_under_weak_scaling_alone():
+    assert written("R9", speedup=[speedup_row()]) == []
+    (text,) = written("R9", speedup=[speedup_row(scaling="weak")])
+    assert text.endswith("the weak-scaling efficiency is 75% (95% CI 70%–80%) with DDP, 2 CPU cores.")
+
+
+def test_r10_names_the_shortest_epoch_and_the_least_device_time():
+    (text,) = written("R10", speedup=[speedup_row(1.9, 1.8, 2.0), speedup_row(3.0, 2.9, 3.1, devices=4)])
+    assert "is that of DDP, 4 CPU cores (2.67 s, 10.67 s of device time)" in text
+    assert text.endswith("least device time is DDP, 2 CPU cores (4.21 s, 8.42 s of device time).")
+
+
+def test_r11_names_the_interval_that_is_widest_relative_to_its_speedup():
+    rows = [speedup_row(1.5, 1.4, 1.6), speedup_row(6.0, 5.8, 6.2, devices=8), speedup_row(9, None, None, devices=16)]
+    (text,) = written("R11", speedup=rows, workloads=[facts()])
+    assert "is that of DDP, 2 CPU cores for MNIST (epoch scaling): 1.50×, −6.7% to +6.7%, from 3 runs." in text
+    assert written("R11", speedup=[rows[2]]) == []
+
+
+@pytest.mark.parametrize(
+    ("load", "expected"),
+    [(0.05, "in none of 1 completed run."), (0.051, "in 1 of 1 completed run: mnist/"), (None, "was not measured.")],
+)
+def test_r12_flags_a_load_above_five_percent(load, expected):
+    (text,) = written(
+        "R12", counts=Counts(**{**COUNTS, "completed": 1}), runs=[RunRow(**{**RUN, "foreign_load": load})]
+    )
+    assert expected in text
+    if load is not None:
+        assert written("R12", runs=[RunRow(**{**RUN, "foreign_load": load})])[0].endswith("; in 5 it was not measured.")
+
+
+def test_r13_is_written_for_generated_images_alone():
+    assert written("R13", workloads=[facts()]) == []
+    assert "MNIST (synthetic data) are generated" in written("R13", workloads=[facts(synthetic=True)])[0]
+
+
+def test_r14_sets_the_whole_run_beside_training():
+    (text,) = written("R14", speedup=[speedup_row()])
+    assert text.endswith("takes 50.00 s, start-up and evaluation included: a speedup of 1.20× from end to end, beside "
+                         "1.50× in training.")  # fmt: skip
+    assert written("R14", speedup=[speedup_row(end_to_end_speedup=None)]) == []
+
+
+def test_r15_names_only_what_should_agree():
+    same = EnvironmentRow(item="Hosts", value="a, b")
+    other = EnvironmentRow(item="PyTorch", value="2.13 (1 run); 2.12 (1 run)", conflict=True)
+    assert written("R15", environment=[same]) == []
+    assert "disagree on PyTorch;" in written("R15", environment=[same, other])[0]
+
+
+def test_headlines_are_two_to_four_whatever_is_missing(tmp_path):
+    assert [headline.value for headline in headlines(NOTHING)] == ["6/6", "not checked"]
+    data = report_data(collect(make_study(tmp_path, accuracies={"hybrid": 0.8957}).results))
+    assert [h.label for h in data.headlines] == [
+        "MNIST CNN (Fashion-MNIST, subset), fastest",
+        "CIFAR CNN (synthetic data), fastest",
+        "largest accuracy change",
+        "parity with serial training",
+    ]
+    assert [h.value for h in data.headlines][::2] == ["7.02×", "−0.43 pp"]
+    one = report_data(collect(make_study(tmp_path, workloads=1, seeds=(0,)).results))
+    assert [h.value for h in one.headlines] == ["7.02×", "88%", "0.00 pp", "8/8"]
+    assert [h.interval for h in one.headlines][:3] == ["no interval"] * 3

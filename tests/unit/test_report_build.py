@@ -1,0 +1,90 @@
+"""From results/STUDY to reports/STUDY, for studies of every shape."""
+
+import io
+import subprocess
+import sys
+import time
+
+import pypdf
+import pytest
+import report_data
+
+from scalestudy.errors import StudyError
+from scalestudy.records.files import write_model, write_text
+from scalestudy.records.paths import StudyPaths
+from scalestudy.report.build import build_report
+
+SHAPES = [
+    report_data.laptop,
+    report_data.single,
+    report_data.nothing_completed,
+    report_data.without_base,
+    report_data.cluster,
+]
+
+
+def store(data, results):
+    paths = StudyPaths(results)
+    write_model(paths.report, data)
+    write_text(paths.tables / "runs.csv", "run\n" + "".join(f"{run.run}\n" for run in data.runs))
+    return results
+
+
+def text_of(path):
+    return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(path.read_bytes())).pages)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+def test_reports_of_every_shape_are_built(shape, tmp_path):
+    data = shape()
+    report = build_report(store(data, tmp_path / "results"), tmp_path / "reports")
+    assert report == tmp_path / "reports" / "report.pdf"
+    text = "".join(text_of(report).split())
+    assert all("".join(run.run.split()) in text for run in data.runs)
+    assert {path.suffix for path in (tmp_path / "reports").rglob("*") if path.is_file()} <= {".pdf", ".svg"}
+
+
+def test_a_single_run_has_no_interval(tmp_path):
+    text = " ".join(text_of(build_report(store(report_data.single(), tmp_path), tmp_path)).split())
+    assert "n = 1" in text
+    assert "there is no interval" in text
+
+
+def test_a_study_without_completed_runs_says_so(tmp_path):
+    text = " ".join(text_of(build_report(store(report_data.nothing_completed(), tmp_path), tmp_path)).split())
+    assert "No speedup can be reported" in text
+    assert "out of memory" in text
+    assert "Parity with serial training was not computed" in text
+    assert "No job recorded its environment" in text
+
+
+def test_a_thousand_runs_take_less_than_ten_seconds(tmp_path):
+    results = store(report_data.thousand_runs(), tmp_path)
+    start = time.process_time()
+    report = build_report(results, tmp_path)
+    assert time.process_time() - start < 10
+    assert len(pypdf.PdfReader(io.BytesIO(report.read_bytes())).pages) > 15
+
+
+def test_the_figures_of_an_earlier_study_do_not_stay(tmp_path):
+    build_report(store(report_data.laptop(), tmp_path), tmp_path)
+    build_report(store(report_data.nothing_completed(), tmp_path), tmp_path)
+    assert list((tmp_path / "figures").glob("*.svg")) == []
+
+
+def test_a_missing_or_truncated_report_json_is_named(tmp_path):
+    with pytest.raises(StudyError, match=r"report\.json: cannot be read"):
+        build_report(tmp_path, tmp_path / "reports")
+    (tmp_path / "report.json").write_text('{"study": "qui')
+    with pytest.raises(StudyError, match=r"report\.json: "):
+        build_report(tmp_path, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
+
+
+def test_importing_the_report_layer_loads_neither_matplotlib_nor_typst_nor_torch():
+    code = (
+        "import sys, scalestudy.report.build, scalestudy.report.show, scalestudy.report.pdf;"
+        "print([name for name in ('matplotlib', 'typst', 'torch', 'rich', 'pandas') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,102 @@
+"""Figures: the same bytes every time, text as text, and a form that suits what was measured."""
+
+import re
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import pytest
+import report_data
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scalestudy.report.figures import draw_figures
+from scalestudy.report.figures.labels import spread
+from scalestudy.report.printable import printable
+
+
+def named(data):
+    return {figure.name: figure for figure in draw_figures(printable(data))}
+
+
+def texts(figure):
+    root = ElementTree.fromstring(figure.svg)
+    return ["".join(element.itertext()).strip() for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_two_devices_are_drawn_as_intervals_with_their_numbers():
+    data = report_data.laptop()
+    figure = named(data)["scaling-epoch"]
+    assert figure.form == "intervals"
+    for row in data.speedup:
+        if row.strategy != "serial":
+            assert f"{row.speedup:.2f}×" in texts(figure)
+    assert "ideal" in texts(figure)
+
+
+def test_more_devices_are_drawn_as_labeled_lines():
+    figure = named(report_data.cluster())["scaling-strong"]
+    assert figure.form == "lines"
+    assert {"DataParallel", "DDP", "Hybrid", "HSDP", "ideal", "16"} <= set(texts(figure))
+
+
+def test_every_scaling_has_its_three_figures():
+    assert set(named(report_data.cluster())) == {
+        f"{kind}-{scaling}" for kind in ("scaling", "curves", "breakdown") for scaling in ("strong", "epoch", "weak")
+    }
+
+
+def test_synthetic_data_are_named_in_every_figure():
+    for figure in named(report_data.laptop()).values():
+        assert any("(synthetic)" in text for text in texts(figure)), figure.name
+
+
+def test_figures_are_the_same_bytes_every_time_whatever_the_users_settings():
+    first = [figure.svg for figure in draw_figures(report_data.laptop())]
+    with mpl.rc_context({"font.size": 20, "svg.fonttype": "path", "axes.facecolor": "red"}):
+        again = [figure.svg for figure in draw_figures(report_data.laptop())]
+    assert first == again
+    assert all(b"<dc:date>" not in svg for svg in first)
+
+
+def test_drawing_leaves_matplotlibs_settings_alone():
+    before = dict(mpl.rcParams)
+    draw_figures(report_data.single())
+    assert dict(mpl.rcParams) == before
+
+
+def test_figures_have_the_width_of_the_text_and_say_what_they_show():
+    for figure in draw_figures(report_data.laptop()):
+        width = float(re.search(rb'width="([\d.]+)pt"', figure.svg).group(1))
+        assert width == pytest.approx(6.38 * 72, abs=0.1)
+        assert "DDP" in figure.alt
+
+
+def test_titles_are_never_read_as_mathematics_or_markup():
+    found = " ".join(text for figure in named(report_data.hostile()).values() for text in texts(figure))
+    assert "$x^2$" in found
+    assert '#eval("1+1")' in found
+
+
+def test_without_completed_runs_there_is_no_figure():
+    assert named(report_data.nothing_completed()) == {}
+
+
+def test_without_a_base_there_is_no_scaling_figure_but_curves_and_phases():
+    assert set(named(report_data.without_base())) == {"curves-epoch", "breakdown-epoch"}
+
+
+def test_one_epoch_of_one_seed_is_drawn():
+    assert set(named(report_data.single())) == {"scaling-epoch", "curves-epoch", "breakdown-epoch"}
+
+
+@given(st.lists(st.floats(-100, 100), max_size=8), st.floats(0.1, 20))
+def test_spread_keeps_order_and_distance(positions, gap):
+    placed = spread(positions, gap)
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
+    for before, after in pairwise(order):
+        assert placed[after] - placed[before] >= gap * 0.999
+
+
+def test_spread_leaves_what_is_far_apart():
+    assert spread([0.0, 50.0, 20.0], 9) == [0.0, 50.0, 20.0]

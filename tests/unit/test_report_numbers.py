@@ -1,0 +1,70 @@
+"""Numbers are written alike by the terminal, the figures and the PDF's template."""
+
+import json
+
+import pytest
+import typst
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scalestudy.report import numbers
+from scalestudy.report.pdf import TEMPLATE
+
+QUERY = b"""
+#import "numbers.typ": *
+#let rows = json(bytes(sys.inputs.rows))
+#metadata(rows.map(row => (
+  fixed(row.x, row.d), significant(row.x), percent(row.x), interval(row.x, row.x, row.d), str(decimals-for((row.x,))),
+))) <out>
+"""
+values = st.floats(-1e7, 1e7, allow_nan=False).map(lambda x: float(f"{x:.9g}")) | st.sampled_from(
+    [0.0, 0.125, 0.5, -2.5, 1e-9]
+)
+
+
+def in_the_template(rows):
+    inputs = {"rows": json.dumps([{"x": x, "d": decimals} for x, decimals in rows])}
+    found = typst.query(QUERY, "<out>", field="value", one=True, root=str(TEMPLATE), sys_inputs=inputs)
+    return json.loads(found)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(values, st.integers(0, 5)), min_size=1, max_size=40))
+def test_the_template_writes_numbers_as_python_does(rows):
+    expected = [
+        [
+            numbers.fixed(x, decimals),
+            numbers.significant(x),
+            numbers.percent(x),
+            numbers.interval(x, x, decimals),
+            str(numbers.decimals_for([x])),
+        ]
+        for x, decimals in rows
+    ]
+    assert in_the_template(rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1234567.0, "1,234,567"),
+        (30.664, "30.7"),
+        (0.012345, "0.0123"),
+        (-0.43, "\u22120.430"),
+        (None, "\u2013"),
+        (0.0, "0"),
+        (0.00000012, "0.00000"),
+    ],
+)
+def test_three_significant_digits_with_separators_and_a_real_minus(value, text):
+    assert numbers.significant(value) == text
+
+
+def test_a_column_takes_the_decimals_of_its_smallest_number():
+    assert numbers.decimals_for([30.6, 2.68, None, 0.0]) == 2
+    assert numbers.decimals_for([]) == 0
+
+
+def test_an_interval_without_an_end_is_a_dash():
+    assert numbers.interval(1.4567, 1.5234, 2) == "[1.46, 1.52]"
+    assert numbers.interval(None, 1.5, 2) == numbers.MISSING

@@ -1,0 +1,60 @@
+"""Pages look like the reference pictures. After an intended change: ``python tests/unit/test_report_pages.py``."""
+
+import io
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TESTS = Path(__file__).parents[1]
+sys.path.insert(0, str(TESTS))
+import report_data  # noqa: E402
+
+from scalestudy.report.figures import draw_figures  # noqa: E402
+from scalestudy.report.pdf import render_pages  # noqa: E402
+from scalestudy.report.printable import printable  # noqa: E402
+
+REFERENCE = TESTS / "reference"
+SHAPES = {"laptop": report_data.laptop, "hostile": report_data.hostile, "single": report_data.single}
+PIXELS_PER_INCH = 40
+ALLOWED = 2.0
+"""Mean difference of gray levels (of 255) that other versions of FreeType or Typst may cause."""
+
+
+def pages_of(name):
+    data = SHAPES[name]()
+    pages = render_pages(data, draw_figures(printable(data)), "run\n", PIXELS_PER_INCH)
+    return [Image.open(io.BytesIO(page)).convert("L") for page in pages]
+
+
+def difference(first, second):
+    return float(np.abs(np.asarray(first, float) - np.asarray(second, float)).mean())
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_pages_look_like_the_reference(name):
+    pages = pages_of(name)
+    references = sorted(REFERENCE.glob(f"{name}-*.png"))
+    assert len(pages) == len(references)
+    for page, path in zip(pages, references, strict=True):
+        reference = Image.open(path).convert("L")
+        assert page.size == reference.size
+        assert difference(page, reference) < ALLOWED, path.name
+
+
+def test_the_comparison_tells_pages_apart():
+    references = [Image.open(path).convert("L") for path in sorted(REFERENCE.glob("laptop-*.png"))]
+    for first, second in pairwise(references):
+        assert difference(first, second) > 2 * ALLOWED
+
+
+if __name__ == "__main__":
+    REFERENCE.mkdir(exist_ok=True)
+    for old in REFERENCE.glob("*.png"):
+        old.unlink()
+    for shape in SHAPES:
+        for number, picture in enumerate(pages_of(shape), start=1):
+            picture.quantize(16).save(REFERENCE / f"{shape}-{number:02d}.png", optimize=True)

@@ -1,0 +1,66 @@
+"""The terminal tables."""
+
+import io
+
+import pytest
+import report_data
+from rich.console import Console
+
+from scalestudy.errors import StudyError
+from scalestudy.records.files import write_model
+from scalestudy.records.paths import StudyPaths
+from scalestudy.report import numbers
+from scalestudy.report.show import headline_text, show
+
+
+def shown(data, tmp_path, **options):
+    write_model(StudyPaths(tmp_path).report, data)
+    stream = io.StringIO()
+    show(tmp_path, Console(file=stream, width=80, highlight=False, **options))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("shape", [report_data.laptop, report_data.cluster, report_data.hostile, report_data.single])
+def test_tables_fit_eighty_columns(shape, tmp_path):
+    lines = shown(shape(), tmp_path).splitlines()
+    assert max(map(len, lines)) <= 80
+
+
+def test_every_speedup_and_interval_is_shown(tmp_path):
+    data = report_data.laptop()
+    text = shown(data, tmp_path)
+    for row in data.speedup:
+        if row.strategy != "serial":
+            assert numbers.fixed(row.speedup, 2) in text
+            assert numbers.interval(row.speedup_low, row.speedup_high, 2) in text
+    assert "(synthetic data)" in text
+
+
+def test_a_pipe_gets_no_escape_codes_and_a_terminal_does(tmp_path):
+    assert "\x1b" not in shown(report_data.laptop(), tmp_path)
+    assert "\x1b" in shown(report_data.laptop(), tmp_path, force_terminal=True, color_system="standard")
+
+
+def test_markup_in_titles_is_printed_as_it_is(tmp_path):
+    data = report_data.laptop()
+    workloads = [row.model_copy(update={"title": "[bold]x[/bold]"}) for row in data.workloads]
+    text = shown(data.model_copy(update={"workloads": workloads}), tmp_path)
+    assert "[bold]x[/bold]" in text
+
+
+def test_cells_without_a_speedup_say_why(tmp_path):
+    text = shown(report_data.without_base(), tmp_path)
+    assert "no serial base" in text
+    assert "No speedup can be reported." in text
+
+
+def test_headline_text_counts_the_runs_and_names_the_report(tmp_path):
+    text = headline_text(report_data.cluster(), tmp_path / "report.pdf")
+    assert "774 of 780 runs completed, 6 failed" in text
+    assert text.splitlines()[-1] == f"Report: {tmp_path / 'report.pdf'}"
+    assert report_data.cluster().headlines[0].value in text
+
+
+def test_a_missing_report_is_one_line(tmp_path):
+    with pytest.raises(StudyError, match=r"report\.json: cannot be read"):
+        show(tmp_path)

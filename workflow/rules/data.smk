@@ -1,0 +1,10 @@
+rule data:
+    input:
+        config=ancient(str(CONFIG)),
+    output:
+        "{folder}/prepared/{key}/meta.json",
+    log:
+        "{folder}/prepared/logs/{key}.log",
+    threads: EXCLUSIVE
+    shell:
+        "scalestudy data --config {input.config:q} {wildcards.key:q} 2> >(tee {log:q} >&2)"

@@ -1,0 +1,11 @@
+rule report:
+    input:
+        report=f"{RESULTS}/report.json",
+    output:
+        pdf=f"{REPORTS}/report.pdf",
+        figures=directory(f"{REPORTS}/figures"),
+    log:
+        f"{RESULTS}/logs/report.log",
+    localrule: True
+    shell:
+        "scalestudy report {input.report:q} {output.pdf:q} > {log:q}"

@@ -1,0 +1,27 @@
+# One job per run. Its state lies beside the result: a run that is started again goes on where it was.
+rule train:
+    input:
+        run=ancient(f"{RESULTS}/runs/{{run}}/run.json"),
+        data=ancient(lambda wildcards: f"{RUNS[wildcards.run].data_folder}/meta.json"),
+    output:
+        f"{RESULTS}/runs/{{run}}/result.json",
+    log:
+        f"{RESULTS}/runs/{{run}}/train.log",
+    params:
+        digest=lambda wildcards: RUNS[wildcards.run].digest,
+    threads: EXCLUSIVE
+    shell:
+        "scalestudy train {input.run:q} --record-failure 2> >(tee {log:q} >&2)"
+
+
+rule parity:
+    input:
+        study=f"{RESULTS}/study.json",
+        data=ancient(expand("{folder}/meta.json", folder=sorted({run.data_folder for run in STUDY.runs}))),
+    output:
+        f"{RESULTS}/parity.json",
+    log:
+        f"{RESULTS}/logs/parity.log",
+    threads: EXCLUSIVE
+    shell:
+        "scalestudy parity {input.study:q} 2> >(tee {log:q} >&2)"
