@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 from scalestudy.records.parity import ParityRow
@@ -426,6 +427,13 @@ def cluster() -> ReportData:
     )
 
 
+def many_panels() -> ReportData:
+    """Four workloads and three scalings with few cells each, one of them without a completed run."""
+    layouts = {"serial": ["1x1"], "ddp": ["1x2", "2x2"], "hybrid": ["2x2"]}
+    failed = frozenset({"mnist/strong/hybrid-2x2"})
+    return build(Shape(WORKLOADS, ("strong", "epoch", "weak"), layouts, seeds=2, epochs=3, failed=failed))
+
+
 def single() -> ReportData:
     """One workload, one seed: no intervals."""
     return build(Shape(workloads=("mnist",), layouts={"serial": ["1x1"], "ddp": ["1x2"]}, seeds=1, epochs=1))
@@ -470,7 +478,7 @@ HOSTILE = (
 def hostile(texts: tuple[str, ...] = HOSTILE) -> ReportData:
     """Every free-text field holds a text that would be code in Typst, matplotlib, HTML or a shell."""
     data = laptop()
-    text = iter(texts * 40)
+    text = cycle(texts)
 
     def swap(model: Any, *names: str) -> Any:
         return model.model_copy(update={name: next(text) for name in names})
@@ -506,6 +514,6 @@ def hostile(texts: tuple[str, ...] = HOSTILE) -> ReportData:
             "parity": [row.model_copy(update={"error": next(text), "passed": False}) for row in data.parity],
             "problems": list(texts),
             "commit": texts[0],
-            "device_name": texts[1],
+            "device_name": texts[-1] if len(texts) == 1 else texts[1],
         }
     )

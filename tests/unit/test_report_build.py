@@ -19,7 +19,7 @@ SHAPES = [
     report_data.single,
     report_data.nothing_completed,
     report_data.without_base,
-    report_data.cluster,
+    report_data.many_panels,
 ]
 
 

@@ -19,6 +19,11 @@ def named(data):
     return {figure.name: figure for figure in draw_figures(printable(data))}
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    return named(report_data.cluster())
+
+
 def texts(figure):
     root = ElementTree.fromstring(figure.svg)
     return ["".join(element.itertext()).strip() for element in root.iter("{http://www.w3.org/2000/svg}text")]
@@ -34,14 +39,14 @@ def test_two_devices_are_drawn_as_intervals_with_their_numbers():
     assert "ideal" in texts(figure)
 
 
-def test_more_devices_are_drawn_as_labeled_lines():
-    figure = named(report_data.cluster())["scaling-strong"]
+def test_more_devices_are_drawn_as_labeled_lines(cluster):
+    figure = cluster["scaling-strong"]
     assert figure.form == "lines"
     assert {"DataParallel", "DDP", "Hybrid", "HSDP", "ideal", "16"} <= set(texts(figure))
 
 
-def test_every_scaling_has_its_three_figures():
-    assert set(named(report_data.cluster())) == {
+def test_every_scaling_has_its_three_figures(cluster):
+    assert set(cluster) == {
         f"{kind}-{scaling}" for kind in ("scaling", "curves", "breakdown") for scaling in ("strong", "epoch", "weak")
     }
 
@@ -100,3 +105,14 @@ def test_spread_keeps_order_and_distance(positions, gap):
 
 def test_spread_leaves_what_is_far_apart():
     assert spread([0.0, 50.0, 20.0], 9) == [0.0, 50.0, 20.0]
+
+
+def test_epoch_scaling_borrows_the_base_that_the_plan_names_once():
+    data = report_data.many_panels()
+
+    def once(rows):
+        return [row for row in rows if (row.strategy, row.scaling) != ("serial", "epoch")]
+
+    figures = named(data.model_copy(update={"phases": once(data.phases), "curves": once(data.curves)}))
+    assert "Serial 1×1" in texts(figures["breakdown-epoch"])
+    assert "Serial 1×1" in figures["curves-epoch"].alt

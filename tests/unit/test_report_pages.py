@@ -45,6 +45,16 @@ def test_pages_look_like_the_reference(name):
         assert difference(page, reference) < ALLOWED, path.name
 
 
+@pytest.mark.parametrize("name", ["hostile", "laptop", "many_panels"])
+def test_nothing_reaches_into_the_margins(name):
+    data = getattr(report_data, name)()
+    margin = int(22 / 25.4 * PIXELS_PER_INCH)
+    for page in render_pages(data, draw_figures(printable(data)), "run\n", PIXELS_PER_INCH):
+        gray = np.asarray(Image.open(io.BytesIO(page)).convert("L"))
+        assert gray[:, -margin:].min() == 255
+        assert gray[:, :margin].min() == 255
+
+
 def test_the_comparison_tells_pages_apart():
     references = [Image.open(path).convert("L") for path in sorted(REFERENCE.glob("laptop-*.png"))]
     for first, second in pairwise(references):

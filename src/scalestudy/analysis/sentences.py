@@ -111,13 +111,14 @@ RULES = (
 
 
 def sentences(evidence: Evidence) -> list[Sentence]:
-    """All sentences, in the order of the rules."""
-    return [
+    """All sentences, in the order of the rules; R1 comes last, so that the abstract opens with a finding."""
+    found = [
         Sentence(rule=rule.id, section=section, text=text)
         for rule in RULES
         for section, write in rule.write.items()
         for text in write(evidence)
     ]
+    return sorted(found, key=lambda sentence: sentence.rule == "R1")
 
 
 def rule_table() -> list[Rule]:

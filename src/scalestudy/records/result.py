@@ -23,7 +23,7 @@ communication alone (exposed), ``waiting`` what it waits for the slowest device.
 class Record(BaseModel):
     """A model of a record: keys that a later version adds are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=(), ser_json_inf_nan="constants")
 
 
 class Epoch(Record):

@@ -15,8 +15,8 @@ def decimals_for(values: Iterable[float | None]) -> int:
 
 
 def fixed(value: float | None, decimals: int) -> str:
-    """With a fixed number of decimals, commas between thousands and a real minus sign; a dash for None."""
-    return MISSING if value is None else f"{value:,.{decimals}f}".replace("-", MINUS)
+    """With a fixed number of decimals, commas between thousands, a real minus sign (zero has none); a dash for None."""
+    return MISSING if value is None else f"{value:z,.{decimals}f}".replace("-", MINUS)
 
 
 def significant(value: float | None) -> str:

@@ -44,7 +44,7 @@ class DeviceClock:
 
     def laps(self) -> np.ndarray:
         """Nanoseconds, ``[steps, phases]``."""
-        return np.frombuffer(self._laps, dtype=np.int64).reshape(-1, WIDTH)
+        return np.array(self._laps, dtype=np.int64).reshape(-1, WIDTH)
 
 
 class StepClock:
@@ -128,7 +128,8 @@ def split_waiting(approaches: np.ndarray, own: int, exposed: np.ndarray) -> np.n
     ``approaches`` is ``[ranks, steps]``. A rank waits from its arrival to that of the last one; it cannot wait longer
     than it was held, which bounds the error that unequal departures leave.
     """
-    return np.clip(approaches.max(axis=0) - approaches[own], 0, exposed)
+    waited: np.ndarray = np.clip(approaches.max(axis=0) - approaches[own], 0, exposed)
+    return waited
 
 
 def phase_seconds(clock: StepClock, device: int, waiting: np.ndarray | None) -> np.ndarray:

@@ -86,6 +86,7 @@ def run_rank(job: Job, rank: Rank) -> None:
         line=ProgressLine(job.title, job.run.workload.epochs, quiet=rank.rank > 0),
         progress=progress,
         one_machine=rank.one_machine,
+        started=job.started,
     )
     built = perf_counter()
     if job.run.workload.compile and not progress.resumed:
@@ -95,7 +96,7 @@ def run_rank(job: Job, rank: Rank) -> None:
     )
     try:
         trainer.run_to_end()
-        total_s = time() - job.started
+        total_s = trainer.total_s()
         log.write("end", total_s=total_s)
         result = make_result(trainer, prepared, layers, startup, malloc_tuned, started, total_s)
         if rank.rank == 0:

@@ -1,7 +1,7 @@
 """The training loop. It knows steps, epochs and clocks, and nothing of strategies or models."""
 
 from dataclasses import dataclass, field
-from time import perf_counter_ns
+from time import perf_counter_ns, time
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Progress:
     step_time_s: float = 0.0
     timed_steps: int = 0
     resumed: int = 0
+    spent_s: float = 0.0
+    """Wall-clock seconds of earlier processes of this run, up to their last checkpoint."""
     epochs: list[dict[str, Any]] = field(default_factory=list)
     """The finished ones."""
 
@@ -63,6 +65,8 @@ class Trainer:
     progress: Progress
     one_machine: bool
     """Whether all ranks run on one machine: simulated nodes share its counters."""
+    started: float
+    """Unix time at which the run's first process was started."""
 
     def __post_init__(self) -> None:
         self.run = self.strategy.context.run
@@ -194,13 +198,18 @@ class Trainer:
     def _save(self) -> None:
         progress = self.progress
         name = f"epoch{progress.epoch:04d}-step{progress.step:06d}"
-        self.checkpoints.save(name, self.strategy, self.optimizer, vars(progress))
+        state = vars(progress) | {"spent_s": self.total_s()}
+        self.checkpoints.save(name, self.strategy, self.optimizer, state)
         self.log.write("checkpoint", epoch=progress.epoch, step=progress.step)
 
     def _save_and_stop(self) -> None:
         self._save()
         self.log.write("stop", reason="asked to", epoch=self.progress.epoch, step=self.progress.step)
         raise Stopped
+
+    def total_s(self) -> float:
+        """Wall-clock seconds from process start to now, with those of earlier processes of the run."""
+        return self.progress.spent_s + time() - self.started
 
     def _synchronize(self) -> None:
         for device in self.strategy.context.devices:

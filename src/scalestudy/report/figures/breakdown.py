@@ -15,6 +15,7 @@ from scalestudy.report.figures.style import (
     Frame,
     cell_label,
     label_room,
+    of_scaling,
     panels,
     shorten,
     styled,
@@ -46,7 +47,7 @@ ROW_IN, GAP = 0.155, 0.45
 
 def draw_breakdown(data: ReportData, scaling: str) -> Drawing | None:
     """The breakdown figure, one panel per workload; None when no phase was timed."""
-    rows = [row for row in data.phases if row.scaling == scaling]
+    rows = of_scaling(data.phases, scaling)
     workloads = [facts for facts in data.workloads if any(row.workload == facts.name for row in rows)]
     used = [phase for phase in PHASES if any(getattr(row, phase.field) for row in rows)]
     if not workloads or not used:

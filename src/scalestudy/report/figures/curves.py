@@ -13,6 +13,7 @@ from scalestudy.report.figures.style import (
     Frame,
     cell_label,
     look,
+    of_scaling,
     panels,
     styled,
     to_svg,
@@ -27,7 +28,7 @@ FEWEST_POINTS = 3
 
 def draw_curves(data: ReportData, scaling: str) -> Drawing | None:
     """Rows are workloads, columns are strategies at their largest layout; None when nothing was trained."""
-    rows = [row for row in data.curves if row.scaling == scaling and row.train_loss]
+    rows = [row for row in of_scaling(data.curves, scaling) if row.train_loss]
     strategies = [row.name for row in data.strategies if row.name in {curve.strategy for curve in rows}]
     columns = [name for name in strategies if name != "serial"] or strategies
     workloads = [facts for facts in data.workloads if any(row.workload == facts.name for row in rows)]

@@ -1,11 +1,14 @@
 """DDP: one process per device, gradients all-reduced in buckets while the backward pass runs."""
 
+import sys
+
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from scalestudy.train.clock import StepClock
 from scalestudy.train.context import Context
+from scalestudy.train.shared_memory import SharedMemoryReducer, average_in_shared_memory
 from scalestudy.train.strategies.base import Batches
 from scalestudy.train.strategies.processes import OneDevicePerProcess, mark_last_gradient
 
@@ -19,28 +22,31 @@ class DDP(OneDevicePerProcess):
     def __init__(self, context: Context, model: nn.Module) -> None:
         super().__init__(context, model)
         options = context.run.strategy_options
+        static = options.get("static_graph")
         self._wrapped = DistributedDataParallel(
             model,
             device_ids=[context.device.index] if context.device.type == "cuda" else None,
             forward_sync_buffers=False,
             bucket_cap_mb=options.get("bucket_mb"),
             gradient_as_bucket_view=options.get("gradient_as_bucket_view", True),
-            static_graph=options.get("static_graph", context.run.workload.accumulate == 1),
+            static_graph=context.run.workload.accumulate == 1 if static is None else static,
         )
-        communication = _communication(context)
+        self._reducer: SharedMemoryReducer | None = None
+        compression = options.get("compression") or "none"
+        communication = _communication(context, compression)
         if communication == "shared_memory":
-            self._share_memory()
-        compression = options.get("compression", "none")
+            self._reducer = SharedMemoryReducer(self._wrapped)
+            self._wrapped.register_comm_hook(self._reducer, average_in_shared_memory)
         if compression != "none":
             _COMPRESSION[compression](self._wrapped)
             communication += f", {compression} compression"
         self.implementation = f"torch.nn.parallel.DistributedDataParallel ({communication})"
         self._marked: StepClock | None = None
 
-    def _share_memory(self) -> None:
-        from scalestudy.train.shared_memory import SharedMemoryReduction
-
-        self._reduction = SharedMemoryReduction(self._wrapped)
+    def close(self) -> None:
+        """Let go of the shared memory."""
+        if self._reducer is not None:
+            self._reducer.close()
 
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """This rank's share; backward returns when the gradients of all ranks are averaged."""
@@ -50,12 +56,18 @@ class DDP(OneDevicePerProcess):
         return self.forward_backward(self._wrapped, batches, (start, stop), clock, self._wrapped.no_sync)
 
 
-def _communication(context: Context) -> str:
-    """How gradients travel: as configured, otherwise the fastest for the devices (docs/trainer.md)."""
-    choice = context.run.strategy_options.get("communication", "auto")
+def _communication(context: Context, compression: str) -> str:
+    """How gradients travel: as configured, otherwise the fastest for the devices (docs/trainer.md).
+
+    Ranks of one node on CPUs share memory; simulated nodes do not, since nodes could not. Compression needs messages.
+    """
+    choice = context.run.strategy_options.get("communication") or "auto"
     if choice != "auto":
         return str(choice)
-    return "nccl" if context.device.type == "cuda" else "gloo"
+    if context.device.type == "cuda":
+        return "nccl"
+    one_node = context.mesh.nodes == 1 and context.mesh.processes > 1
+    return "shared_memory" if one_node and compression == "none" and sys.platform == "linux" else "gloo"
 
 
 def _fp16(wrapped: DistributedDataParallel) -> None:
