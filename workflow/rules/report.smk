@@ -3,7 +3,6 @@ rule report:
         report=f"{RESULTS}/report.json",
     output:
         pdf=f"{REPORTS}/report.pdf",
-        figures=directory(f"{REPORTS}/figures"),
     log:
         f"{RESULTS}/logs/report.log",
     localrule: True

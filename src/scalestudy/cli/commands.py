@@ -10,6 +10,7 @@ from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.paths import RunPaths, StudyPaths
 from scalestudy.records.report import ReportData
+from scalestudy.records.result import Result
 from scalestudy.spec.run import Run, Study
 
 
@@ -111,4 +112,25 @@ def show(arguments: Namespace) -> int:
         print(headline_text(read_model(StudyPaths(results).report, ReportData), pdf))
     else:
         print_tables(results)
+    return 0
+
+
+def retry(arguments: Namespace) -> int:
+    """Delete failed results, and what was made from them: Snakemake makes anew what its target lacks."""
+    from scalestudy.cli.planning import named_study
+
+    study = arguments.study or named_study(Path("config.yaml"))
+    paths = StudyPaths(Path("results") / study)
+    failed = [
+        run
+        for run in read_model(paths.study, Study).runs
+        if (result := paths.run(run.id).result).exists() and read_model(result, Result).outcome == "failed"
+    ]
+    for run in failed:
+        paths.run(run.id).result.unlink()
+        print(f"will train again: {run.id}")
+    if failed:
+        paths.report.unlink(missing_ok=True)
+        (Path("reports") / study / "report.pdf").unlink(missing_ok=True)
+    print(f"{study}: {len(failed)} failed runs forgotten")
     return 0

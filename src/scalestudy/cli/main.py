@@ -69,6 +69,11 @@ COMMANDS = {
         ),
         commands.report,
     ),
+    "retry": Command(
+        "forget the results of failed runs, so that the next run of the workflow trains them again",
+        (_argument("study", nargs="?", help="name of the study (default: the one that config.yaml names)"),),
+        commands.retry,
+    ),
     "show": Command(
         "print the speedup and efficiency tables, also while runs are still coming in",
         (

@@ -38,7 +38,7 @@ class SyntheticOptions(SpecModel):
     test: PositiveInt = 10_000
     """Test images."""
     noise: Number = Field(default=0.5, ge=0)
-    """Noise around each class's pattern, relative to half the mean distance of two patterns: 0.5 is easy, 1 is hard."""
+    """Noise around each class's pattern, relative to half the mean distance of two: 0.3 is easy, 0.7 is hard."""
 
 
 STRATEGY_OPTIONS: dict[str, type[SpecModel]] = {"ddp": DDPOptions}

@@ -1,0 +1,51 @@
+# make run: train, measure, typeset.   make test: all tests.   make lint: style, types, workflow.
+PYTHON ?= python3
+STUDY ?=
+VENV := .venv
+BIN := $(VENV)/bin
+SNAKEMAKE = $(BIN)/snakemake --cores all --quiet all $(if $(STUDY),--config study=$(STUDY))
+
+.PHONY: help run test lint lock clean
+help:
+	@sed -n 's/^# //p' Makefile
+
+run: $(VENV)/run.stamp
+	@$(SNAKEMAKE)
+	@$(BIN)/scalestudy show --headline $(STUDY)
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+# Bytecode is compiled once, here: without it each training would compile torch anew, 4 s every time.
+$(VENV)/run.stamp: containers/requirements.lock pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r containers/requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(VENV)/test.stamp: requirements-dev.lock | $(VENV)/run.stamp
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || \
+		{ echo "scalestudy needs Python 3.11 or newer as $(PYTHON); name another one: make PYTHON=/path/to/python3"; exit 1; }
+	@echo "Installing into $(VENV) (torch and its libraries: 5 GB, once)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet uv
+
+# After a change of the dependencies in pyproject.toml.
+lock: | $(BIN)/uv
+	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+		--no-annotate --no-header --extra train pyproject.toml -o containers/requirements.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+		--no-annotate --no-header --extra train --extra dev -c containers/requirements.lock pyproject.toml \
+		-o requirements-dev.lock
+
+clean:
+	rm -rf results .snakemake

@@ -1,0 +1,148 @@
+"""The whole line with Snakemake, as a user runs it, on a study of seconds."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CONFIG = {
+    "study": "tiny",
+    "machine": {"device": "cpu", "devices_per_node": 2, "oversubscribe": True},
+    "workloads": {
+        "net": {
+            "data": {"name": "synthetic", "options": {"shape": [1, 12, 12], "classes": 4, "train": 256, "test": 64}},
+            "model": {"name": "mnist_cnn"},
+            "optimizer": {"name": "adam", "lr": 0.01},
+            "epochs": 2,
+        }
+    },
+    "studies": {"tiny": {"workloads": ["net"], "strategies": ["serial", "ddp"], "seeds": [1]}},
+}
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def write_config(folder: Path, **changes: object) -> None:
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG | changes))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the workflow and the tiny configuration, and the study run once."""
+    folder = tmp_path_factory.mktemp("project with a space")
+    shutil.copy(ROOT / "Snakefile", folder)
+    shutil.copytree(ROOT / "workflow", folder / "workflow")
+    write_config(folder)
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def results(folder: Path) -> dict[str, float]:
+    """Modification times of all results."""
+    return {str(path.parent): path.stat().st_mtime for path in folder.glob("results/tiny/runs/*/*/*/*/result.json")}
+
+
+def test_a_study_goes_from_config_to_pdf(project: Path) -> None:
+    assert (project / "reports/tiny/report.pdf").read_bytes().startswith(b"%PDF-")
+    tables = {path.name for path in (project / "results/tiny/tables").iterdir()}
+    assert {"runs.csv", "speedup.csv", "phases.csv", "accuracy.csv", "parity.csv"} <= tables
+    report = json.loads((project / "results/tiny/report.json").read_text())
+    assert report["counts"]["planned"] == report["counts"]["completed"] == 2
+    assert all(row["passed"] for row in report["parity"])
+
+
+def test_a_second_run_has_nothing_to_do(project: Path) -> None:
+    before = results(project)
+    done = snakemake(project)
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stderr
+    assert results(project) == before
+
+
+def test_touching_the_configuration_without_changing_the_study_trains_nothing(project: Path) -> None:
+    before = results(project)
+    write_config(project, data={"download": False})
+    assert snakemake(project).returncode == 0
+    assert results(project) == before
+
+
+def test_one_more_seed_trains_only_its_own_runs(project: Path) -> None:
+    before = results(project)
+    studies = {"tiny": CONFIG["studies"]["tiny"] | {"seeds": [1, 2]}}
+    write_config(project, studies=studies)
+    done = snakemake(project)
+    assert done.returncode == 0, done.stderr
+    after = results(project)
+    assert len(after) == 4
+    assert {run: time for run, time in after.items() if run in before} == before
+    assert json.loads((project / "results/tiny/report.json").read_text())["counts"]["planned"] == 4
+
+
+def test_a_dry_run_lists_the_runs_and_changes_nothing(tmp_path: Path, project: Path) -> None:
+    folder = tmp_path / "fresh"
+    shutil.copytree(ROOT / "workflow", folder / "workflow")
+    shutil.copy(ROOT / "Snakefile", folder)
+    write_config(folder)
+    done = snakemake(folder, "-n")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("rule train:") + done.stdout.count("rule train:") == 2
+    assert not (folder / "results").exists()
+
+
+def test_a_wrong_configuration_is_one_line_and_starts_nothing(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    write_config(tmp_path, studies={"tiny": {"workloads": ["net"], "strategies": ["serial", "dpp"], "seeds": [1]}})
+    done = snakemake(tmp_path)
+    assert done.returncode != 0
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    assert len(lines) == 1, lines
+    assert "studies.tiny.strategies" in lines[0]
+    assert "dpp" in lines[0]
+    assert "did you mean 'ddp'" in lines[0]
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_run_that_fails_is_counted_in_the_report_and_can_be_retried(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    model = tmp_path / "fragile.py"
+    model.write_text(
+        "import os\n"
+        "from scalestudy.train.models.mnist_cnn import MnistCNN\n"
+        "class Fragile(MnistCNN):\n"
+        "    def forward(self, x):\n"
+        "        if self.training and os.path.exists('break'):\n"
+        "            raise RuntimeError('the weather')\n"
+        "        return super().forward(x)\n"
+    )
+    net = CONFIG["workloads"]["net"] | {"model": {"name": "fragile:Fragile"}}
+    studies = {"tiny": {"workloads": ["net"], "strategies": ["serial"], "seeds": [1]}}
+    write_config(tmp_path, workloads={"net": net}, studies=studies)
+    (tmp_path / "break").touch()
+    done = snakemake(tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "results/tiny/report.json").read_text())
+    assert report["counts"]["failed"] == 1
+    assert "the weather" in report["runs"][0]["reason"]
+    assert (tmp_path / "reports/tiny/report.pdf").exists()
+
+    (tmp_path / "break").unlink()
+    retry = [sys.executable, "-m", "scalestudy", "retry"]
+    said = subprocess.run(retry, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "will train again: net/epoch/serial-1x1/seed1" in said
+    assert snakemake(tmp_path).returncode == 0
+    assert json.loads((tmp_path / "results/tiny/report.json").read_text())["counts"]["completed"] == 1
