@@ -209,7 +209,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every value of every round")
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))[:2]
-    console = Console()
+    console = Console(width=max(Console().width, 140))
     if len(cores) < 2:
         console.print("needs two cores, and may use one")
         return 2
