@@ -10,7 +10,8 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 run: $(VENV)/run.stamp
-	@$(SNAKEMAKE)
+	@flock --nonblock --conflict-exit-code 99 $(VENV)/run.lock $(SNAKEMAKE) --nolock --rerun-incomplete || \
+		{ code=$$?; [ $$code != 99 ] || echo "another 'make run' is going on in this folder"; exit $$code; }
 	@$(BIN)/scalestudy show --headline $(STUDY)
 
 test: $(VENV)/test.stamp

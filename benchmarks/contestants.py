@@ -209,11 +209,11 @@ def course_style(run: Run) -> Build:
         torch.set_num_threads(1)
         context = make_context(run, ALONE)
         meta = load_meta(Path(run.data_folder))
-        images = _PilImages(run, meta.mean, meta.std)
+        images = PilImages(run, meta.mean, meta.std)
         loader: DataLoader[Any] = DataLoader(images, batch_size=run.global_batch, shuffle=True)
         plain = run.model_copy(update={"workload": run.workload.model_copy(update={"memory_format": "contiguous"})})
         model, _ = build(plain, meta, context)
-        criterion, optimizer = nn.CrossEntropyLoss(), _default_optimizer(run, model)
+        criterion, optimizer = nn.CrossEntropyLoss(), default_optimizer(run, model)
 
         def epoch() -> float:
             begin = perf_counter()
@@ -234,14 +234,15 @@ def course_style(run: Run) -> Build:
     return load
 
 
-def _default_optimizer(run: Run, model: nn.Module) -> Optimizer:
+def default_optimizer(run: Run, model: nn.Module) -> Optimizer:
+    """Unfused, as torch makes it."""
     spec = run.workload.optimizer
     if spec.name == "adam":
         return Adam(model.parameters(), lr=spec.lr)
     return SGD(model.parameters(), lr=spec.lr, momentum=spec.momentum)
 
 
-class _PilImages(torch.utils.data.Dataset[Any]):
+class PilImages(torch.utils.data.Dataset[Any]):
     """What torchvision's CIFAR10 and MNIST classes do with a sample."""
 
     def __init__(self, run: Run, mean: list[float], std: list[float]) -> None:

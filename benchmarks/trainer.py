@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from workloads import STEPS, make_run
 
-from scalestudy.train.provenance import _processor
+from scalestudy.train.provenance import processor
 from scalestudy.train.ranks import Rank
 
 NETWORKS = {"cifar": "CIFAR CNN", "mnist": "MNIST CNN"}
@@ -202,11 +202,23 @@ def show(rows: list[Row], console: Console, machine: str) -> None:
     console.print(table)
 
 
+def markdown(rows: list[Row], machine: str) -> str:
+    """The table as the README prints it."""
+    lines = ["| what | bar | measured | quartiles | A/A | n |", "| --- | --- | --- | --- | --- | --- |"]
+    for row in rows:
+        bar = f"{'at most' if row.at_most else 'at least'} {row.bar:g}"
+        measured = f"{row.median:.{row.digits}f}{'' if row.passed else ' (missed)'}"
+        again = f"{statistics.median(row.again):.3f}"
+        lines.append(f"| {row.what} | {bar} | {measured} | {row.quartiles(row.values)} | {again} | {len(row.values)} |")
+    return "\n".join([*lines, "", f"Measured on: {machine}.", ""])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=15, help="rounds of every comparison (15)")
     parser.add_argument("--only", choices=GROUPS, action="append", help="measure this group only (may be repeated)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every value of every round")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table for the README")
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))[:2]
     console = Console(width=max(Console().width, 140))
@@ -214,7 +226,7 @@ def main() -> int:
         console.print("needs two cores, and may use one")
         return 2
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    machine = f"{_processor()}, cores {cores[0]} and {cores[1]}, torch {torch.__version__}, {platform.release()}"
+    machine = f"{processor()}, cores {cores[0]} and {cores[1]}, torch {torch.__version__}, {platform.release()}"
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="scalestudy-benchmark-") as folder:
         bench = Bench(Path(folder), arguments.pairs, cores)
@@ -226,6 +238,8 @@ def main() -> int:
     if arguments.json:
         data = {"machine": machine, "rows": [asdict(row) | {"median": row.median} for row in rows]}
         arguments.json.write_text(json.dumps(data, indent=1))
+    if arguments.markdown:
+        arguments.markdown.write_text(markdown(rows, machine))
     return 0 if all(row.passed for row in rows) else 1
 
 

@@ -9,7 +9,7 @@ from scalestudy.spec.run import Cell, Run
 from scalestudy.spec.workload import DataSpec, ModelSpec, OptimizerSpec, Workload
 from scalestudy.train.data.stage import prepare
 
-STEPS = {"cifar": 14, "mnist": 48, "tiny": 3000}
+STEPS = {"cifar": 14, "mnist": 24, "tiny": 3000}
 """Steps of one block, about half a second on one core."""
 TEST_IMAGES = 50
 

@@ -47,7 +47,7 @@ LAYOUTS = {"serial": (1, 1), "data_parallel": (1, 2), "ddp": (1, 2), "hybrid": (
 def import_what_ranks_need() -> None:
     """The slow imports that happen on first use, once, so that forked ranks have them."""
     import torch.distributed.fsdp
-    import torch.nn.parallel  # noqa: F401
+    import torch.nn.parallel
 
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 

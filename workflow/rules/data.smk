@@ -5,6 +5,7 @@ rule data:
         "{folder}/prepared/{key}/meta.json",
     log:
         "{folder}/prepared/logs/{key}.log",
+    priority: 1  # a data set that cannot be had is found out before anything trains
     threads: EXCLUSIVE
     shell:
         "scalestudy data --config {input.config:q} {wildcards.key:q} 2> >(tee {log:q} >&2)"

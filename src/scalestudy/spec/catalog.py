@@ -7,7 +7,7 @@ needs torch. A user's own model or data set needs no entry: it is named by its i
 from dataclasses import dataclass
 from typing import Literal
 
-from scalestudy.spec.options import DDPOptions, SyntheticOptions
+from scalestudy.spec.options import DDPOptions, SerialOptions, SyntheticOptions
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ STRATEGIES: dict[str, StrategyFacts] = {
         layout="single",
         replicated="One process, one device.",
         exchanged="Nothing.",
+        options=tuple(SerialOptions.model_fields),
     ),
     "data_parallel": StrategyFacts(
         title="DataParallel",

@@ -11,6 +11,13 @@ class NoOptions(SpecModel):
     """For what has no options: any key is unknown."""
 
 
+class SerialOptions(SpecModel):
+    """Options of the strategy ``serial``."""
+
+    cuda_graph: Flag = True
+    """On a GPU, capture the training step once and launch it whole; its phases are then not measured."""
+
+
 class DDPOptions(SpecModel):
     """Options of the strategy ``ddp``."""
 
@@ -41,7 +48,7 @@ class SyntheticOptions(SpecModel):
     """Noise around each class's pattern, relative to half the mean distance of two: 0.3 is easy, 0.7 is hard."""
 
 
-STRATEGY_OPTIONS: dict[str, type[SpecModel]] = {"ddp": DDPOptions}
+STRATEGY_OPTIONS: dict[str, type[SpecModel]] = {"serial": SerialOptions, "ddp": DDPOptions}
 DATASET_OPTIONS: dict[str, type[SpecModel]] = {"synthetic": SyntheticOptions}
 MODEL_OPTIONS: dict[str, type[SpecModel]] = {}
 """Name in the catalog to the model of its options; without an entry: none."""

@@ -58,7 +58,10 @@ class Checkpoints:
         pointer = self.folder / "latest"
         if not pointer.exists():
             return None
-        name, digest = pointer.read_text().split()
+        try:
+            name, digest = pointer.read_text().split()
+        except (OSError, ValueError) as error:
+            raise _unreadable(pointer, self.folder, error) from error
         if digest != self.digest:
             return None
         own = _read(self.folder / name / f"rank{self.rank}.pt")
@@ -83,13 +86,17 @@ def _read(path: Path) -> dict[str, Tree]:
     try:
         state: dict[str, Tree] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        again = f"delete {path.parent.parent} to train the run anew"
-        raise StudyError(f"{path}: checkpoint cannot be read ({type(error).__name__}); {again}") from error
+        raise _unreadable(path, path.parent.parent, error) from error
     return state
 
 
+def _unreadable(path: Path, folder: Path, error: Exception) -> StudyError:
+    again = f"delete {folder} to train the run anew"
+    return StudyError(f"{path}: checkpoint cannot be read ({type(error).__name__}); {again}")
+
+
 def _model_tensors(strategy: Strategy) -> list[Tensor]:
-    return [*strategy.plain.parameters(), *strategy.plain.buffers()]
+    return [*strategy.parameters(), *strategy.plain.buffers()]
 
 
 def _gpus(strategy: Strategy) -> list[torch.device]:

@@ -35,6 +35,8 @@ from scalestudy.train.stopping import StopRequest
 from scalestudy.train.strategies.base import Strategy
 from scalestudy.train.strategies.make import make_strategy
 
+GPU_NOTE = "cuDNN chose its algorithms by timing them; TF32 as torch has it: in convolutions, not in matrix products."
+
 
 @dataclass(frozen=True)
 class Job:
@@ -113,6 +115,7 @@ def make_context(run: Run, rank: Rank, dtype: torch.dtype = torch.float32) -> Co
     mesh = Mesh.of(run)
     if rank.ranks != mesh.processes:
         raise ValueError(f"{run.id} needs {mesh.processes} ranks, and was started with {rank.ranks}")
+    notes: list[str] = []
     own = mesh.devices_of(rank.rank)
     on_host = range(mesh.devices)
     if not rank.one_machine:
@@ -122,13 +125,15 @@ def make_context(run: Run, rank: Rank, dtype: torch.dtype = torch.float32) -> Co
     if run.device == "cuda":
         devices = [torch.device("cuda", number) for number in own]
         torch.cuda.set_device(devices[0])
+        torch.backends.cudnn.benchmark = True  # every batch but an epoch's last has the same shape
+        notes = [GPU_NOTE]
         cores: list[list[int]] = [[] for _ in own]
     else:
         devices = [torch.device("cpu") for _ in own]
         cores = [[] for _ in own] if run.oversubscribed else cores_of_devices(own, on_host, run.cores_per_device)
     pin_thread(cores[0])
     torch.set_num_threads(run.cores_per_device)
-    return Context(run=run, rank=rank.rank, mesh=mesh, devices=devices, cores=cores, dtype=dtype)
+    return Context(run=run, rank=rank.rank, mesh=mesh, devices=devices, cores=cores, dtype=dtype, notes=notes)
 
 
 def load_data(run: Run, context: Context) -> tuple[Prepared, tuple[EpochBatches, ResidentImages]]:

@@ -5,9 +5,11 @@ the ranks itself; a run of one process needs no other.
 """
 
 import os
+from contextlib import nullcontext
 
 from scalestudy.errors import StudyError
 from scalestudy.train.job import Job, run_rank
+from scalestudy.train.lock import only_one
 from scalestudy.train.mesh import Mesh
 from scalestudy.train.processes import run_ranks
 from scalestudy.train.ranks import Rank, rank_from_environment
@@ -17,7 +19,8 @@ from scalestudy.train.stopping import EXIT_STOPPED, Stopped
 def train(job: Job) -> int:
     """Train the run in this process and, where needed, in processes started from it. Returns the exit code.
 
-    Raises StudyError for what the user can mend and RankFailed when a rank fails.
+    Raises StudyError for what the user can mend, RankFailed when a rank fails, and RunBusy when another process trains
+    the run already.
     """
     assigned = rank_from_environment(os.environ)
     mesh = Mesh.of(job.run)
@@ -27,10 +30,12 @@ def train(job: Job) -> int:
                 f"{job.run.id}: started with {assigned.ranks} ranks; it needs {mesh.processes} "
                 f"({mesh.nodes} nodes, {mesh.processes_per_node} per node)"
             )
-        return _train_as(job, assigned)
-    if mesh.processes == 1:
-        return _train_as(job, Rank(0, 1, "", one_machine=True))
-    return run_ranks(lambda rank: _train_as(job, rank), mesh.processes)
+        with only_one(job.paths.folder) if assigned.rank == 0 else nullcontext():
+            return _train_as(job, assigned)
+    with only_one(job.paths.folder):
+        if mesh.processes == 1:
+            return _train_as(job, Rank(0, 1, "", one_machine=True))
+        return run_ranks(lambda rank: _train_as(job, rank), mesh.processes)
 
 
 def _train_as(job: Job, rank: Rank) -> int:

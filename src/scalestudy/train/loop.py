@@ -11,8 +11,9 @@ from torch.optim import Optimizer
 from scalestudy.records.events import EventLog
 from scalestudy.records.result import PHASES, Epoch
 from scalestudy.train.checkpoint import Checkpoints
-from scalestudy.train.clock import StepClock, phase_seconds, split_waiting
+from scalestudy.train.clock import phase_seconds, split_waiting
 from scalestudy.train.control import Control
+from scalestudy.train.cuda_clock import clock_for
 from scalestudy.train.data.batches import EpochBatches
 from scalestudy.train.evaluation import evaluate
 from scalestudy.train.load import CpuTimes, foreign_load
@@ -72,7 +73,7 @@ class Trainer:
         self.run = self.strategy.context.run
         self.steps = -(-self.samples // self.run.global_batch)
         self.rate = LearningRate(self.run, self.optimizer, self.steps)
-        self.clock = StepClock(len(self.strategy.modules()))
+        self.clock = clock_for(self.strategy.context.devices, len(self.strategy.modules()))
         if not self.progress.phases:
             self.progress.phases = [[0.0] * len(PHASES) for _ in self.clock.devices]
 
@@ -136,11 +137,8 @@ class Trainer:
                 return step
             clock.start_step()
             self.rate.set(before + step)
-            optimizer.zero_grad()
             start = step * batch
-            loss = strategy.gradients(batches, start, min(start + batch, samples), clock)
-            optimizer.step()
-            loss_sum += loss
+            loss_sum += strategy.step(optimizer, batches, start, min(start + batch, samples), clock)
             clock.optimizer_done()
             if live:
                 self.line.step(self.progress.epoch, step, steps, loss_sum, self._own_samples(start))
@@ -162,7 +160,7 @@ class Trainer:
             return
         for device, sums in enumerate(progress.phases):
             seconds = phase_seconds(clock, device, waiting)
-            progress.phases[device] = list(np.add(sums, seconds))
+            progress.phases[device] = np.add(sums, seconds).tolist()  # a checkpoint holds no NumPy numbers
         progress.step_time_s += float(clock.step_times().sum()) / 1e9
         progress.timed_steps += clock.steps
 

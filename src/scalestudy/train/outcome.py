@@ -76,7 +76,7 @@ def _phases(trainer: Trainer) -> list[DevicePhases]:
     """One row per device of this process; what was not measured is None."""
     context, progress = trainer.strategy.context, trainer.progress
     unknown: tuple[str, ...] = ()
-    if not trainer.clock.measures_phases:
+    if not (trainer.clock.measures_phases and trainer.strategy.separates_phases):
         unknown = PHASES
     elif not trainer.strategy.separates_communication:
         unknown = INSEPARABLE

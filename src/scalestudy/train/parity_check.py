@@ -26,6 +26,7 @@ from scalestudy.train.parity import (
 )
 from scalestudy.train.processes import RankFailed, run_ranks
 from scalestudy.train.ranks import Rank
+from scalestudy.train.stopping import EXIT_STOPPED
 from scalestudy.train.strategies.make import make_strategy
 
 SHARES: tuple[Shares, ...] = ("even", "uneven")
@@ -79,7 +80,8 @@ def check_run(run: Run) -> list[ParityRow]:
             return 0
 
         try:
-            run_ranks(work, Mesh.of(run).processes)
+            if run_ranks(work, Mesh.of(run).processes) == EXIT_STOPPED:
+                raise KeyboardInterrupt
         except RankFailed as failure:
             return [_failed(run, shares, str(failure)) for shares in SHARES]
         return read_model(path, Parity).rows

@@ -10,11 +10,13 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, monotonic_ns, sleep
 from types import FrameType
 
+from pydantic import BaseModel
+
 from scalestudy.errors import StudyError
-from scalestudy.records.files import write_text
+from scalestudy.records.files import read_model, write_model
 from scalestudy.train.ranks import Rank
 from scalestudy.train.stopping import EXIT_STOPPED
 
@@ -35,7 +37,8 @@ def run_ranks(work: Work, ranks: int) -> int:
     Requests to stop (SIGTERM, Ctrl-C) are passed on to the ranks. Raises RankFailed when a rank fails; the others are
     ended then. No rank outlives this process.
     """
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all ranks are here; the host's name may not resolve
+    if sys.platform.startswith("linux"):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all ranks are here; the host's name may not resolve
     with tempfile.TemporaryDirectory(prefix="scalestudy-") as folder:
         meeting = Path(folder)
         context = multiprocessing.get_context("fork")
@@ -48,10 +51,12 @@ def run_ranks(work: Work, ranks: int) -> int:
         ]
         sys.stdout.flush()
         sys.stderr.flush()
-        restore = _pass_on_requests(processes)
+        asked, restore = _pass_on_requests(processes)
         try:
             for process in processes:
                 process.start()
+                if asked:  # before this one was there to be told
+                    process.terminate()
             return _wait(processes, meeting)
         finally:
             for process in processes:
@@ -60,10 +65,15 @@ def run_ranks(work: Work, ranks: int) -> int:
             restore()
 
 
-def _pass_on_requests(processes: list[BaseProcess]) -> Callable[[], None]:
-    """Send SIGTERM to the ranks when this process is asked to stop; returns what undoes it."""
+def _pass_on_requests(processes: list[BaseProcess]) -> tuple[list[int], Callable[[], None]]:
+    """Send SIGTERM to the ranks when this process is asked to stop.
 
-    def pass_on(_number: int, _frame: FrameType | None) -> None:
+    Returns the signals that came, a list that grows, and what undoes it.
+    """
+    asked: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
         for process in processes:
             if process.pid is not None and process.exitcode is None:
                 process.terminate()
@@ -74,21 +84,20 @@ def _pass_on_requests(processes: list[BaseProcess]) -> Callable[[], None]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    return restore
+    return asked, restore
 
 
 def _live(work: Work, rank: Rank, meeting: Path, parent: int) -> None:
     """The life of a rank. Its exit code tells the parent how it ended; a failure is written down in one line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which passes it on once
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Until the work listens for itself there is nothing to save.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(EXIT_STOPPED))
     _end_with(parent)
     code = 1
     try:
         code = work(rank)
     except BaseException as error:
-        write_text(meeting / f"failure{rank.rank}", _one_line(error))
-        if not isinstance(error, StudyError):
-            traceback.print_exc()
+        write_model(meeting / f"failure{rank.rank}", _Failure.of(error))
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -103,42 +112,65 @@ def _end_with(parent: int) -> None:
             os._exit(1)
 
 
-def _one_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    message = text[0] if text else ""
-    return message if isinstance(error, StudyError) else f"{type(error).__name__}: {message}"
+class _Failure(BaseModel):
+    """What a rank writes down when it fails."""
+
+    time_ns: int
+    """On the machine's monotonic clock: the first failure is the cause of the others."""
+    message: str
+    mendable: bool
+    """The user can mend it; never the mere consequence of another rank's end."""
+    trace: str = ""
+    """Where it happened, for a failure that the user cannot mend."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> "_Failure":
+        """In one line."""
+        mendable = isinstance(error, StudyError)
+        text = str(error).strip().splitlines()
+        message = text[0] if text else ""
+        return cls(
+            time_ns=monotonic_ns(),
+            message=message if mendable else f"{type(error).__name__}: {message}",
+            mendable=mendable,
+            trace="" if mendable else "".join(traceback.format_exception(error)),
+        )
 
 
 def _wait(processes: list[BaseProcess], meeting: Path) -> int:
-    """The exit code once all ranks have ended."""
-    failed: int | None = None
+    """The exit code once all ranks have ended. After one that did not do its work the others have GRACE_S to end."""
     deadline = float("inf")
-    while any(process.is_alive() for process in processes):
+    while any(process.is_alive() for process in processes) and monotonic() < deadline:
         sleep(POLL_S)
-        if failed is None and (failed := _first_failed(processes)) is not None:
+        if deadline == float("inf") and _ended_early(processes):
             deadline = monotonic() + GRACE_S
-        if monotonic() > deadline:
-            for process in processes:
-                process.kill()
-    failed = _first_failed(processes) if failed is None else failed
-    if failed is not None:
-        raise RankFailed(_failure(failed, processes[failed].exitcode or 0, len(processes), meeting))
-    return max(process.exitcode or 0 for process in processes)
+    ended = _ended_early(processes)
+    for process in processes:
+        process.kill()  # those that hang
+        process.join()
+    failures = {rank: _failure(rank, code, meeting) for rank, code in ended.items() if code != EXIT_STOPPED}
+    if EXIT_STOPPED in ended.values():  # losing sight of a rank that stopped is no failure
+        failures = {rank: failure for rank, failure in failures.items() if failure.mendable}
+    if failures:
+        rank = min(failures, key=lambda rank: failures[rank].time_ns)
+        where = "" if len(processes) == 1 else f"rank {rank} of {len(processes)}: "
+        sys.stderr.write(failures[rank].trace)  # of the cause alone, not of what followed from it
+        raise RankFailed(where + failures[rank].message)
+    return EXIT_STOPPED if ended else 0
 
 
-def _first_failed(processes: list[BaseProcess]) -> int | None:
+def _ended_early(processes: list[BaseProcess]) -> dict[int, int]:
+    """Exit codes of the ranks that have ended before their work was done."""
     codes = enumerate(process.exitcode for process in processes)
-    return next((rank for rank, code in codes if code not in (None, 0, EXIT_STOPPED)), None)
+    return {rank: code for rank, code in codes if code not in (None, 0)}
 
 
-def _failure(rank: int, code: int, ranks: int, meeting: Path) -> str:
-    """What happened to the first rank that failed: its own words, or the signal that ended it."""
+def _failure(rank: int, code: int, meeting: Path) -> _Failure:
+    """What happened to a rank: its own words, or the signal that ended it, which came before all that followed."""
     note = meeting / f"failure{rank}"
     if note.exists():
-        reason = note.read_text()
-    elif code < 0:
+        return read_model(note, _Failure)
+    if code < 0:
         hint = " (out of memory?)" if -code == signal.SIGKILL else ""
-        reason = f"was killed by {signal.Signals(-code).name}{hint}"
-    else:
-        reason = f"ended with exit code {code}"
-    return reason if ranks == 1 else f"rank {rank} of {ranks}: {reason}"
+        return _Failure(time_ns=0, message=f"was killed by {signal.Signals(-code).name}{hint}", mendable=False)
+    return _Failure(time_ns=0, message=f"ended with exit code {code}", mendable=False)

@@ -30,7 +30,7 @@ def collect(
     gpus = [device for device in context.devices if device.type == "cuda"]
     return Provenance(
         hosts=sorted(set(hosts)),
-        processor=_processor(),
+        processor=processor(),
         cores=len(available_cores()),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         accelerators=[torch.cuda.get_device_name(gpu) for gpu in gpus],
@@ -53,7 +53,7 @@ def collect(
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -28,20 +28,27 @@ def rank_from_environment(environment: Mapping[str, str]) -> Rank | None:
 
     Raises StudyError when the variables contradict each other.
     """
-    if "RANK" in environment and "WORLD_SIZE" in environment:
-        rank, ranks = _number(environment, "RANK"), _number(environment, "WORLD_SIZE")
+    if "RANK" in environment:
+        rank, ranks = _place(environment, "RANK", "WORLD_SIZE")
         address, port = environment.get("MASTER_ADDR", "127.0.0.1"), environment.get("MASTER_PORT", "29500")
         local = _number(environment, "LOCAL_WORLD_SIZE") if "LOCAL_WORLD_SIZE" in environment else 0
         return Rank(rank, ranks, f"tcp://{address}:{port}", one_machine=local == ranks)
     if "SLURM_PROCID" in environment and "SLURM_STEP_ID" in environment:
-        rank, ranks = _number(environment, "SLURM_PROCID"), _number(environment, "SLURM_STEP_NUM_TASKS")
+        rank, ranks = _place(environment, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
         if ranks == 1:
             return None
         slurm_port = PORT_BASE + _number(environment, "SLURM_JOB_ID") % PORT_SPAN
-        address = environment.get("MASTER_ADDR") or _first_host(environment["SLURM_STEP_NODELIST"])
+        address = environment.get("MASTER_ADDR") or _first_host(environment.get("SLURM_STEP_NODELIST", ""))
         nodes = _number(environment, "SLURM_STEP_NUM_NODES")
         return Rank(rank, ranks, f"tcp://{address}:{slurm_port}", one_machine=nodes == 1)
     return None
+
+
+def _place(environment: Mapping[str, str], rank_key: str, ranks_key: str) -> tuple[int, int]:
+    rank, ranks = _number(environment, rank_key), _number(environment, ranks_key)
+    if not 0 <= rank < ranks:
+        raise StudyError(f"environment variable {rank_key}: found {rank}; must be from 0 to {ranks_key} ({ranks}) - 1")
+    return rank, ranks
 
 
 def _number(environment: Mapping[str, str], name: str) -> int:
@@ -53,12 +60,12 @@ def _number(environment: Mapping[str, str], name: str) -> int:
 
 
 def _first_host(nodelist: str) -> str:
-    """The first host of a SLURM node list such as ``n[01-04,7],login``."""
-    match = re.match(r"([^\[,]+)(?:\[([^\],-]+))?", nodelist)
+    """The first host of a SLURM node list such as ``n[01-04,7],login`` or ``rack[1-2]n[01-16]``."""
+    match = re.match(r"(?:[^\[\],\s]|\[\w[^\[\]]*\])+(?=,|$)", nodelist)
     if match is None:
         try:
             command = ["scontrol", "show", "hostnames", nodelist]
             return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
         except (OSError, subprocess.SubprocessError, IndexError) as error:
             raise StudyError(f"SLURM node list {nodelist!r}: cannot be read; set MASTER_ADDR") from error
-    return match[1] + (match[2] or "")
+    return re.sub(r"\[(\w+)[^\]]*\]", r"\1", match[0])

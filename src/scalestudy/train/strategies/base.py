@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import Optimizer
 
 from scalestudy.train.clock import StepClock
 from scalestudy.train.context import Context
@@ -33,6 +34,8 @@ class Strategy(ABC):
     """Whether exposed communication is measured apart from the forward and backward passes."""
     fused_optimizer = True
     """Whether the optimizer may be a fused one."""
+    separates_phases = True
+    """Whether any phase of a step is known; otherwise only the whole step is timed."""
     owns_full_state = True
     """Whether rank 0's state is everybody's; otherwise each rank saves its own shard."""
 
@@ -51,6 +54,16 @@ class Strategy(ABC):
 
         Returns the loss summed over this process's share, a tensor on its first device that is not read.
         """
+
+    def step(self, optimizer: Optimizer, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        """Train one step on the batch at positions ``[start, stop)``; returns what ``gradients`` returns.
+
+        The result may be overwritten by the next step.
+        """
+        optimizer.zero_grad()
+        loss = self.gradients(batches, start, stop, clock)
+        optimizer.step()
+        return loss
 
     def modules(self) -> list[nn.Module]:
         """The modules that compute, one per device of this process."""

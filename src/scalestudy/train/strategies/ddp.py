@@ -40,6 +40,8 @@ class DDP(OneDevicePerProcess):
         if compression != "none":
             _COMPRESSION[compression](self._wrapped)
             communication += f", {compression} compression"
+        # Beside a GPU's backward pass nobody can tell from outside when it was over and the reduction was not.
+        self.separates_communication = context.device.type != "cuda"
         self.implementation = f"torch.nn.parallel.DistributedDataParallel ({communication})"
         self._marked: StepClock | None = None
 
@@ -50,7 +52,7 @@ class DDP(OneDevicePerProcess):
 
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """This rank's share; backward returns when the gradients of all ranks are averaged."""
-        if self._marked is not clock:
+        if self.separates_communication and self._marked is not clock:
             mark_last_gradient(self.plain, clock)
             self._marked = clock
         return self.forward_backward(self._wrapped, batches, (start, stop), clock, self._wrapped.no_sync)

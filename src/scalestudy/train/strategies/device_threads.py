@@ -82,7 +82,7 @@ class ThreadedDevices(Strategy):
             loss = sum_loss(self.context, self._replicas[place], images, labels)
             laps.lap(FORWARD)
             pieces = torch.autograd.grad(loss * scale, self._parameters, allow_unused=True)
-            total = list(pieces) if not total else _add(total, pieces)
+            total = _own(pieces) if not total else _add(total, pieces)
             laps.lap(BACKWARD)
             losses.append(loss.detach())
         return add_up(losses, self.context), total
@@ -97,6 +97,14 @@ class ThreadedDevices(Strategy):
     def close(self) -> None:
         """End the threads."""
         self._threads.close()
+
+
+def _own(pieces: tuple[Tensor | None, ...]) -> Gradients:
+    """Gradients that can be added to in place: autograd gives parameters that are only added the same tensor."""
+    places = [piece.data_ptr() for piece in pieces if piece is not None]
+    if len(set(places)) == len(places):
+        return list(pieces)
+    return [None if piece is None else piece.clone() for piece in pieces]
 
 
 def _add(total: Gradients, pieces: tuple[Tensor | None, ...]) -> Gradients:

@@ -38,8 +38,13 @@ class HSDP(OneDevicePerProcess):
         sharded = fully_shard(model, mesh=device_mesh)
         assert isinstance(sharded, FSDPModule)
         self._sharded = sharded
+        self._shards = list(model.parameters())
         backend = "nccl" if context.device.type == "cuda" else "gloo"
         self.implementation = f"torch.distributed.fsdp.fully_shard ({backend})"
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The shards, also while the model holds gathered parameters, as after a forward pass without a backward."""
+        return self._shards
 
     @contextmanager
     def _no_sync(self) -> Generator[None, None, None]:

@@ -5,7 +5,7 @@ from time import perf_counter_ns
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from scalestudy.train.clock import COMMUNICATION, StepClock
+from scalestudy.train.clock import BACKWARD, COMMUNICATION, StepClock
 from scalestudy.train.context import Context
 from scalestudy.train.strategies.base import Batches
 from scalestudy.train.strategies.data_parallel import DataParallel
@@ -34,16 +34,19 @@ class Hybrid(Delegate):
         left = perf_counter_ns()
         clock.reduced(arrived, left)
         for laps in clock.devices:
-            laps.lap(COMMUNICATION, left)
+            laps.lap(COMMUNICATION if self.separates_communication else BACKWARD, left)
         return loss
 
 
 def sum_over_ranks(gradients: list[Tensor]) -> None:
-    """Sum tensors over all ranks in place: large ones where they lie, small ones together in one message."""
-    small = [gradient for gradient in gradients if gradient.numel() <= LARGE or not gradient.is_contiguous()]
-    works = [
-        dist.all_reduce(gradient, async_op=True) for gradient in gradients if not any(gradient is s for s in small)
-    ]
+    """Sum tensors over all ranks in place: large ones where they lie, small ones together in one message.
+
+    Which is which depends on sizes alone: memory formats may differ between ranks.
+    """
+    small = [gradient for gradient in gradients if gradient.numel() <= LARGE]
+    large = [gradient for gradient in gradients if gradient.numel() > LARGE]
+    messages = [gradient.contiguous() for gradient in large]
+    works = [dist.all_reduce(message, async_op=True) for message in messages]
     if small:
         from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 
@@ -51,5 +54,7 @@ def sum_over_ranks(gradients: list[Tensor]) -> None:
         dist.all_reduce(flat)
         for gradient, total in zip(small, _unflatten_dense_tensors(flat, small), strict=True):  # type: ignore[no-untyped-call]
             gradient.copy_(total)
-    for work in works:
+    for gradient, message, work in zip(large, messages, works, strict=True):
         work.wait()
+        if message is not gradient:
+            gradient.copy_(message)

@@ -24,17 +24,18 @@ class OneDevicePerProcess(Strategy):
     ) -> Tensor:
         """Gradients of this rank's share of the batch at these positions, averaged over ranks by the module.
 
-        A rank without samples takes part with one that counts nothing, since its peers wait for it.
+        All ranks make as many passes as the first, whose share is the largest, since peers may wait for each of them;
+        a rank with fewer samples takes part with one that counts nothing.
         """
         context, laps = self.context, clock.devices[0]
         start, stop = positions
         first, last = context.mesh.share(stop - start, context.rank)
-        weight = context.mesh.processes / (stop - start)  # the module divides by the number of ranks
-        pieces = split(start + first, start + last, context.run.workload.accumulate)
-        if not pieces:
-            pieces, weight = [(start, start + 1)], 0.0
+        whole = context.mesh.processes / (stop - start)  # the module divides by the number of ranks
+        own = split(start + first, start + last, context.run.workload.accumulate)
+        idle = min(context.run.workload.accumulate, context.mesh.share(stop - start, 0)[1]) - len(own)
+        pieces = [((start, start + 1), 0.0)] * idle + [(piece, whole) for piece in own]
         losses = []
-        for number, piece in enumerate(pieces, start=1):
+        for number, (piece, weight) in enumerate(pieces, start=1):
             with nullcontext() if number == len(pieces) else no_sync():
                 images, labels = batches.batch(*piece)
                 laps.lap(DATA)
@@ -43,7 +44,8 @@ class OneDevicePerProcess(Strategy):
                 (loss * weight).backward()  # type: ignore[no-untyped-call]
             if number < len(pieces):
                 laps.lap(BACKWARD)
-            losses.append(loss.detach())
+            if weight:
+                losses.append(loss.detach())
         left = perf_counter_ns()
         if self.separates_communication:
             laps.lap(BACKWARD, clock.arrived)
@@ -51,7 +53,7 @@ class OneDevicePerProcess(Strategy):
             clock.reduced(clock.arrived, left)
         else:
             laps.lap(BACKWARD, left)
-        return add_up(losses, context) if weight else torch.zeros_like(losses[0])
+        return add_up(losses, context)
 
 
 def mark_last_gradient(model: nn.Module, clock: StepClock) -> list[torch.utils.hooks.RemovableHandle]:

@@ -1,15 +1,37 @@
 """One process, one device: the base of every speedup."""
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from scalestudy.train.clock import BACKWARD, DATA, FORWARD, StepClock
+from scalestudy.train.context import Context
+from scalestudy.train.cuda_graph import StepGraph
+from scalestudy.train.data.batches import EpochBatches
 from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
+
+GRAPH_NOTE = "Whole batches were trained as one CUDA graph, so the phases of a step were not measured."
 
 
 class Serial(Strategy):
-    """The plain loop. It pays for no process group and no wrapper."""
+    """The plain loop. It pays for no process group and no wrapper; on a GPU its step is launched as one graph."""
 
     implementation = "plain loop, one process, one device"
+
+    def __init__(self, context: Context, model: nn.Module) -> None:
+        super().__init__(context, model)
+        self._graph: StepGraph | None = None
+        if _wants_graph(context):
+            self._graph = StepGraph(super().step, context.device)
+            self.separates_phases = False
+            self.implementation += " (CUDA graph)"
+            context.notes.append(GRAPH_NOTE)
+
+    def step(self, optimizer: Optimizer, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        """A whole batch through the graph, where there is one; anything else step by step."""
+        whole = stop - start == self.context.run.global_batch
+        if self._graph is not None and whole and isinstance(batches, EpochBatches):
+            return self._graph.run(optimizer, batches, start, stop, clock)
+        return super().step(optimizer, batches, start, stop, clock)
 
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """Forward and backward over the whole batch, in as many pieces as gradients are accumulated over."""
@@ -25,3 +47,10 @@ class Serial(Strategy):
             laps.lap(BACKWARD)
             losses.append(loss.detach())
         return add_up(losses, context)
+
+
+def _wants_graph(context: Context) -> bool:
+    """On a GPU, unless it is switched off or the step is not one and the same each time."""
+    run = context.run
+    asked = bool(run.strategy_options.get("cuda_graph", True))
+    return context.device.type == "cuda" and asked and run.workload.accumulate == 1 and not run.workload.compile

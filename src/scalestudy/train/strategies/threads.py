@@ -76,7 +76,11 @@ class DeviceThreads:
 def replicas_sharing_parameters(model: nn.Module, count: int) -> list[nn.Module]:
     """The model and copies of it that hold the very same parameters but buffers of their own."""
     shared = {id(parameter): parameter for parameter in model.parameters()}
-    return [model] + [copy.deepcopy(model, dict(shared)) for _ in range(count - 1)]
+    replicas = [model] + [copy.deepcopy(model, dict(shared)) for _ in range(count - 1)]
+    if model._compiled_call_impl is not None:  # which copies lose
+        for replica in replicas[1:]:
+            replica.compile()
+    return replicas
 
 
 class GradientSum:

@@ -1,0 +1,130 @@
+"""Where the time of a step goes."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from train_setup import LAYOUTS, Parts, make_run, on_ranks, trained
+
+from scalestudy.records.result import PHASES
+from scalestudy.train.clock import COMMUNICATION, DATA, WAITING, StepClock, phase_seconds, split_waiting
+from scalestudy.train.ranks import Rank
+
+SLOW_S, STEPS = 0.02, 6
+
+
+@pytest.mark.parametrize("strategy", LAYOUTS)
+def test_phases_add_up_to_the_step_time(strategy: str, tmp_path: Path) -> None:
+    run = make_run(strategy, epochs=3, untimed_epochs=1)
+    result = trained(run, tmp_path)
+    assert [row.device for row in result.phases] == list(range(run.cell.devices))
+    for row in result.phases:
+        parts = [getattr(row, phase) for phase in PHASES]
+        measured = [part for part in parts if part is not None]
+        assert sum(measured) == pytest.approx(row.time_s, rel=0.01)
+        assert all(part > -1e-9 for part in measured)
+        assert row.steps == 2 * 11
+        timed_s = sum(epoch.time_s for epoch in result.epochs if epoch.timed)
+        assert 0.6 * timed_s < row.time_s < 1.01 * timed_s
+        assert (row.communication is None) == (strategy == "hsdp")
+
+
+def test_a_rank_waits_from_its_own_arrival_to_the_last_one() -> None:
+    approaches = np.array([[10, 50, 30], [40, 20, 30]])
+    assert split_waiting(approaches, 0, np.array([100, 100, 100])).tolist() == [30, 0, 0]
+    assert split_waiting(approaches, 1, np.array([100, 100, 100])).tolist() == [0, 30, 0]
+
+
+def test_a_rank_never_waits_longer_than_it_was_held() -> None:
+    approaches = np.array([[0, 0], [500, 7]])
+    assert split_waiting(approaches, 0, np.array([20, 20])).tolist() == [20, 7]
+
+
+def test_time_that_no_lap_covers_is_other() -> None:
+    clock = StepClock(1)
+    clock.start_epoch(1)
+    clock.start_step()
+    clock.devices[0].lap(DATA)
+    time.sleep(0.01)
+    clock.end_epoch()
+    seconds = phase_seconds(clock, 0, None)
+    assert seconds[PHASES.index("other")] >= 0.01
+    assert seconds.sum() == pytest.approx(clock.step_times().sum() / 1e9)
+
+
+class SlowBatches:
+    """Batches that sleep before the image at hand is given."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    def batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        time.sleep(SLOW_S)
+        return self.parts.train.batch(start, stop)
+
+
+def seconds_of_rank(strategy: str, slow_rank: int, slow_part: str) -> list[np.ndarray]:
+    """Phases of the first device of every rank, one of which is slowed in its data feed or its forward pass."""
+    run = make_run(strategy)
+
+    def work(rank: Rank) -> np.ndarray:
+        parts = Parts(run, rank)
+        slow = rank.rank == slow_rank
+        if slow and slow_part == "forward":
+            parts.model.register_forward_pre_hook(lambda *_: time.sleep(SLOW_S))
+        batches = SlowBatches(parts) if slow and slow_part == "data" else parts.train
+        parts.train.start_epoch(1, 0)
+        parts.strategy.gradients(batches, 0, 32, clock_of_one_step(parts))  # the first step builds buckets
+        clock = StepClock(len(parts.strategy.modules()))
+        clock.start_epoch(STEPS)
+        parts.control.barrier()
+        for step in range(STEPS):
+            clock.start_step()
+            for parameter in parts.strategy.parameters():
+                parameter.grad = None
+            parts.strategy.gradients(batches, 32 * step, 32 * step + 32, clock)
+            clock.optimizer_done()
+        clock.end_epoch()
+        approaches = parts.control.gather(torch.from_numpy(clock.approaches().copy())).numpy()
+        waiting = split_waiting(approaches, rank.rank, clock.exposed()) if rank.ranks > 1 else None
+        return phase_seconds(clock, 0, waiting)
+
+    return on_ranks(work, run.processes)
+
+
+def clock_of_one_step(parts: Parts) -> StepClock:
+    clock = StepClock(len(parts.strategy.modules()))
+    clock.start_epoch(1)
+    clock.start_step()
+    return clock
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "hybrid"])
+def test_the_others_wait_for_a_rank_that_is_slow_and_it_does_not_wait(strategy: str) -> None:
+    first, slow = seconds_of_rank(strategy, 1, "forward")
+    lost = SLOW_S * STEPS
+    assert first[WAITING] > 0.7 * lost
+    assert slow[WAITING] < 0.3 * lost
+    assert slow[PHASES.index("forward")] > lost
+    assert first[COMMUNICATION] < 0.5 * lost
+
+
+@pytest.mark.parametrize("strategy", ["serial", "ddp", "data_parallel"])
+def test_a_slow_data_feed_shows_as_data(strategy: str) -> None:
+    seconds = seconds_of_rank(strategy, 0, "data")[0]
+    assert seconds[DATA] > SLOW_S * STEPS
+    assert seconds[DATA] > 0.5 * seconds.sum()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_devices_are_bound_to_cores_of_their_own(tmp_path: Path) -> None:
+    for strategy in ("data_parallel", "ddp"):
+        provenance = trained(make_run(strategy, epochs=1), tmp_path / strategy).provenance
+        assert provenance is not None
+        first, second = provenance.pinned
+        assert len(first) == len(second) == 1
+        assert first != second

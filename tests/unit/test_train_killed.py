@@ -1,0 +1,186 @@
+"""A run that is killed, stopped or starved of disk, and started again: with the real command, in real processes."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from train_setup import learned, make_run, trained
+
+from scalestudy.records.events import read_events
+from scalestudy.records.files import write_model
+from scalestudy.records.paths import RunPaths
+from scalestudy.spec.run import Run
+from scalestudy.train.stopping import EXIT_STOPPED
+
+IMAGES, EPOCHS = 480, 4
+WAIT_S = 60.0
+
+
+def long_run(strategy: str) -> Run:
+    """Some seconds of training, with many steps between two checkpoints."""
+    return make_run(strategy, images=IMAGES, epochs=EPOCHS, batch_size=8, model="cifar_cnn")
+
+
+def command(folder: Path, run: Run) -> subprocess.Popen[str]:
+    """``scalestudy train`` in a process group of its own."""
+    write_model(RunPaths(folder).run, run)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "scalestudy", "train", str(RunPaths(folder).run)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {WAIT_S:g} s for {what}"
+        time.sleep(0.005)
+
+
+def begun(folder: Path, name: str, times: int = 1) -> bool:
+    """Whether rank 0 has written an event so many times."""
+    path = RunPaths(folder).events(0)
+    return path.exists() and sum(event["event"] == name for event in read_events(path)[0]) >= times
+
+
+def processes_of_session(session: int) -> list[int]:
+    """Living processes of a session."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, _, _, its_session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
+            except OSError:
+                continue
+            if int(its_session) == session and state not in "ZX":
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("strategy", "kills"),
+    [("serial", 2), ("data_parallel", 1), ("ddp", 1), ("hsdp", 1)],
+)
+def test_a_run_killed_at_random_moments_ends_with_the_same_bits(strategy: str, kills: int, tmp_path: Path) -> None:
+    run = long_run(strategy)
+    whole = trained(run, tmp_path / "whole")
+    epoch_s = max(epoch.time_s for epoch in whole.epochs)
+    draw = random.Random(strategy)
+    folder = tmp_path / "killed"
+    for _ in range(kills):
+        process = command(folder, run)
+        saved = len(read_events(RunPaths(folder).events(0))[0]) if RunPaths(folder).events(0).exists() else 0
+        until(lambda saved=saved, process=process: begun_after(folder, "checkpoint", saved, process), "a checkpoint")
+        time.sleep(draw.uniform(0, 1.5 * epoch_s))
+        process.kill()
+        process.communicate()
+        until(lambda pid=process.pid: not processes_of_session(pid), "the ranks to end with their parent")
+    resumed = trained(run, folder)
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert learned(resumed) == learned(whole)
+    assert resumed.resumed >= 1
+    assert sorted(path.name for path in folder.iterdir()) == ["lock", "ranks", "result.json", "run.json"]
+
+
+def begun_after(folder: Path, name: str, known: int, process: subprocess.Popen[str]) -> bool:
+    """Whether rank 0 has written an event of this name beyond those that are known, or has ended well."""
+    assert process.poll() in (None, 0), process.communicate()[1]
+    path = RunPaths(folder).events(0)
+    return path.exists() and any(event["event"] in (name, "end") for event in read_events(path)[0][known:])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "number", "to_group"),
+    [
+        ("serial", signal.SIGTERM, False),
+        ("ddp", signal.SIGTERM, False),
+        ("hsdp", signal.SIGINT, True),
+        ("data_parallel", signal.SIGINT, True),
+    ],
+)
+def test_a_run_asked_to_stop_saves_inside_the_epoch_and_goes_on_there(
+    strategy: str, number: signal.Signals, to_group: bool, tmp_path: Path
+) -> None:
+    run = long_run(strategy)
+    whole = trained(run, tmp_path / "whole")
+    folder = tmp_path / "stopped"
+    process = command(folder, run)
+    until(lambda: begun(folder, "checkpoint", 2), "the second checkpoint")
+    time.sleep(0.3 * whole.epochs[-1].time_s)
+    (os.killpg if to_group else os.kill)(process.pid, number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == EXIT_STOPPED, errors
+    assert "Traceback" not in errors
+    stop = next(event for event in read_events(RunPaths(folder).events(0))[0] if event["event"] == "stop")
+    assert stop["step"] > 0
+    resumed = trained(run, folder)
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert learned(resumed) == learned(whole)
+    assert resumed.resumed == 1
+    assert [epoch.parts for epoch in resumed.epochs] == [2 if epoch == stop["epoch"] else 1 for epoch in range(EPOCHS)]
+
+
+def test_a_run_asked_to_stop_before_it_trains_is_not_a_failure(tmp_path: Path) -> None:
+    run = long_run("ddp")
+    process = command(tmp_path, run)
+    until(lambda: len(processes_of_session(process.pid)) > run.processes, "the ranks")
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == EXIT_STOPPED, errors
+    assert not RunPaths(tmp_path).result.exists()
+
+
+def test_a_run_that_another_process_trains_is_refused_in_one_line(tmp_path: Path) -> None:
+    run = long_run("ddp")
+    first = command(tmp_path, run)
+    try:
+        until(lambda: begun(tmp_path, "start"), "the first process to train")
+        second = command(tmp_path, run)
+        _, errors = second.communicate(timeout=60)
+        assert second.returncode == 2
+        assert errors.count("\n") == 1
+        assert f"{tmp_path}: another process trains this run" in errors
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.communicate()
+    until(lambda: not processes_of_session(first.pid), "the ranks to end with their parent")
+    assert trained(make_run("ddp", epochs=1), tmp_path).outcome == "completed"  # a killed process holds nothing
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Path:
+    """A file system of 200 KiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", place], capture_output=True, text=True, check=False
+    )
+    if mount.returncode:
+        pytest.skip(f"cannot mount a small file system: {mount.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.mark.parametrize("strategy", ["serial", "ddp"])
+def test_a_full_disk_is_one_line_that_names_the_file(strategy: str, tiny_disk: Path) -> None:
+    run = make_run(strategy)
+    process = command(tiny_disk / "run", run)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert errors.count("\n") == 1
+    assert f"{tiny_disk}/run/checkpoints/" in errors
+    assert "No space left on device" in errors
+    assert json.loads(RunPaths(tiny_disk / "run").run.read_text())["seed"] == run.seed

@@ -1,0 +1,252 @@
+"""Every strategy computes what serial training computes; the check says so, and says when one does not."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from train_setup import ADAM, SGD, import_what_ranks_need, make_run
+
+from scalestudy.records.parity import GRADIENT_TOLERANCE, PARAMETER_TOLERANCE, ParityRow
+from scalestudy.spec.catalog import STRATEGIES
+from scalestudy.spec.config import ReportSpec
+from scalestudy.spec.run import Study
+from scalestudy.train.clock import StepClock
+from scalestudy.train.context import Context
+from scalestudy.train.mesh import Mesh
+from scalestudy.train.parity import batch_sizes
+from scalestudy.train.parity_check import check_run, check_study, runs_to_check
+from scalestudy.train.strategies.base import Batches
+from scalestudy.train.strategies.data_parallel import CpuDataParallel
+from scalestudy.train.strategies.ddp import DDP
+from scalestudy.train.strategies.hsdp import HSDP
+from scalestudy.train.strategies.hybrid import Hybrid
+
+PARALLEL = [
+    ("data_parallel", (1, 2)),
+    ("data_parallel", (1, 3)),
+    ("ddp", (1, 2)),
+    ("ddp", (1, 3)),
+    ("ddp", (2, 1)),
+    ("hybrid", (2, 1)),
+    ("hybrid", (2, 2)),
+    ("hsdp", (1, 2)),
+    ("hsdp", (2, 2)),
+]
+
+
+def check(*arguments: Any, **settings: Any) -> list[ParityRow]:
+    import_what_ranks_need()
+    return check_run(make_run(*arguments, **settings))
+
+
+@pytest.mark.parametrize(("strategy", "layout"), PARALLEL)
+@pytest.mark.parametrize("model", ["mnist_cnn", "cifar_cnn"])
+def test_every_strategy_passes(strategy: str, layout: tuple[int, int], model: str) -> None:
+    rows = check(strategy, layout, model=model)
+    references = ["shards"] if model == "cifar_cnn" else ["shards", "full_batch"]
+    assert [(row.shares, row.reference) for row in rows] == [
+        (shares, reference) for shares in ("even", "uneven") for reference in references
+    ]
+    for row in rows:
+        assert row.passed, row
+        assert row.steps == 10
+        assert row.gradient_error is not None
+        assert row.gradient_error <= GRADIENT_TOLERANCE
+        assert row.parameter_error is not None
+        assert row.parameter_error <= PARAMETER_TOLERANCE
+
+
+@pytest.mark.parametrize("optimizer", [ADAM, SGD], ids=["adam", "sgd"])
+@pytest.mark.parametrize(("strategy", "layout"), [PARALLEL[0], PARALLEL[2], PARALLEL[6], PARALLEL[7]])
+def test_every_strategy_passes_with_accumulated_gradients(
+    strategy: str, layout: tuple[int, int], optimizer: dict[str, Any]
+) -> None:
+    for row in check(strategy, layout, accumulate=2, optimizer=optimizer):
+        assert row.passed, row
+
+
+@pytest.mark.parametrize("strategy", ["data_parallel", "hybrid", "ddp", "hsdp"])
+def test_channels_last_passes(strategy: str) -> None:
+    for row in check(strategy, model="cifar_cnn", memory_format="channels_last"):
+        assert row.passed, row
+
+
+class SharedGradient(nn.Module):
+    """Autograd gives ``first`` and ``second``, which are only added, the very same gradient tensor."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        size = shape[0] * shape[1] * shape[2]
+        self.first = nn.Parameter(torch.randn(classes, size) / size**0.5)
+        self.second = nn.Parameter(torch.randn(classes, size) / size**0.5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return functional.linear(images.flatten(1), self.first + self.second)
+
+
+@pytest.mark.parametrize("strategy", ["data_parallel", "ddp"])
+def test_a_model_whose_parameters_share_a_gradient_passes(strategy: str) -> None:
+    for row in check(strategy, model="test_train_parity:SharedGradient"):
+        assert row.passed, row
+
+
+def test_uneven_steps_have_unequal_shares_and_empty_ones() -> None:
+    mesh = Mesh(2, 2, 1)
+    sizes = [
+        [stop - start for start, stop in (mesh.share(samples, device) for device in range(4))]
+        for samples in batch_sizes(mesh, "uneven")
+    ]
+    assert any(max(shares) > min(shares) > 0 for shares in sizes)
+    assert any(min(shares) == 0 for shares in sizes)
+
+
+class EveryRankWeighsTheSame(DDP):
+    """Divides by the size of the share instead of that of the batch, the classic mistake with uneven shares."""
+
+    def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        first, last = self.context.mesh.share(stop - start, self.context.rank)
+        images, labels = batches.batch(start + first, start + last) if first < last else batches.batch(start, start + 1)
+        functional.cross_entropy(self._wrapped(images), labels).backward()
+        return torch.zeros(())
+
+
+class NodesApart(Hybrid):
+    """Skips the all-reduce between nodes, so that every node trains a model of its own."""
+
+    def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        return self.inner.gradients(batches, start, stop, clock)
+
+
+class FirstDeviceOnly(CpuDataParallel):
+    """Forgets the gradients of all devices but the first."""
+
+    def __init__(self, context: Context, model: nn.Module) -> None:
+        super().__init__(context, model)
+        self._sum.tasks = lambda gradients: [lambda: None for _ in context.devices]  # type: ignore[method-assign]
+
+
+class OneStepLate(CpuDataParallel):
+    """Uses the gradients of the step before, as a pipeline without a wait would."""
+
+    def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        before = getattr(self, "before", None)
+        loss = super().gradients(batches, start, stop, clock)
+        self.before = [parameter.grad for parameter in self.parameters()]
+        for parameter, gradient in zip(self.parameters(), before or self.before, strict=True):
+            parameter.grad = gradient
+        return loss
+
+
+class RoundsToFloat32(DDP):
+    """Computes in float32 what should be float64: right to the eye, wrong to the check."""
+
+    def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        loss = super().gradients(batches, start, stop, clock)
+        for parameter in self.parameters():
+            if parameter.grad is not None:
+                parameter.grad.copy_(parameter.grad.float())
+        return loss
+
+
+class NotANumber(HSDP):
+    """Gradients that are not finite."""
+
+    def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        loss = super().gradients(batches, start, stop, clock)
+        next(iter(self.parameters())).grad *= float("nan")  # type: ignore[operator]
+        return loss
+
+
+class Raises(DDP):
+    """One rank fails while the others wait for it."""
+
+    def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        if self.context.rank == 1:
+            raise ArithmeticError("the strategy is broken")
+        return super().gradients(batches, start, stop, clock)
+
+
+class IsKilled(DDP):
+    """One rank is killed, as by the kernel when memory runs out."""
+
+    def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        if self.context.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().gradients(batches, start, stop, clock)
+
+
+Break = Callable[[str, type], None]
+
+
+@pytest.fixture
+def implement(monkeypatch: pytest.MonkeyPatch) -> Break:
+    """Puts another class behind the name of a strategy."""
+
+    def put(strategy: str, kind: type) -> None:
+        facts = replace(STRATEGIES[strategy], implementation=f"{__name__}:{kind.__name__}")
+        monkeypatch.setitem(STRATEGIES, strategy, facts)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("strategy", "broken", "shares_that_show_it"),
+    [
+        ("ddp", EveryRankWeighsTheSame, {"uneven"}),
+        ("hybrid", NodesApart, {"even", "uneven"}),
+        ("data_parallel", FirstDeviceOnly, {"even", "uneven"}),
+        ("data_parallel", OneStepLate, {"even", "uneven"}),
+        ("ddp", RoundsToFloat32, {"even", "uneven"}),
+        ("hsdp", NotANumber, {"even", "uneven"}),
+    ],
+)
+def test_a_broken_strategy_fails(strategy: str, broken: type, shares_that_show_it: set[str], implement: Break) -> None:
+    implement(strategy, broken)
+    rows = check(strategy)
+    assert {row.shares for row in rows if not row.passed} == shares_that_show_it
+    assert all(row.error is None for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (Raises, "rank 1 of 2: ArithmeticError: the strategy is broken"),
+        (IsKilled, "rank 1 of 2: was killed by SIGKILL"),
+    ],
+)
+def test_a_strategy_that_crashes_fails_with_the_reason(broken: type, reason: str, implement: Break) -> None:
+    implement("ddp", broken)
+    rows = check("ddp")
+    assert [(row.shares, row.passed, row.gradient_error) for row in rows] == [
+        ("even", False, None),
+        ("uneven", False, None),
+    ]
+    assert all(row.error is not None and row.error.startswith(reason) for row in rows)
+
+
+def test_a_study_is_checked_once_per_layout_and_exactly() -> None:
+    import_what_ranks_need()
+    runs = [
+        make_run(strategy, seed=seed, precision="bfloat16", compile=True, options=options)
+        for seed in (1, 2)
+        for strategy, options in (("serial", {}), ("ddp", {"compression": "fp16"}), ("hybrid", {}))
+    ]
+    study = Study(name="test", runs=runs, accuracy_margin=0.01, report=ReportSpec())
+    assert [run.cell.id for run in runs_to_check(study)] == [
+        "tiny/strong/ddp-1x2",
+        "tiny/strong/hybrid-2x1",
+        "tiny/strong/hybrid-2x2",
+    ]
+    rows = check_study(study).rows
+    assert all(row.passed for row in rows)
+    assert {(row.strategy, row.nodes, row.devices) for row in rows} == {
+        ("ddp", 1, 2),
+        ("hybrid", 2, 2),
+        ("hybrid", 2, 4),
+    }
