@@ -143,7 +143,7 @@ def test_a_run_asked_to_stop_before_it_trains_is_not_a_failure(tmp_path: Path) -
 
 
 def test_a_run_that_another_process_trains_is_refused_in_one_line(tmp_path: Path) -> None:
-    run = long_run("ddp")
+    run = make_run("ddp", images=IMAGES, epochs=10_000)  # outlasts the start of the second
     first = command(tmp_path, run)
     try:
         until(lambda: begun(tmp_path, "start"), "the first process to train")

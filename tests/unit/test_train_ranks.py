@@ -83,8 +83,9 @@ def test_a_given_address_goes_before_the_node_list() -> None:
     ],
 )
 def test_missing_or_contradictory_variables_are_one_line_that_names_them(
-    environment: dict[str, str], named: str
+    environment: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PATH", "")  # no scontrol to ask
     with pytest.raises(StudyError, match=named) as caught:
         rank_from_environment(environment)
     assert "\n" not in str(caught.value)

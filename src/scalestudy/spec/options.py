@@ -44,7 +44,7 @@ class SyntheticOptions(SpecModel):
     """Training images."""
     test: PositiveInt = 10_000
     """Test images."""
-    noise: Number = Field(default=0.5, ge=0)
+    noise: Number = Field(default=0.35, ge=0)
     """Noise around each class's pattern, relative to half the mean distance of two: 0.3 is easy, 0.7 is hard."""
 
 
