@@ -18,8 +18,13 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
     try:
         from scalestudy.train.job import Job
         from scalestudy.train.launch import train
-
+        from scalestudy.train.lock import RunBusy
+    except ImportError as error:
+        raise StudyError(f"{run.id}: {error}; training needs torch and torchvision (see README)") from error
+    try:
         return train(Job(run=run, paths=paths, title=title, started=started))
+    except RunBusy:
+        raise  # the other process writes the result
     except Exception as error:
         reason = _reason(error)
         if not isinstance(error, StudyError):

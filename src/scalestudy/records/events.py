@@ -4,6 +4,7 @@ The grammar is declared here and every line is checked against it when it is rea
 with its file and number, never guessed.
 """
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -28,20 +29,35 @@ class EventLog:
     """Appends event lines; each is flushed, so that a run cut short leaves a readable file."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _end_last_line(path)
-        self._stream = path.open("a", encoding="utf-8")
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _end_last_line(path)
+            self._stream = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def write(self, event: str, **values: Any) -> None:
-        """Append one event. Raises KeyError for an undeclared event, ValueError for missing or extra keys."""
+        """Append one event.
+
+        Raises KeyError for an undeclared event, ValueError for missing or extra keys, StudyError when the file cannot
+        be written.
+        """
         if values.keys() != GRAMMAR[event]:
             raise ValueError(f"event {event}: keys {sorted(values)} are not {sorted(GRAMMAR[event])}")
-        self._stream.write(json.dumps({"event": event, "time": round(time.time(), 6), **values}) + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(json.dumps({"event": event, "time": round(time.time(), 6), **values}) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
+        """Close the file; what a full disk did not take was reported when it was written."""
+        with contextlib.suppress(OSError):
+            self._stream.close()
+
+    def _unwritable(self, error: OSError) -> StudyError:
+        return StudyError(f"{self._path}: cannot be written: {error.strerror or error}")
 
 
 def _end_last_line(path: Path) -> None:
