@@ -21,7 +21,6 @@ from scalestudy.train.checkpoint import Checkpoints
 from scalestudy.train.clock import DeviceClock, StepClock
 from scalestudy.train.control import Control, join_process_group
 from scalestudy.train.data.tensors import load_meta, load_split
-from scalestudy.train.evaluation import OrderedBatches
 from scalestudy.train.job import build, load_data, make_context
 from scalestudy.train.loop import Progress, Trainer
 from scalestudy.train.optimizer import make_optimizer
@@ -51,7 +50,7 @@ def make_trainer(run: Run, rank: Rank) -> Trainer:
         strategy=strategy,
         optimizer=optimizer,
         train=train,
-        test=OrderedBatches(test),
+        test=test,
         test_images=len(test),
         samples=run.train_samples or prepared.train,
         control=control,

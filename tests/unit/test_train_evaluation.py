@@ -5,7 +5,7 @@ import torch
 from train_setup import LAYOUTS, TEST, Parts, make_run, on_ranks
 
 from scalestudy.train.clock import StepClock
-from scalestudy.train.evaluation import OrderedBatches, evaluate
+from scalestudy.train.evaluation import evaluate
 from scalestudy.train.job import build
 from scalestudy.train.ranks import Rank
 
@@ -18,7 +18,7 @@ def test_evaluation_is_that_of_a_plain_loop_with_the_first_devices_buffers(
 
     def work(rank: Rank) -> tuple[tuple[float, float], tuple[float, float], bool]:
         parts = Parts(run, rank)
-        strategy, test = parts.strategy, OrderedBatches(parts.test)
+        strategy, test = parts.strategy, parts.test
         parts.train.start_epoch(1, 0)
         clock = StepClock(len(strategy.modules()))
         clock.start_epoch(3)
@@ -60,7 +60,7 @@ def test_fewer_test_images_than_devices_are_each_counted_once(strategy: str) -> 
 
     def work(rank: Rank) -> tuple[float, float]:
         parts = Parts(run, rank)
-        return evaluate(parts.strategy, OrderedBatches(parts.test), 1, parts.control)
+        return evaluate(parts.strategy, parts.test, 1, parts.control)
 
     everywhere = on_ranks(work, run.processes)
     assert len(set(everywhere)) == 1

@@ -3,27 +3,14 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from scalestudy.train.context import Context
 from scalestudy.train.control import Control
-from scalestudy.train.data.batches import ResidentImages
 from scalestudy.train.strategies.base import Batches, Strategy
 
 EVALUATION_BATCH = 250
-
-
-class OrderedBatches:
-    """Batches of a split in its own order, not augmented."""
-
-    def __init__(self, resident: ResidentImages) -> None:
-        self._resident = resident
-
-    def batch(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Normalized images and labels at these positions."""
-        resident = self._resident
-        return resident.normalize(resident.images[start:stop]), resident.labels[start:stop]
 
 
 def evaluate(strategy: Strategy, batches: Batches, samples: int, control: Control) -> tuple[float, float]:

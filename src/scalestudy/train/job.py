@@ -21,7 +21,6 @@ from scalestudy.train.context import Context
 from scalestudy.train.control import Control, join_process_group
 from scalestudy.train.data.batches import EpochBatches, ResidentImages
 from scalestudy.train.data.tensors import load_meta, load_split
-from scalestudy.train.evaluation import OrderedBatches
 from scalestudy.train.loop import Progress, Trainer
 from scalestudy.train.mesh import Mesh
 from scalestudy.train.models.build import build_model, layer_table
@@ -31,7 +30,7 @@ from scalestudy.train.processor import cores_of_devices, keep_freed_memory, pin_
 from scalestudy.train.progress import ProgressLine
 from scalestudy.train.ranks import Rank
 from scalestudy.train.seeding import seed_model
-from scalestudy.train.stopping import StopRequest
+from scalestudy.train.stopping import Stopped, StopRequest
 from scalestudy.train.strategies.base import Strategy
 from scalestudy.train.strategies.make import make_strategy
 
@@ -55,13 +54,57 @@ def run_rank(job: Job, rank: Rank) -> None:
 
     Raises Stopped when asked to stop, StudyError and whatever training raises.
     """
-    launched = time() - job.started
-    started = datetime.fromtimestamp(job.started, UTC)
+    launch_s = time() - job.started
+    log = EventLog(job.paths.events(rank.rank))
+    _log_start(log, job, rank)
+    try:
+        _train(job, rank, log, launch_s)
+    except Stopped:
+        raise
+    except Exception as error:
+        log.write("error", message=f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        log.close()
+
+
+def _train(job: Job, rank: Rank, log: EventLog, launch_s: float) -> None:
+    """From the data to the result."""
     malloc_tuned = keep_freed_memory()
     context = make_context(job.run, rank)
     begin = perf_counter()
     prepared, batches = load_data(job.run, context)
     loaded = perf_counter()
+    trainer, layers = _make_trainer(job, rank, context, prepared, batches, log)
+    built = perf_counter()
+    if job.run.workload.compile and not trainer.progress.resumed:
+        trainer.warm_up()
+    startup = Startup(
+        launch_s=launch_s, data_s=loaded - begin, build_s=built - loaded, warm_up_s=perf_counter() - built
+    )
+    try:
+        trainer.run_to_end()
+        total_s = trainer.total_s()
+        log.write("end", total_s=total_s)
+        started = datetime.fromtimestamp(job.started, UTC)
+        result = make_result(trainer, prepared, layers, startup, malloc_tuned, started, total_s)
+        if rank.rank == 0:
+            write_model(job.paths.result, result)
+        trainer.control.barrier()  # no rank leaves, and no state goes, before the result is written
+        trainer.checkpoints.remove()
+    finally:
+        trainer.strategy.close()
+
+
+def _make_trainer(
+    job: Job,
+    rank: Rank,
+    context: Context,
+    prepared: Prepared,
+    batches: tuple[EpochBatches, ResidentImages],
+    log: EventLog,
+) -> tuple[Trainer, list[LayerRow]]:
+    """Model, strategy and optimizer, as new or as the last checkpoint has them, and the model's layer table."""
     control = Control(rank.ranks)
     stop = StopRequest(control)
     stop.listen()
@@ -71,14 +114,11 @@ def run_rank(job: Job, rank: Rank) -> None:
     strategy = make_strategy(context, model)
     optimizer = make_optimizer(job.run.workload.optimizer, strategy.parameters(), strategy.fused_optimizer)
     checkpoints = Checkpoints(job.paths.checkpoints, job.run.digest, rank.rank, control)
-    log = EventLog(job.paths.events(rank.rank))
-    _log_start(log, job, rank)
-    progress = _take_up(checkpoints, strategy, optimizer, log)
     trainer = Trainer(
         strategy=strategy,
         optimizer=optimizer,
         train=batches[0],
-        test=OrderedBatches(batches[1]),
+        test=batches[1],
         test_images=len(batches[1]),
         samples=job.run.train_samples or prepared.train,
         control=control,
@@ -86,28 +126,11 @@ def run_rank(job: Job, rank: Rank) -> None:
         checkpoints=checkpoints,
         log=log,
         line=ProgressLine(job.title, job.run.workload.epochs, quiet=rank.rank > 0),
-        progress=progress,
+        progress=_take_up(checkpoints, strategy, optimizer, log),
         one_machine=rank.one_machine,
         started=job.started,
     )
-    built = perf_counter()
-    if job.run.workload.compile and not progress.resumed:
-        trainer.warm_up()
-    startup = Startup(
-        launch_s=launched, data_s=loaded - begin, build_s=built - loaded, warm_up_s=perf_counter() - built
-    )
-    try:
-        trainer.run_to_end()
-        total_s = trainer.total_s()
-        log.write("end", total_s=total_s)
-        result = make_result(trainer, prepared, layers, startup, malloc_tuned, started, total_s)
-        if rank.rank == 0:
-            write_model(job.paths.result, result)
-        control.barrier()  # no rank leaves, and no state goes, before the result is written
-        checkpoints.remove()
-    finally:
-        strategy.close()
-        log.close()
+    return trainer, layers
 
 
 def make_context(run: Run, rank: Rank, dtype: torch.dtype = torch.float32) -> Context:
