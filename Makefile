@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE = $(BIN)/snakemake --cores all --quiet all $(if $(STUDY),--config study=$(STUDY))
 
-.PHONY: help run test lint lock clean
+.PHONY: help run test lint lock clean cluster cluster-down
 help:
 	@sed -n 's/^# //p' Makefile
 
@@ -47,6 +47,13 @@ lock: | $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
 		--no-annotate --no-header --extra train --extra dev -c containers/requirements.lock pyproject.toml \
 		-o requirements-dev.lock
+
+# A real SLURM cluster of N nodes on this machine, for tests/cluster: Debian, as root.
+cluster:
+	slurm/testbed/cluster up $(or $(N),4)
+
+cluster-down:
+	slurm/testbed/cluster down
 
 clean:
 	rm -rf results .snakemake

@@ -1,6 +1,7 @@
 """Where one process of a run stands."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 
@@ -33,7 +34,12 @@ class Context:
         """The numbers of this process's devices in the mesh."""
         return self.mesh.devices_of(self.rank)
 
-    @property
+    @cached_property
+    def accumulate(self) -> int:
+        """Backward passes per update."""
+        return self.run.workload.accumulate
+
+    @cached_property
     def autocast(self) -> bool:
         """Whether the forward pass runs in bfloat16 by automatic mixed precision."""
         return self.run.workload.precision == "bfloat16" and self.dtype == torch.float32

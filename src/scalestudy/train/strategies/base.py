@@ -41,6 +41,7 @@ class Strategy(ABC):
 
     def __init__(self, context: Context, model: nn.Module) -> None:
         self.context = context
+        self.weights = Weights(context)
         self.plain = model
         """The model whose parameters are trained, without any wrapper."""
 
@@ -94,6 +95,23 @@ def sum_loss(context: Context, module: nn.Module, images: Tensor, labels: Tensor
     return functional.cross_entropy(module(images), labels, reduction="sum")
 
 
+class Weights:
+    """What a summed loss counts in the mean over the batch, as the gradient that its backward pass starts from.
+
+    That is the same as scaling the loss, without the operation and its backward pass.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._like = torch.ones((), dtype=context.dtype, device=context.device)
+        self._known: dict[float, Tensor] = {}
+
+    def of(self, weight: float) -> Tensor:
+        """The weight as a tensor, made once: an epoch has two kinds of batches."""
+        if weight not in self._known:
+            self._known[weight] = self._like * weight
+        return self._known[weight]
+
+
 def add_up(losses: list[Tensor], context: Context) -> Tensor:
     """The sum of the losses of a process's pieces; zero for none."""
     if len(losses) == 1:
@@ -106,6 +124,8 @@ def add_up(losses: list[Tensor], context: Context) -> Tensor:
 def split(start: int, stop: int, parts: int) -> list[tuple[int, int]]:
     """Cut positions ``[start, stop)`` into at most so many non-empty neighbors whose sizes differ by one at most."""
     size = stop - start
+    if parts == 1 and size:
+        return [(start, stop)]
     parts = min(parts, size)
     edges = [start + size * part // parts for part in range(parts + 1)] if parts else [start]
     return list(pairwise(edges))

@@ -26,7 +26,7 @@ class GpuDataParallel(Strategy):
         own_start = start + context.mesh.share(stop - start, numbers[0])[0]
         own_stop = start + context.mesh.share(stop - start, numbers[-1])[1]
         losses = []
-        for first, last in split(own_start, own_stop, context.run.workload.accumulate):
+        for first, last in split(own_start, own_stop, context.accumulate):
             images, labels = batches.batch(first, last)
             laps.lap(DATA)
             loss = sum_loss(context, self._wrapped, images, labels)

@@ -46,11 +46,11 @@ class ThreadedDevices(Strategy):
         """Each device its share; then the sum, divided among the threads."""
         context = self.context
         shares = [context.mesh.share(stop - start, device) for device in context.device_numbers]
-        scale = 1.0 / (stop - start)
+        weight = self.weights.of(1.0 / (stop - start))
         busy = [place for place, (first, last) in enumerate(shares) if last > first]
         tasks = [
             lambda place=place: self._compute(
-                place, batches, start + shares[place][0], start + shares[place][1], scale, clock.devices[place]
+                place, batches, start + shares[place][0], start + shares[place][1], weight, clock.devices[place]
             )
             for place in busy
         ]
@@ -71,17 +71,17 @@ class ThreadedDevices(Strategy):
         return add_up([loss for loss, _ in results], context)
 
     def _compute(
-        self, place: int, batches: Batches, start: int, stop: int, scale: float, laps: DeviceClock
+        self, place: int, batches: Batches, start: int, stop: int, weight: Tensor, laps: DeviceClock
     ) -> tuple[Tensor, Gradients]:
         """Loss and gradients of one device's share."""
         total: Gradients = []
         losses = []
-        for first, last in split(start, stop, self.context.run.workload.accumulate):
+        for first, last in split(start, stop, self.context.accumulate):
             images, labels = batches.batch(first, last)
             laps.lap(DATA)
             loss = sum_loss(self.context, self._replicas[place], images, labels)
             laps.lap(FORWARD)
-            pieces = torch.autograd.grad(loss * scale, self._parameters, allow_unused=True)
+            pieces = torch.autograd.grad(loss, self._parameters, weight, allow_unused=True)
             total = _own(pieces) if not total else _add(total, pieces)
             laps.lap(BACKWARD)
             losses.append(loss.detach())

@@ -31,8 +31,8 @@ class OneDevicePerProcess(Strategy):
         start, stop = positions
         first, last = context.mesh.share(stop - start, context.rank)
         whole = context.mesh.processes / (stop - start)  # the module divides by the number of ranks
-        own = split(start + first, start + last, context.run.workload.accumulate)
-        idle = min(context.run.workload.accumulate, context.mesh.share(stop - start, 0)[1]) - len(own)
+        own = split(start + first, start + last, context.accumulate)
+        idle = min(context.accumulate, context.mesh.share(stop - start, 0)[1]) - len(own)
         pieces = [((start, start + 1), 0.0)] * idle + [(piece, whole) for piece in own]
         losses = []
         for number, (piece, weight) in enumerate(pieces, start=1):
@@ -41,7 +41,7 @@ class OneDevicePerProcess(Strategy):
                 laps.lap(DATA)
                 loss = sum_loss(context, module, images, labels)
                 laps.lap(FORWARD)
-                (loss * weight).backward()  # type: ignore[no-untyped-call]
+                loss.backward(self.weights.of(weight))  # type: ignore[no-untyped-call]
             if number < len(pieces):
                 laps.lap(BACKWARD)
             if weight:

@@ -28,22 +28,22 @@ class Serial(Strategy):
 
     def step(self, optimizer: Optimizer, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """A whole batch through the graph, where there is one; anything else step by step."""
-        whole = stop - start == self.context.run.global_batch
-        if self._graph is not None and whole and isinstance(batches, EpochBatches):
-            return self._graph.run(optimizer, batches, start, stop, clock)
-        return super().step(optimizer, batches, start, stop, clock)
+        if self._graph is None or stop - start != self.context.run.global_batch:
+            return super().step(optimizer, batches, start, stop, clock)
+        assert isinstance(batches, EpochBatches)
+        return self._graph.run(optimizer, batches, start, stop, clock)
 
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """Forward and backward over the whole batch, in as many pieces as gradients are accumulated over."""
         context, laps = self.context, clock.devices[0]
-        scale = 1.0 / (stop - start)
+        weight = self.weights.of(1.0 / (stop - start))
         losses = []
-        for first, last in split(start, stop, context.run.workload.accumulate):
+        for first, last in split(start, stop, context.accumulate):
             images, labels = batches.batch(first, last)
             laps.lap(DATA)
             loss = sum_loss(context, self.plain, images, labels)
             laps.lap(FORWARD)
-            (loss * scale).backward()  # type: ignore[no-untyped-call]
+            loss.backward(weight)  # type: ignore[no-untyped-call]
             laps.lap(BACKWARD)
             losses.append(loss.detach())
         return add_up(losses, context)
