@@ -1,4 +1,3 @@
-# make run: train, measure, typeset.   make test: all tests.   make lint: style, types, workflow.
 PYTHON ?= python3
 STUDY ?=
 VENV := .venv
@@ -7,7 +6,10 @@ SNAKEMAKE = $(BIN)/snakemake --cores all --quiet all $(if $(STUDY),--config stud
 
 .PHONY: help run test lint lock clean cluster cluster-down
 help:
-	@sed -n 's/^# //p' Makefile
+	@echo "make run        install, train every strategy, typeset the report (make run STUDY=paper: that study)"
+	@echo "make test       install and run all tests;   make lint   style, types, workflow"
+	@echo "make clean      forget results;   make lock   resolve the dependencies of pyproject.toml anew"
+	@echo "make cluster    a SLURM cluster on this machine, for tests;   make cluster-down"
 
 run: $(VENV)/run.stamp
 	@flock --nonblock --conflict-exit-code 99 $(VENV)/run.lock $(SNAKEMAKE) --nolock --rerun-incomplete || \

@@ -19,7 +19,7 @@ DROP = object()
 
 GOOD: dict[str, Any] = {
     "study": "quick",
-    "machine": {"device": "cpu"},
+    "machine": {"device": "cpu", "devices_per_node": 4},
     "workloads": {
         "mnist": {
             "data": {"name": "mnist"},
@@ -174,7 +174,18 @@ WRONG = [
     ("nothing left to time", f"{M}.untimed_epochs", 10, ["untimed_epochs: found 10; must be less than epochs (10)"]),
     ("warm-up longer than training", f"{M}.warmup_epochs", 10.5, ["found 10.5; must be at most epochs (10)"]),
     ("synchronized batch norm on a CPU", "workloads.made_up.sync_batch_norm", True, ["sync_batch_norm: found true"]),
-    ("compile with one process", f"{M}.compile", True, ["compile: found true in study quick", "data_parallel"]),
+    (
+        "synchronized batch norm with one process",
+        f"{M}.sync_batch_norm",
+        True,
+        ["sync_batch_norm: found true in study quick", "data_parallel"],
+    ),
+    (
+        "compression without messages",
+        f"{Q}.strategies.1.options",
+        {"communication": "shared_memory", "compression": "fp16"},
+        ["found shared_memory with compression", "auto or gloo"],
+    ),
     (
         "serial on two devices",
         f"{Q}.strategies.0",
@@ -268,7 +279,7 @@ def test_several_mistakes_each_have_their_line():
 def test_shared_memory_is_for_cpu_devices():
     data = changed("studies.quick.strategies.1.options", {"communication": "shared_memory"})
     (line,) = lines_of(data, Machine(device="cuda", devices=4, cores=8))
-    assert "found shared_memory on GPUs; must be auto, gloo or nccl" in line
+    assert "found shared_memory on GPUs; must be auto or nccl" in line
 
 
 TEXTS = [

@@ -2,6 +2,7 @@
 
 import copy
 import time
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.config import Config
 from scalestudy.spec.expand import expand
 from scalestudy.spec.layouts import Machine, automatic
-from scalestudy.spec.reading import check
+from scalestudy.spec.reading import check, load_config
 
 ALL = list(STRATEGIES)
 DATA = {
@@ -157,3 +158,16 @@ def test_two_thousand_runs_are_planned_in_less_than_half_a_second():
     digests = {run.digest for run in study.runs}
     assert len(digests) == len(study.runs) == 2 * 14 * 75
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("devices", [1, 2, 3, 7, 64, 128, 256])
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_the_default_study_is_planned_on_any_number_of_devices(kind: str, devices: int) -> None:
+    study = expand(load_config(Path("config.yaml")), Machine(kind, devices, devices), "quick")
+    assert study.runs
+    most = max(run.cell.devices for run in study.runs)
+    assert most <= devices
+    for run in study.runs:
+        images = {"fashion": 6000, "cifar_synthetic": 2560}[run.cell.workload]
+        assert images // run.global_batch >= 4
+    assert any("auto: takes" in reason for reason in study.skipped) == (devices > 10)

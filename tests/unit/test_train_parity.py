@@ -100,7 +100,7 @@ def test_uneven_steps_have_unequal_shares_and_empty_ones() -> None:
     mesh = Mesh(2, 2, 1)
     sizes = [
         [stop - start for start, stop in (mesh.share(samples, device) for device in range(4))]
-        for samples in batch_sizes(mesh, "uneven")
+        for samples in batch_sizes(mesh, "uneven", 10_000)
     ]
     assert any(max(shares) > min(shares) > 0 for shares in sizes)
     assert any(min(shares) == 0 for shares in sizes)

@@ -8,7 +8,7 @@ from scalestudy.cli.planning import chosen_config, plan_study
 from scalestudy.errors import StudyError
 
 try:
-    CONFIG, chosen = chosen_config(workflow.configfiles, config)
+    CONFIG, chosen = chosen_config(workflow.configfiles, workflow.config_settings.config)
     STUDY = plan_study(CONFIG, chosen)
 except StudyError as error:
     sys.exit(str(error))

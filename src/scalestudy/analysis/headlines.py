@@ -39,7 +39,11 @@ def _efficiency(evidence: Evidence, row: SpeedupRow) -> Headline:
 
 
 def _accuracy_change(evidence: Evidence) -> Headline | None:
-    changes = [(abs(row.difference), row) for row in evidence.accuracy if row.difference is not None]
+    changes = [
+        (abs(row.difference), row)
+        for row in evidence.accuracy
+        if row.difference is not None and row.scaling != "weak"  # where the base saw fewer images
+    ]
     if not changes:
         return None
     row = max(changes, key=lambda change: change[0])[1]

@@ -18,8 +18,11 @@ def plan_study(path: Path, study: str | None = None) -> Study:
 def chosen_config(given: list[str], overrides: dict[str, object]) -> tuple[Path, str | None]:
     """The configuration file and study that ``snakemake --configfile FILE --config study=NAME`` ask for.
 
-    Raises StudyError when there are several files: a study is described by one.
+    Raises StudyError when there are several files, since a study is described by one, and for any other ``--config``.
     """
+    for key in overrides:
+        if key != "study":
+            raise StudyError(f"--config: found {key}; only study=NAME can be given, put the rest into a --configfile")
     if len(given) > 1:
         raise StudyError(f"--configfile: found {len(given)} files; a study is described by one")
     study = overrides.get("study")

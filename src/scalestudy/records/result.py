@@ -76,7 +76,7 @@ class Startup(Record):
     build_s: float
     """Model, strategy, optimizer and process group."""
     warm_up_s: float
-    """Compilation and first-step costs on a scratch copy."""
+    """Compilation, where it is asked for: one pass that leaves nothing behind."""
 
 
 class LayerRow(Record):

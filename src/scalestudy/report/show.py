@@ -44,6 +44,8 @@ def headline_text(data: ReportData, report: Path | None = None) -> str:
     """A few lines: what became of the runs, the headline figures, and where the report is."""
     counts = data.counts
     others = [f"{number} {word}" for word in ("failed", "missing") if (number := getattr(counts, word))]
+    wrong = sum(not row.passed for row in data.parity)
+    others += [f"{wrong} parity checks FAILED"] if wrong else []
     lines = [f"Study {data.study}: " + ", ".join([f"{counts.completed} of {counts.planned} runs completed", *others])]
     for row in data.headlines:
         parts = [part for part in (row.interval, row.detail) if part]

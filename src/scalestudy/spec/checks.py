@@ -229,17 +229,29 @@ def _weak_samples_given(config: Config) -> Iterator[Problem]:
             yield Problem(("workloads", name, "weak_samples"), text)
 
 
-_ONE_PROCESS = ("data_parallel", "hybrid")
+def _compression_has_messages(config: Config) -> Iterator[Problem]:
+    """Compression works on messages, and shared memory sends none."""
+    for name, study in config.studies.items():
+        for place, entry in enumerate(study.entries):
+            compressed = (entry.options.get("compression") or "none") != "none"
+            if compressed and entry.options.get("communication") == "shared_memory":
+                key: Key = ("studies", name, "strategies", place, "options", "communication")
+                yield Problem(key, "found shared_memory with compression; must be auto or gloo, or compression none")
 
 
 def _one_process_limits(config: Config) -> Iterator[Problem]:
-    """torch.compile and SyncBatchNorm work on one device per process."""
+    """SyncBatchNorm works on one device per process."""
     for key, study, name, workload in _trained(config):
-        affected = [entry.name for entry in study.entries if entry.name in _ONE_PROCESS]
-        for setting in ("compile", "sync_batch_norm"):
-            if affected and getattr(workload, setting):
-                right = f"must be false, or the study without {' and '.join(affected)} (several devices in one process)"
-                yield Problem(("workloads", name, setting), f"found true in study {key[-1]}; {right}")
+        affected = [entry.name for entry in study.entries if _drives_several(entry.name)]
+        if affected and workload.sync_batch_norm:
+            right = f"must be false, or the study without {' and '.join(affected)} (several devices in one process)"
+            yield Problem(("workloads", name, "sync_batch_norm"), f"found true in study {key[-1]}; {right}")
+
+
+def _drives_several(strategy: str) -> bool:
+    """Whether one process of the strategy drives several devices."""
+    facts = STRATEGIES.get(strategy)
+    return facts is not None and facts.processes != "per_device" and facts.layout != "single"
 
 
 def _not_one_of(found: str, kind: str, valid: Sequence[str]) -> str:
@@ -264,6 +276,7 @@ CHECKS: tuple[Check, ...] = (
     _batch_within_data,
     _weak_samples_given,
     _one_process_limits,
+    _compression_has_messages,
 )
 
 

@@ -13,6 +13,9 @@ from scalestudy.spec.messages import Key, Problem
 from scalestudy.spec.run import Cell, Run, Study
 from scalestudy.spec.workload import Workload
 
+MIN_STEPS = 4
+"""Batches that an epoch has at least on as many devices as ``auto`` takes."""
+
 
 def expand(config: Config, machine: Machine, study: str | None = None, source: str = "config.yaml") -> Study:
     """All runs of a study (``None``: the one that ``config.study`` names).
@@ -63,14 +66,41 @@ class _Planner:
         self.name = name
         self.study: StudySpec = config.studies[name]
         self.nodes = config.machine.nodes
-        self.devices = devices_per_node(config.machine, machine)
         self.problems: list[Problem] = []
         self._reasons: list[str] = []
+        self.devices = self._devices_per_node()
         self._layouts = [self._resolved(place, entry) for place, entry in enumerate(self.study.entries)]
         self.problems = list(self._machine_problems()) or self.problems
         folder = config.data.folder
         used = {workload: config.workloads[workload] for workload in self.study.workloads}
         self._folders = {name: f"{folder}/prepared/{prepared_key(workload.data)}" for name, workload in used.items()}
+
+    def _devices_per_node(self) -> int:
+        """As configured; ``auto`` takes no more devices than leave every epoch some batches, and says so."""
+        there = devices_per_node(self.config.machine, self.machine)
+        if self.config.machine.devices_per_node != "auto":
+            return there
+        limits = {name: most for name in self.study.workloads if (most := self._most_devices(name)) is not None}
+        tightest = min(limits, key=lambda name: limits[name], default=None)
+        if tightest is None or limits[tightest] >= there * self.nodes:
+            return there
+        taken = max(1, limits[tightest] // self.nodes)
+        self._reasons.append(
+            f"auto: takes {taken} of {there} devices per node, so that an epoch of {tightest} has at least "
+            f"{MIN_STEPS} batches"
+        )
+        return taken
+
+    def _most_devices(self, name: str) -> int | None:
+        """Devices that leave an epoch of the workload MIN_STEPS batches under every scaling of the study."""
+        workload = self.config.workloads[name]
+        images = workload.data.train or train_images(workload.data)
+        limits = {
+            "epoch": images // (workload.batch_size * MIN_STEPS) if images else None,
+            "strong": workload.batch_size,
+            "weak": images // workload.weak_samples if images and workload.weak_samples else None,
+        }
+        return min((most for scaling in self.study.scalings if (most := limits[scaling]) is not None), default=None)
 
     def _machine_problems(self) -> Iterator[Problem]:
         spec, there = self.config.machine, self.machine.devices
@@ -149,8 +179,12 @@ class _Planner:
         if self.machine.device == "cpu" and planned.entry.options.get("communication") == "nccl":
             text = "found nccl on CPU devices; must be auto, gloo or shared_memory"
             yield Problem((*planned.key[:-2], "options", "communication"), text)
-        if self.machine.device == "cuda" and planned.entry.options.get("communication") == "shared_memory":
-            text = "found shared_memory on GPUs; must be auto, gloo or nccl"
+        communication = planned.entry.options.get("communication")
+        if self.machine.device == "cuda" and communication in ("shared_memory", "gloo"):
+            text = f"found {communication} on GPUs; must be auto or nccl"
+            yield Problem((*planned.key[:-2], "options", "communication"), text)
+        if communication == "shared_memory" and cell.nodes > 1:
+            text = f"found shared_memory for layout {cell.layout}; must be auto or gloo, since nodes share no memory"
             yield Problem((*planned.key[:-2], "options", "communication"), text)
 
     def run(self, planned: _Planned, seed: int) -> Run:

@@ -21,6 +21,8 @@ class Context:
     cores: list[list[int]]
     """The cores of each of them; an empty list: not pinned."""
     dtype: torch.dtype = torch.float32
+    available: int = 0
+    """Cores that the process could use before it was pinned."""
     notes: list[str] = field(default_factory=list)
     """Settings that a strategy had to change; printed in the report."""
 

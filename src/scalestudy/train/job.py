@@ -26,7 +26,7 @@ from scalestudy.train.mesh import Mesh
 from scalestudy.train.models.build import build_model, layer_table
 from scalestudy.train.optimizer import make_optimizer
 from scalestudy.train.outcome import make_result
-from scalestudy.train.processor import cores_of_devices, keep_freed_memory, pin_thread
+from scalestudy.train.processor import available_cores, cores_of_devices, keep_freed_memory, pin_thread
 from scalestudy.train.progress import ProgressLine
 from scalestudy.train.ranks import Rank
 from scalestudy.train.seeding import seed_model
@@ -77,7 +77,7 @@ def _train(job: Job, rank: Rank, log: EventLog, launch_s: float) -> None:
     loaded = perf_counter()
     trainer, layers = _make_trainer(job, rank, context, prepared, batches, log)
     built = perf_counter()
-    if job.run.workload.compile and not trainer.progress.resumed:
+    if job.run.workload.compile:
         trainer.warm_up()
     startup = Startup(
         launch_s=launch_s, data_s=loaded - begin, build_s=built - loaded, warm_up_s=perf_counter() - built
@@ -154,9 +154,12 @@ def make_context(run: Run, rank: Rank, dtype: torch.dtype = torch.float32) -> Co
     else:
         devices = [torch.device("cpu") for _ in own]
         cores = [[] for _ in own] if run.oversubscribed else cores_of_devices(own, on_host, run.cores_per_device)
+    available = len(available_cores())
     pin_thread(cores[0])
     torch.set_num_threads(run.cores_per_device)
-    return Context(run=run, rank=rank.rank, mesh=mesh, devices=devices, cores=cores, dtype=dtype, notes=notes)
+    return Context(
+        run=run, rank=rank.rank, mesh=mesh, devices=devices, cores=cores, dtype=dtype, available=available, notes=notes
+    )
 
 
 def load_data(run: Run, context: Context) -> tuple[Prepared, tuple[EpochBatches, ResidentImages]]:

@@ -78,7 +78,8 @@ class Trainer:
             self.progress.phases = [[0.0] * len(PHASES) for _ in self.clock.devices]
 
     def warm_up(self) -> None:
-        """Compile: one forward and backward pass whose gradients and buffer changes are dropped. All ranks together."""
+        """Compile: one forward and backward pass that leaves nothing behind. All ranks together."""
+        random = torch.get_rng_state()
         buffers = [buffer.clone() for buffer in self.strategy.plain.buffers()]
         self.train.start_epoch(self.run.seed, 0, self.samples)
         self.clock.start_epoch(1)
@@ -88,6 +89,7 @@ class Trainer:
         with torch.no_grad():
             for buffer, value in zip(self.strategy.plain.buffers(), buffers, strict=True):
                 buffer.copy_(value)
+        torch.set_rng_state(random)
         self._synchronize()
 
     def run_to_end(self) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scalestudy.errors import StudyError
 from scalestudy.records.parity import GRADIENT_TOLERANCE, PARAMETER_TOLERANCE, ParityRow
 from scalestudy.spec.run import Run
 from scalestudy.train.clock import StepClock
@@ -27,8 +28,16 @@ Reference = Literal["shards", "full_batch"]
 BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
-def batch_sizes(mesh: Mesh, shares: Shares, per_device: int = 4) -> list[int]:
-    """Images of each step: equal shares, or every step another size, with shares that differ and empty ones."""
+def batch_sizes(mesh: Mesh, shares: Shares, images: int) -> list[int]:
+    """Images of each step: equal shares, or every step another size, with shares that differ and empty ones.
+
+    A step has up to 4 images per device, fewer where there are not so many images. Raises StudyError when there are
+    too few for one image per device and step.
+    """
+    per_device = min(4, images // (mesh.devices * STEPS))
+    if per_device < 1:
+        needed = mesh.devices * STEPS
+        raise StudyError(f"the parity check on {mesh.devices} devices needs {needed} images; found {images}")
     even = mesh.devices * per_device
     if shares == "even":
         return [even] * STEPS

@@ -13,7 +13,6 @@ import scalestudy
 from scalestudy.records.prepared import Prepared
 from scalestudy.records.provenance import Provenance
 from scalestudy.train.context import Context
-from scalestudy.train.processor import available_cores
 
 SLURM_KEYS = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST", "SLURM_JOB_PARTITION")
 
@@ -31,7 +30,7 @@ def collect(
     return Provenance(
         hosts=sorted(set(hosts)),
         processor=processor(),
-        cores=len(available_cores()),
+        cores=context.available,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         accelerators=[torch.cuda.get_device_name(gpu) for gpu in gpus],
         os=_operating_system(),
