@@ -207,7 +207,12 @@ WRONG = [
         64,
         ["found 64", "at most 4 CPU devices"],
     ),
-    ("nodes that do not exist", "machine.nodes", 8, ["machine.nodes: found 8", "must be at most 4 CPU devices"]),
+    (
+        "nodes that do not exist",
+        "machine",
+        {"device": "cpu", "nodes": 8},
+        ["machine.nodes: found 8", "must be at most 4 CPU devices"],
+    ),
     ("devices in words", "machine.devices_per_node", "all", ['"all" (text); must be a whole number or auto']),
     ("devices as half a number", "machine.devices_per_node", 1.5, ["found 1.5; must be a whole number"]),
     ("no devices", "machine.devices_per_node", 0, ["devices_per_node: found 0; must be at least 1"]),
