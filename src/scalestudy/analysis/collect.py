@@ -120,7 +120,7 @@ def _flaw(result: Result, run: Run) -> str | None:
 def _last_words(paths: RunPaths) -> str:
     """Why there is no result, as far as the rank files tell."""
     for path in sorted(paths.ranks.glob("rank*.jsonl")):
-        events = _events_or_nothing(path)
+        events = _last_attempt(_events_or_nothing(path))
         for event in reversed(events):
             if event["event"] == "error":
                 return f"no result; {path.stem}: {_one_line(event['message'])}"
@@ -128,6 +128,12 @@ def _last_words(paths: RunPaths) -> str:
         if epochs:
             return f"no result; stopped after epoch {max(epochs) + 1}"
     return "no result" if paths.ranks.exists() else "not started"
+
+
+def _last_attempt(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events since the run was last started; a run taken up again goes on in the same file."""
+    starts = [place for place, event in enumerate(events) if event["event"] == "start"]
+    return events[starts[-1] :] if starts else events
 
 
 def _events_or_nothing(path: Path) -> list[dict[str, Any]]:

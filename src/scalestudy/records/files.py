@@ -1,6 +1,5 @@
 """Whole-or-absent writing, and reading that names the file and what is wrong with it."""
 
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -58,13 +57,3 @@ def read_model(path: Path, kind: type[M]) -> M:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise StudyError(f"{path}: {where}: {first['msg']}") from error
-
-
-def read_json(path: Path) -> object:
-    """Read any JSON file. Raises StudyError naming the file."""
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise StudyError(f"{path}: is not JSON: {error}") from error

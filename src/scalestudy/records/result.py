@@ -106,7 +106,8 @@ class Result(Record):
     phases: list[DevicePhases] = []
     startup: Startup | None = None
     total_s: float = 0.0
-    """Wall-clock seconds from process start to the end of the last epoch, everything included."""
+    """Wall-clock seconds from process start to the end of the last epoch, everything included. Of a run that was
+    interrupted, the sum of its parts, each up to its last checkpoint."""
     images_per_s: float | None = None
     """Training images per second over the timed epochs."""
     peak_memory_bytes: int | None = None

@@ -40,10 +40,6 @@ class ProgressLine:
             f"{time_s:.2f} s{warm_up}"
         )
 
-    def say(self, text: str) -> None:
-        """Any other line."""
-        self._show(text)
-
     def _show(self, text: str, end: str = "\n") -> None:
         if not self._quiet:
             clear = "\x1b[2K" if self._live else ""
