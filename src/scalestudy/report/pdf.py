@@ -67,7 +67,7 @@ def _inputs(data: ReportData, figures: "Sequence[Drawing]", runs: str) -> dict[s
     from scalestudy.report.figures.style import LOOKS, OTHER_LOOK
 
     drawn = [
-        {"kind": f.kind, "scaling": f.scaling, "form": f.form, "svg": f.svg.decode(), "alt": f.alt} for f in figures
+        {"name": figure.name, "form": figure.form, "svg": figure.svg.decode(), "alt": figure.alt} for figure in figures
     ]
     colors = {name: look.color for name, look in LOOKS.items()} | {"other": OTHER_LOOK.color}
     return {
@@ -76,6 +76,7 @@ def _inputs(data: ReportData, figures: "Sequence[Drawing]", runs: str) -> dict[s
         "figures": json.dumps(drawn),
         "colors": json.dumps(colors),
         "runs": runs,
+        "language": data.words.language,
     }
 
 
