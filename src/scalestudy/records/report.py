@@ -2,17 +2,24 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from scalestudy.records.base import ReportModel
+from scalestudy.records.findings import (
+    BatchRow,
+    ComparisonRow,
+    ComplianceRow,
+    EquivalenceRow,
+    Exclusion,
+    FitCurve,
+    FitRow,
+    PredictionCurve,
+    Refusal,
+    RepeatRow,
+    TargetRow,
+    ValidationRow,
+)
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.result import LayerRow
 from scalestudy.spec.config import ReportSpec
-
-
-class ReportModel(BaseModel):
-    """A part of report.json."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 class Interval(ReportModel):
@@ -61,6 +68,11 @@ class SpeedupRow(ReportModel):
     time_method: str = ""
     """How the interval of the time was computed; empty: there is none."""
     speedup_method: str = ""
+    mean_s: float | None = None
+    """Mean over the runs of the run's median epoch time."""
+    mean_low_s: float | None = None
+    mean_high_s: float | None = None
+    mean_method: str = ""
 
 
 class AccuracyRow(ReportModel):
@@ -132,6 +144,10 @@ class RunRow(ReportModel):
     host: str = ""
     commit: str = ""
     weights_sha256: str = ""
+    flaw: str = ""
+    """What is wrong with its rank records; its numbers come from result.json, which is whole."""
+    excluded: str = ""
+    """Why a completed run does not enter the numbers."""
 
 
 class CurveRow(ReportModel):
@@ -222,6 +238,10 @@ class Counts(ReportModel):
     """Completed runs in which other programs took more than 5 % of the machine."""
     skipped: int = 0
     """Combinations that the study names but this machine cannot run."""
+    excluded: int = 0
+    """Completed runs that do not enter the numbers, see ``exclusions``."""
+    flawed: int = 0
+    """Completed runs with something wrong in their rank records."""
 
 
 class EnvironmentRow(ReportModel):
@@ -271,5 +291,18 @@ class ReportData(ReportModel):
     rules: list[Rule]
     methods: list[Method] = []
     """Statistical methods that the intervals of this report really used."""
+    comparisons: list[ComparisonRow] = []
+    equivalence: list[EquivalenceRow] = []
+    targets: list[TargetRow] = []
+    epochs_to_target: list[BatchRow] = []
+    compliance: list[ComplianceRow] = []
+    fits: list[FitRow] = []
+    fit_curves: list[FitCurve] = []
+    predictions: list[PredictionCurve] = []
+    validation: list[ValidationRow] = []
+    refusals: list[Refusal] = []
+    """Why nothing is predicted, where nothing is."""
+    exclusions: list[Exclusion] = []
+    repeats: list[RepeatRow] = []
     problems: list[str]
     """Damaged records and skipped combinations, one line each."""
