@@ -23,7 +23,6 @@ from scalestudy.records.parity import ParityRow
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import AccuracyRow, CurveRow, PhaseRow, ReportData, RunRow, SpeedupRow
 
-
 TABLES: dict[str, tuple[type[BaseModel], Callable[[ReportData], Sequence[BaseModel]]]] = {
     "speedup": (SpeedupRow, lambda data: data.speedup),
     "phases": (PhaseRow, lambda data: data.phases),
