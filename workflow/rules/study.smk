@@ -6,6 +6,7 @@ from pathlib import Path
 
 from scalestudy.cli.planning import chosen_config, plan_study
 from scalestudy.errors import StudyError
+from scalestudy.spec.probing import probings
 
 try:
     CONFIG, chosen = chosen_config(workflow.configfiles, workflow.config_settings.config)
@@ -14,6 +15,7 @@ except StudyError as error:
     sys.exit(str(error))
 
 RUNS = {run.id: run for run in STUDY.runs}
+PROBINGS = probings(STUDY)  # by layout
 RESULTS = f"results/{STUDY.name}"
 REPORTS = f"reports/{STUDY.name}"
 EXCLUSIVE = workflow.cores or 1  # two runs at once would disturb each other's times
@@ -27,6 +29,7 @@ container: "containers/scalestudy.sif"  # used with `--sdm apptainer` only
 
 wildcard_constraints:
     run=r"[^/]+/[^/]+/[^/]+/seed\d+",
+    layout=r"\d+x\d+",
 
 
 rule plan:

@@ -7,6 +7,7 @@ from typing import Literal
 from scalestudy.spec.base import SpecModel
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.config import ReportSpec, Scaling
+from scalestudy.spec.repeats import RepeatsSpec
 from scalestudy.spec.workload import Options, Workload
 
 
@@ -79,7 +80,7 @@ class Run(SpecModel):
     @property
     def digest(self) -> str:
         """Hash of everything in run.json: two runs with one digest are the same work."""
-        return _digest(self)
+        return digest_of(self)
 
 
 class Study(SpecModel):
@@ -89,6 +90,10 @@ class Study(SpecModel):
     name: str
     runs: list[Run]
     accuracy_margin: float
+    accuracy_target: float | None = None
+    repeats: RepeatsSpec | None = None
+    """None: every run is wanted. Otherwise ``runs`` holds all that there can be, and analysis/repeats.py says which of
+    them are wanted."""
     report: ReportSpec = ReportSpec()
     skipped: list[str] = []
     """Combinations that the study names but this machine cannot run, one line each with the reason."""
@@ -96,9 +101,10 @@ class Study(SpecModel):
     @property
     def digest(self) -> str:
         """Hash of everything in study.json."""
-        return _digest(self)
+        return digest_of(self)
 
 
-def _digest(model: SpecModel) -> str:
+def digest_of(model: SpecModel) -> str:
+    """Hash of everything in a model."""
     text = json.dumps(model.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

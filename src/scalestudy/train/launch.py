@@ -8,10 +8,11 @@ import os
 from contextlib import nullcontext
 
 from scalestudy.errors import StudyError
+from scalestudy.spec.run import Run
 from scalestudy.train.job import Job, run_rank
 from scalestudy.train.lock import only_one
 from scalestudy.train.mesh import Mesh
-from scalestudy.train.processes import run_ranks
+from scalestudy.train.processes import Work, run_ranks
 from scalestudy.train.ranks import Rank, rank_from_environment
 from scalestudy.train.stopping import EXIT_STOPPED, Stopped
 
@@ -23,19 +24,26 @@ def train(job: Job) -> int:
     the run already.
     """
     assigned = rank_from_environment(os.environ)
-    mesh = Mesh.of(job.run)
+    with only_one(job.paths.folder) if assigned is None or assigned.rank == 0 else nullcontext():
+        return on_all_ranks(lambda rank: _train_as(job, rank), job.run, job.run.id)
+
+
+def on_all_ranks(work: Work, run: Run, name: str) -> int:
+    """Do the work as the ranks of a run: as the one that a launcher made of this process, or as all of them.
+
+    Returns the exit code. Raises StudyError when a launcher started another number of ranks.
+    """
+    assigned, mesh = rank_from_environment(os.environ), Mesh.of(run)
     if assigned is not None:
         if assigned.ranks != mesh.processes:
             raise StudyError(
-                f"{job.run.id}: started with {assigned.ranks} ranks; it needs {mesh.processes} "
+                f"{name}: started with {assigned.ranks} ranks; it needs {mesh.processes} "
                 f"({mesh.nodes} nodes, {mesh.processes_per_node} per node)"
             )
-        with only_one(job.paths.folder) if assigned.rank == 0 else nullcontext():
-            return _train_as(job, assigned)
-    with only_one(job.paths.folder):
-        if mesh.processes == 1:
-            return _train_as(job, Rank(0, 1, "", one_machine=True))
-        return run_ranks(lambda rank: _train_as(job, rank), mesh.processes)
+        return work(assigned)
+    if mesh.processes == 1:
+        return work(Rank(0, 1, "", one_machine=True))
+    return run_ranks(work, mesh.processes)
 
 
 def _train_as(job: Job, rank: Rank) -> int:
