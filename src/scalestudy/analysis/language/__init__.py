@@ -3,8 +3,11 @@
 A language is a table of phrases (german.py) and an entry here; template/language/ has the prose of the PDF.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import BaseModel
 
 from scalestudy.analysis.language.german import PHRASES
 
@@ -37,3 +40,12 @@ class Language:
 ENGLISH = Language("en")
 GERMAN = Language("de", decimal=",", group=".", percent="\u00a0%", between="; ", phrases=PHRASES)
 LANGUAGES = {language.code: language for language in (ENGLISH, GERMAN)}
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def in_language(rows: Sequence[M], language: Language, *fields: str) -> list[M]:
+    """The rows with the phrases in these fields in the language."""
+    if not language.phrases:
+        return list(rows)
+    return [row.model_copy(update={name: language.say(getattr(row, name)) for name in fields}) for row in rows]
