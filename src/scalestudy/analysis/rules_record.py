@@ -45,10 +45,9 @@ def outcomes(evidence: Evidence) -> Iterator[Statement]:
     reasons = Counter(row.reason for row in evidence.runs if row.outcome != "completed")
     if reasons:
         text += f" ({'; '.join(f'{count} × {plain(reason)}' for reason, count in reasons.most_common(LISTED))})"
-    resumed = (
-        "{n} was resumed after an interruption" if counts.resumed < 2 else "{n} were resumed after an interruption"
-    )
-    text += f"; {w.say(resumed, n=counts.resumed or w.say('none'))}."
+    resumed = {0: "none was resumed after an interruption", 1: "{n} was resumed after an interruption"}
+    words = resumed.get(counts.resumed, "{n} were resumed after an interruption")
+    text += f"; {w.say(words, n=counts.resumed)}."
     if counts.failed or counts.missing:
         text += " " + w.say("Runs that did not complete enter no number.")
     if counts.skipped:
@@ -164,7 +163,7 @@ def load(evidence: Evidence) -> Iterator[Statement]:
     text = w.say(
         "Other programs took more than {limit} of the machine in {n} of {runs}",
         limit=w.percent(LOAD_LIMIT),
-        n=len(loaded) or w.say("none"),
+        n=len(loaded),
         runs=w.counted(len(measured), "completed run"),
     )
     if loaded:
