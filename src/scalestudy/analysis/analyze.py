@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from scalestudy.analysis.accuracy import accuracy_rows
+from scalestudy.analysis.accuracy import accuracy_rows, equivalence_rows
 from scalestudy.analysis.cells import CellRuns, cells_of
 from scalestudy.analysis.collect import Collection, collect
+from scalestudy.analysis.comparisons import comparison_rows
 from scalestudy.analysis.curves import curve_rows
 from scalestudy.analysis.environment import (
     commit_of,
@@ -26,6 +27,7 @@ from scalestudy.analysis.rules_time import EFFICIENCY_TARGET
 from scalestudy.analysis.sentences import rule_table, sentences
 from scalestudy.analysis.speedup import speedup_rows
 from scalestudy.analysis.tables import runs_csv, write_tables
+from scalestudy.analysis.targets import batch_rows, target_rows
 from scalestudy.analysis.workloads import strategy_rows, workload_facts
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import StudyPaths
@@ -75,6 +77,10 @@ def report_data(collection: Collection) -> ReportData:
         sentences=sentences(evidence),
         rules=rule_table(language),
         methods=in_language(methods_used(evidence.speedup, evidence.accuracy), language, "quantity", "method"),
+        comparisons=comparison_rows(cells),
+        equivalence=equivalence_rows(cells, evidence.accuracy_margin),
+        targets=list(evidence.targets),
+        epochs_to_target=batch_rows(cells, collection.study),
         problems=[
             *collection.problems,
             *phase_problems(cells),
@@ -100,6 +106,7 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
         environment=environment_rows(collection.runs, language),
         device_name=device_name(collection.runs),
         cells=cells,
+        targets=target_rows(cells, collection.study),
     )
 
 
@@ -115,4 +122,6 @@ def _counts(rows: Sequence[RunRow], skipped: int) -> Counts:
         loaded=sum(is_loaded(row) for row in rows),
         skipped=skipped,
         total_s=sum(row.total_s or 0.0 for row in rows),
+        excluded=sum(bool(row.excluded) for row in rows),
+        flawed=sum(bool(row.flaw) for row in rows),
     )

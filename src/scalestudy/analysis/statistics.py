@@ -73,8 +73,8 @@ def summarize_mean(times_s: Sequence[float]) -> Estimate:
     """Mean with a 95 % interval for the population's mean.
 
     From 6 values on by the studentized bootstrap (B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993,
-    section 12.5), which follows the skewness of the sample; with 3 to 5, where resampling has too little to draw from, by
-    the t-interval; with fewer there is none. Raises ValueError for no value.
+    section 12.5), which follows the skewness of the sample; with 3 to 5, where there is too little to draw from, by the
+    t-interval; with fewer there is none. Raises ValueError for no value.
     """
     n = len(times_s)
     if n == 0:

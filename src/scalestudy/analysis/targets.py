@@ -99,8 +99,8 @@ def _speedup(cell: CellRuns, base: CellRuns | None, target: float) -> Estimate |
     """Base's time to the target over the cell's, where all runs of both reached it and both are comparable."""
     if base is None or base is cell or not (cell.is_comparable and base.is_comparable):
         return None
-    times = [[_reached(result, target).time_s for result in one.results] for one in (base, cell)]
-    return ratio(*times) if all(math.isfinite(time) for part in times for time in part) else None
+    before, after = ([_reached(result, target).time_s for result in one.results] for one in (base, cell))
+    return ratio(before, after) if all(map(math.isfinite, before + after)) else None
 
 
 def _reached(result: Result, target: float) -> _Reached:
