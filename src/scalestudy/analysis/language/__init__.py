@@ -1,15 +1,15 @@
 """The report's language: how numbers are written and what a phrase becomes. The English text is the phrase's key.
 
-A language is a table of phrases (german.py) and an entry here; template/language/ has the prose of the PDF.
+A language is a table of phrases (de.json) and an entry here; template/language/ has the prose of the PDF.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
-
-from scalestudy.analysis.language.german import PHRASES
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,15 @@ class Language:
         return text.translate({ord(","): self.group, ord("."): self.decimal, ord("-"): "\u2212"})
 
 
+
+def _phrases(code: str) -> dict[str, str]:
+    """The table of phrases, whose parts are for readers alone."""
+    parts = json.loads((Path(__file__).parent / f"{code}.json").read_text(encoding="utf-8"))
+    return {english: phrase for part in parts.values() for english, phrase in part.items()}
+
+
 ENGLISH = Language("en")
-GERMAN = Language("de", decimal=",", group=".", percent="\u00a0%", between="; ", phrases=PHRASES)
+GERMAN = Language("de", decimal=",", group=".", percent="\u00a0%", between="; ", phrases=_phrases("de"))
 LANGUAGES = {language.code: language for language in (ENGLISH, GERMAN)}
 
 M = TypeVar("M", bound=BaseModel)
