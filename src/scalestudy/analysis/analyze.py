@@ -11,6 +11,7 @@ from scalestudy.analysis.comparisons import comparison_rows
 from scalestudy.analysis.curves import curve_rows
 from scalestudy.analysis.environment import commit_of, device_name, environment_problems, environment_rows, last_day
 from scalestudy.analysis.evidence import Evidence
+from scalestudy.analysis.fits import fit_curves, fit_rows, law_validation_rows
 from scalestudy.analysis.headlines import headlines
 from scalestudy.analysis.methods import methods_used
 from scalestudy.analysis.phases import phase_problems, phase_rows
@@ -67,6 +68,9 @@ def report_data(collection: Collection) -> ReportData:
         comparisons=comparison_rows(cells),
         equivalence=equivalence_rows(cells, evidence.accuracy_margin),
         targets=target_rows(cells, collection.study),
+        fits=fit_rows(evidence.speedup),
+        fit_curves=fit_curves(evidence.speedup),
+        validation=law_validation_rows(evidence.speedup),
         epochs_to_target=batch_rows(cells, collection.study),
         problems=[*collection.problems, *phase_problems(cells), *environment_problems(evidence.environment)],
     )
