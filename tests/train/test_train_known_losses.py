@@ -62,7 +62,7 @@ def test_a_slow_data_feed_is_data_feeding(strategy: str, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(EpochBatches, "batch", slow)
     row, phases, _ = rows_of(tmp_path, strategy)
-    assert phases.data_s == pytest.approx(2 * SLOW_S * STEPS, rel=0.2)
+    assert phases.data_s == pytest.approx(2 * SLOW_S * STEPS, rel=0.4)
     assert row.data_feeding is not None
     assert row.data_feeding < 0.6
     assert row.load_balance is not None
