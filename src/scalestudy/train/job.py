@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, time
+from typing import TypedDict
 
 import torch
 from torch import nn
@@ -168,29 +169,31 @@ def make_context(run: Run, rank: Rank, dtype: torch.dtype = torch.float32) -> Co
     )
 
 
+class _Placed(TypedDict):
+    """How images are normalized, and where and in which form they lie."""
+
+    mean: list[float]
+    std: list[float]
+    device: torch.device
+    dtype: torch.dtype
+    memory_format: torch.memory_format
+
+
 def load_data(run: Run, context: Context) -> tuple[Prepared, tuple[EpochBatches, ResidentImages]]:
     """The prepared data set on the process's first device."""
     folder = Path(run.data_folder)
     prepared = load_meta(folder)
     data, channels_last = run.workload.data, run.workload.memory_format == "channels_last"
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    train = EpochBatches(
-        load_split(folder, "train", data.train),
-        mean=prepared.mean,
-        std=prepared.std,
-        augment=data.augment,
-        device=context.device,
-        dtype=context.dtype,
-        memory_format=layout,
-    )
-    test = ResidentImages(
-        load_split(folder, "test", data.test),
-        mean=prepared.mean,
-        std=prepared.std,
-        device=context.device,
-        dtype=context.dtype,
-        memory_format=layout,
-    )
+    placed: _Placed = {
+        "mean": prepared.mean,
+        "std": prepared.std,
+        "device": context.device,
+        "dtype": context.dtype,
+        "memory_format": layout,
+    }
+    train = EpochBatches(load_split(folder, "train", data.train), augment=data.augment, **placed)
+    test = ResidentImages(load_split(folder, "test", data.test), **placed)
     return prepared, (train, test)
 
 
