@@ -185,7 +185,7 @@ def test_a_cluster_is_planned_as_it_is_described_whatever_this_machine_has():
 def test_a_layout_beyond_the_cluster_names_the_key_that_describes_it():
     wide = config(strategies=["serial", {"name": "ddp", "layouts": ["4x2"]}])
     with pytest.raises(
-        StudyError, match="found 4x2, 8 devices; must be at most 4 CPU devices, those of .* key cluster"
+        StudyError, match=r"found 4x2, 8 devices; must be at most 4 CPU devices, those of .* key cluster"
     ):
         expand(wide, Machine.of_cluster(wide.cluster))
 
