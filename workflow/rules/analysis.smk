@@ -1,6 +1,3 @@
-from scalestudy.records.report import TABLES
-
-
 rule analyze:
     input:
         study=f"{RESULTS}/study.json",
@@ -9,7 +6,13 @@ rule analyze:
         runs=expand(f"{RESULTS}/runs/{{run}}/result.json", run=RUNS),
     output:
         report=f"{RESULTS}/report.json",
-        tables=expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES),
+        tables=expand(
+            f"{RESULTS}/tables/{{table}}.csv",
+            table=(
+                *("runs", "speedup", "phases", "accuracy", "parity"),
+                *("efficiency", "communication", "probe", "allreduce", "links"),
+            ),
+        ),
     log:
         f"{RESULTS}/logs/analyze.log",
     localrule: True

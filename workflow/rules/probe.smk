@@ -9,6 +9,12 @@ rule probe:
         f"{RESULTS}/logs/probe-{{layout}}.log",
     params:
         digest=lambda wildcards: PROBINGS[wildcards.layout].digest,
-    threads: EXCLUSIVE
+    threads: lambda wildcards: PROBE_REQUESTS[wildcards.layout]["cpus_per_task"]
+    resources:
+        nodes=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["nodes"],
+        tasks_per_node=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["tasks_per_node"],
+        mem_mb=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["mem_mb"],
+        gpu=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["gpu"],
+    # Every rank runs this line, as in training.
     shell:
-        "scalestudy probe {input.study:q} {wildcards.layout:q} 2> >(tee {log:q} >&2)"
+        "scalestudy probe {input.study:q} {wildcards.layout:q} 2> >(tee {log:q}$OF_RANK >&2)"

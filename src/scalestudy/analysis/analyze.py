@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scalestudy.analysis.accuracy import accuracy_rows, equivalence_rows
+from scalestudy.analysis.ceilings import with_ceilings
 from scalestudy.analysis.cells import CellRuns, cells_of
 from scalestudy.analysis.collect import Collection, collect
+from scalestudy.analysis.communication import communication_rows
 from scalestudy.analysis.comparisons import comparison_rows
 from scalestudy.analysis.curves import curve_rows
+from scalestudy.analysis.efficiency import efficiency_rows
 from scalestudy.analysis.environment import (
     commit_of,
     device_name,
@@ -18,10 +21,12 @@ from scalestudy.analysis.environment import (
     last_day,
 )
 from scalestudy.analysis.evidence import Evidence
+from scalestudy.analysis.fits import fit_curves, fit_rows, law_validation_rows
 from scalestudy.analysis.headlines import headlines
 from scalestudy.analysis.language import LANGUAGES, in_language
 from scalestudy.analysis.methods import methods_used
 from scalestudy.analysis.phases import phase_problems, phase_rows
+from scalestudy.analysis.probes import probe_facts
 from scalestudy.analysis.rules_record import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.rules_time import EFFICIENCY_TARGET
 from scalestudy.analysis.sentences import rule_table, sentences
@@ -69,6 +74,9 @@ def report_data(collection: Collection) -> ReportData:
         speedup=list(evidence.speedup),
         accuracy=list(evidence.accuracy),
         phases=list(evidence.phases),
+        communication=list(evidence.communication),
+        efficiencies=list(evidence.efficiencies),
+        probe=evidence.probe,
         curves=curve_rows(cells),
         parity=list(evidence.parity),
         runs=list(evidence.runs),
@@ -80,6 +88,9 @@ def report_data(collection: Collection) -> ReportData:
         comparisons=comparison_rows(cells),
         equivalence=equivalence_rows(cells, evidence.accuracy_margin),
         targets=list(evidence.targets),
+        fits=fit_rows(evidence.speedup),
+        fit_curves=fit_curves(evidence.speedup),
+        validation=list(evidence.validation),
         epochs_to_target=batch_rows(cells, collection.study),
         problems=[
             *collection.problems,
@@ -93,10 +104,13 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
     margin = collection.study.accuracy_margin
     rows = [run.row for run in collection.runs]
     language = LANGUAGES[collection.study.report.language]
+    probe = probe_facts(collection.probes)
+    speedup = in_language(with_ceilings(speedup_rows(cells), cells, probe.ceilings), language, "note")
     return Evidence(
         language=language,
         counts=_counts(rows, len(collection.study.skipped)),
-        speedup=in_language(speedup_rows(cells), language, "note"),
+        speedup=speedup,
+        probe=probe,
         accuracy=accuracy_rows(cells, margin),
         accuracy_margin=margin,
         phases=phase_rows(cells),
@@ -106,7 +120,10 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
         environment=environment_rows(collection.runs, language),
         device_name=device_name(collection.runs),
         cells=cells,
+        communication=communication_rows(cells),
+        efficiencies=efficiency_rows(cells, speedup),
         targets=target_rows(cells, collection.study),
+        validation=law_validation_rows(speedup),
     )
 
 

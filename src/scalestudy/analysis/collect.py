@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from scalestudy.analysis.cache import Entry, decode, load_cache, read_entries, save_cache, stamp_of
+from scalestudy.analysis.probes import read_probes
 from scalestudy.analysis.reading import Planned, Reading, epoch_time_s, images_per_epoch, one_line, timed_epochs
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model
 from scalestudy.records.parity import Parity, ParityRow
 from scalestudy.records.paths import StudyPaths
+from scalestudy.records.probe import Probe
 from scalestudy.records.report import RunRow
 from scalestudy.records.result import Epoch, Result
 from scalestudy.spec.catalog import STRATEGIES
@@ -43,6 +45,7 @@ class Collection:
     study: Study
     runs: list[CollectedRun]
     parity: list[ParityRow]
+    probes: list[Probe]
     problems: list[str]
     """Damaged records and skipped combinations, one line each."""
     read: int = 0
@@ -64,7 +67,8 @@ def collect(results: Path) -> Collection:
         problems += reading.problems
         runs.append(_collected(run, reading))
     parity = _read_parity(paths.parity, problems)
-    return Collection(study, runs, parity, [_shown(problem, results) for problem in problems], read)
+    probes = read_probes(paths, study, problems)
+    return Collection(study, runs, parity, probes, [_shown(problem, results) for problem in problems], read)
 
 
 def _readings(paths: StudyPaths, runs: Sequence[Run]) -> tuple[list[Reading], int]:

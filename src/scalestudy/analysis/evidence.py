@@ -1,7 +1,7 @@
 """What the sentence rules and headlines look at: the rows of the report, indexed, and nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from scalestudy.analysis.cells import CellRow, CellRuns, key_of
@@ -17,6 +17,7 @@ from scalestudy.records.report import (
     EfficiencyRow,
     EnvironmentRow,
     PhaseRow,
+    ProbeFacts,
     RunRow,
     SpeedupRow,
     WorkloadFacts,
@@ -56,6 +57,7 @@ class Evidence:
     environment: Sequence[EnvironmentRow]
     device_name: str
     cells: Sequence[CellRuns]
+    probe: ProbeFacts = field(default_factory=ProbeFacts)
     communication: Sequence[CommunicationRow] = ()
     efficiencies: Sequence[EfficiencyRow] = ()
     targets: Sequence[TargetRow] = ()

@@ -21,11 +21,28 @@ from scalestudy.records.findings import (
 )
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.paths import StudyPaths
-from scalestudy.records.report import AccuracyRow, CurveRow, PhaseRow, ReportData, RunRow, SpeedupRow
+from scalestudy.records.report import (
+    AccuracyRow,
+    AllReduceRow,
+    CeilingRow,
+    CommunicationRow,
+    CurveRow,
+    EfficiencyRow,
+    LinkRow,
+    PhaseRow,
+    ReportData,
+    RunRow,
+    SpeedupRow,
+)
 
 TABLES: dict[str, tuple[type[BaseModel], Callable[[ReportData], Sequence[BaseModel]]]] = {
     "speedup": (SpeedupRow, lambda data: data.speedup),
+    "efficiency": (EfficiencyRow, lambda data: data.efficiencies),
     "phases": (PhaseRow, lambda data: data.phases),
+    "communication": (CommunicationRow, lambda data: data.communication),
+    "probe": (CeilingRow, lambda data: data.probe.ceilings),
+    "allreduce": (AllReduceRow, lambda data: data.probe.all_reduce),
+    "links": (LinkRow, lambda data: data.probe.links),
     "accuracy": (AccuracyRow, lambda data: data.accuracy),
     "parity": (ParityRow, lambda data: data.parity),
     "comparison": (ComparisonRow, lambda data: data.comparisons),

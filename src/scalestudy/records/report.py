@@ -134,7 +134,9 @@ class CommunicationRow(ReportModel):
     nodes: int
     devices: int
     n: int
-    """Pairs of a step with and a step without communication, over all runs of the cell."""
+    """Completed runs; those that measured the cost enter it."""
+    pairs: int
+    """Pairs of a step with and a step without communication, over all runs."""
     gradient_bytes: int
     step_s: float | None
     """Step time in training, mean over timed epochs and runs."""
@@ -143,12 +145,12 @@ class CommunicationRow(ReportModel):
     waiting_s: float | None
     """Of it waiting for the slowest device, mean over the devices."""
     with_s: float | None
-    """Median time of the gradients of a step with communication, on a scratch copy."""
+    """Time of the gradients of a step with communication, on a scratch copy: median over the runs of their medians."""
     without_s: float | None
     """Likewise without communication."""
     cost_s: float | None
-    """Median of the paired differences of the two: what communication costs, the part that runs beside the backward
-    pass included."""
+    """Mean over the runs of a run's median paired difference of the two: what communication costs, the part that
+    runs beside the backward pass included."""
     cost_low_s: float | None
     cost_high_s: float | None
     cost_share: float | None

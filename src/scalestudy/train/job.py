@@ -3,9 +3,9 @@
 import os
 import platform
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, time
+from typing import TypedDict
 
 import torch
 from torch import nn
@@ -29,9 +29,10 @@ from scalestudy.train.optimizer import make_optimizer
 from scalestudy.train.outcome import make_result
 from scalestudy.train.processor import available_cores, cores_of_devices, keep_freed_memory, pin_thread
 from scalestudy.train.progress import ProgressLine
+from scalestudy.train.provenance import new_part
 from scalestudy.train.ranks import Rank
 from scalestudy.train.seeding import seed_model
-from scalestudy.train.stopping import Stopped, StopRequest
+from scalestudy.train.stopping import Stopped, StopRequest, deadline
 from scalestudy.train.strategies.base import Strategy
 from scalestudy.train.strategies.make import make_strategy
 
@@ -87,13 +88,11 @@ def _train(job: Job, rank: Rank, log: EventLog, launch_s: float) -> None:
     )
     try:
         trainer.run_to_end()
-        total_s = trainer.total_s()
-        log.write("end", total_s=total_s)
-        started = datetime.fromtimestamp(job.started, UTC)
-        result = make_result(trainer, prepared, layers, startup, malloc_tuned, started, total_s)
+        result = make_result(trainer, prepared, layers, startup, malloc_tuned)
         if job.measure_communication:
             cost = communication_cost(trainer, lambda scratch: build(job.run, prepared, scratch)[0])
             result = result.model_copy(update={"communication_cost": cost})
+        log.write("end", total_s=result.total_s)
         if rank.rank == 0:
             write_model(job.paths.result, result)
         trainer.control.barrier()  # no rank leaves, and no state goes, before the result is written
@@ -112,7 +111,7 @@ def _make_trainer(
 ) -> tuple[Trainer, list[LayerRow]]:
     """Model, strategy and optimizer, as new or as the last checkpoint has them, and the model's layer table."""
     control = Control(rank.ranks)
-    stop = StopRequest(control)
+    stop = StopRequest(control, job.paths.stop if rank.rank == 0 else None, deadline(os.environ))
     stop.listen()
     if rank.ranks > 1:
         join_process_group(rank.rank, rank.ranks, job.run.device, rank.init_method)
@@ -135,6 +134,7 @@ def _make_trainer(
         progress=_take_up(checkpoints, strategy, optimizer, log),
         one_machine=rank.one_machine,
         started=job.started,
+        part=new_part(job.started),
     )
     return trainer, layers
 
@@ -168,29 +168,31 @@ def make_context(run: Run, rank: Rank, dtype: torch.dtype = torch.float32) -> Co
     )
 
 
+class _Placed(TypedDict):
+    """How images are normalized, and where and in which form they lie."""
+
+    mean: list[float]
+    std: list[float]
+    device: torch.device
+    dtype: torch.dtype
+    memory_format: torch.memory_format
+
+
 def load_data(run: Run, context: Context) -> tuple[Prepared, tuple[EpochBatches, ResidentImages]]:
     """The prepared data set on the process's first device."""
     folder = Path(run.data_folder)
     prepared = load_meta(folder)
     data, channels_last = run.workload.data, run.workload.memory_format == "channels_last"
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    train = EpochBatches(
-        load_split(folder, "train", data.train),
-        mean=prepared.mean,
-        std=prepared.std,
-        augment=data.augment,
-        device=context.device,
-        dtype=context.dtype,
-        memory_format=layout,
-    )
-    test = ResidentImages(
-        load_split(folder, "test", data.test),
-        mean=prepared.mean,
-        std=prepared.std,
-        device=context.device,
-        dtype=context.dtype,
-        memory_format=layout,
-    )
+    placed: _Placed = {
+        "mean": prepared.mean,
+        "std": prepared.std,
+        "device": context.device,
+        "dtype": context.dtype,
+        "memory_format": layout,
+    }
+    train = EpochBatches(load_split(folder, "train", data.train), augment=data.augment, **placed)
+    test = ResidentImages(load_split(folder, "test", data.test), **placed)
     return prepared, (train, test)
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.run import Run
 
 
@@ -17,8 +16,8 @@ class Mesh:
     @classmethod
     def of(cls, run: Run) -> "Mesh":
         """The mesh of a run, as its strategy divides it among processes."""
-        per_device = STRATEGIES[run.cell.strategy].processes == "per_device"
-        return cls(run.cell.nodes, run.cell.devices_per_node, 1 if per_device else run.cell.devices_per_node)
+        devices = run.cell.devices_per_node
+        return cls(run.cell.nodes, devices, devices // run.processes_per_node)
 
     @property
     def devices(self) -> int:

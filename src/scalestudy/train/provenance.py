@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch.distributed as dist
 import scalestudy
 from scalestudy.records.prepared import Prepared
 from scalestudy.records.provenance import Provenance
+from scalestudy.records.result import Part
 from scalestudy.train.context import Context
 
 SLURM_KEYS = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST", "SLURM_JOB_PARTITION")
@@ -23,7 +25,7 @@ def collect(
     hosts: list[str],
     pinned: list[list[int]],
     malloc_tuned: bool,
-    started: datetime,
+    part: Part,
 ) -> Provenance:
     """Everything of this machine and this software, as rank 0 sees it, with the hosts and cores of all ranks."""
     gpus = [device for device in context.devices if device.type == "cuda"]
@@ -47,9 +49,24 @@ def collect(
         data_sha256=prepared.sha256,
         data_title=prepared.title,
         data_synthetic=prepared.synthetic,
-        started=started.astimezone(UTC).isoformat(timespec="seconds"),
-        slurm={key: os.environ[key] for key in SLURM_KEYS if key in os.environ},
+        started=part.started,
+        slurm=part.slurm,
     )
+
+
+def new_part(started: float) -> Part:
+    """A part that this process begins; ``started``: the Unix time at which it was started."""
+    return Part(
+        started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        time_s=0.0,
+        host=platform.node(),
+        slurm=slurm_variables(os.environ),
+    )
+
+
+def slurm_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Job, array task and nodes, where SLURM runs this process."""
+    return {key: environment[key] for key in SLURM_KEYS if key in environment}
 
 
 def processor() -> str:

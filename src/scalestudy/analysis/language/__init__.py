@@ -37,7 +37,6 @@ class Language:
         return text.translate({ord(","): self.group, ord("."): self.decimal, ord("-"): "\u2212"})
 
 
-
 def _phrases(code: str) -> dict[str, str]:
     """The table of phrases, whose parts are for readers alone."""
     parts = json.loads((Path(__file__).parent / f"{code}.json").read_text(encoding="utf-8"))

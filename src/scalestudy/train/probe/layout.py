@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from time import time
@@ -24,7 +23,7 @@ from scalestudy.train.probe.messages import all_reduce_times
 from scalestudy.train.probe.throughput import Works, in_turn
 from scalestudy.train.probe.training import trainings
 from scalestudy.train.processor import keep_freed_memory
-from scalestudy.train.provenance import collect
+from scalestudy.train.provenance import collect, new_part
 from scalestudy.train.ranks import Rank
 
 IMPORTED_ONCE = "torch._dynamo"
@@ -36,10 +35,10 @@ def probe_layout(probing: Probing, path: Path, started: float) -> int:
 
     ``started`` is the Unix time at which the process was started. Raises what training raises.
     """
-    run = run_of(probing)
+    run = probing.run
 
     def work(rank: Rank) -> int:
-        probe = probe_as(probing, run, rank)
+        probe = probe_as(probing, run, rank, started)
         if rank.rank == 0:
             write_model(path, probe.model_copy(update={"time_s": time() - started}))
         return 0
@@ -48,16 +47,8 @@ def probe_layout(probing: Probing, path: Path, started: float) -> int:
     return on_all_ranks(work, run, f"probe of {probing.layout}")
 
 
-def run_of(probing: Probing) -> Run:
-    """A run with one process per device of the layout, which pins devices as strategies have them."""
-    example = probing.trainings[0].run
-    strategy = "ddp" if probing.devices > 1 else "serial"
-    return example.model_copy(update={"cell": example.cell.model_copy(update={"strategy": strategy})})
-
-
-def probe_as(probing: Probing, run: Run, rank: Rank) -> Probe:
+def probe_as(probing: Probing, run: Run, rank: Rank, started: float) -> Probe:
     """Everything that is probed on a layout, as one of its ranks. All ranks together."""
-    started = datetime.now(UTC)
     malloc_tuned = keep_freed_memory()
     context = make_context(run, rank)
     if rank.ranks > 1:
@@ -93,7 +84,7 @@ def _backend(run: Run) -> str:
     return "nccl" if run.device == "cuda" else "gloo"
 
 
-def _provenance(context: Context, malloc_tuned: bool, started: datetime) -> Provenance:
+def _provenance(context: Context, malloc_tuned: bool, started: float) -> Provenance:
     """Where the probe ran: hosts and cores of all ranks."""
     own = (socket.gethostname(), context.cores)
     everywhere = [own]
@@ -106,5 +97,5 @@ def _provenance(context: Context, malloc_tuned: bool, started: datetime) -> Prov
         hosts=[host for host, _ in everywhere],
         pinned=[cores for _, devices in everywhere for cores in devices],
         malloc_tuned=malloc_tuned,
-        started=started,
+        part=new_part(started),
     )
