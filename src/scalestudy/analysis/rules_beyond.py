@@ -66,8 +66,8 @@ def validated(evidence: Evidence) -> Iterator[Statement]:
         worst = max(rows, key=lambda row: abs(row.error))
         yield Statement(
             w.say(
-                "Fitted to smaller cells, the model “{model}” predicted the efficiency of {cells} that it had not seen; "
-                "its largest error is {error}, for {strategy} on {devices}.",
+                "Fitted to smaller cells, the model “{model}” predicted the efficiency of {cells} that it had not "
+                "seen; its largest error is {error}, for {strategy} on {devices}.",
                 model=w.say(model),
                 cells=w.counted(len(rows), "cell"),
                 error=w.signed_percent(worst.error),

@@ -84,7 +84,10 @@ def accuracy(evidence: Evidence) -> Iterator[Statement]:
             "{subject}, {some} of {all} are equivalent in test accuracy to the serial baseline within {margin}{more}."
         )
         if len(equivalent) == 1:
-            text = "{subject}, {some} of {all} is equivalent in test accuracy to the serial baseline within {margin}{more}."
+            text = (
+                "{subject}, {some} of {all} is equivalent in test accuracy to the serial baseline within "
+                "{margin}{more}."
+            )
         margin = f"±{w.language.number(f'{100 * evidence.accuracy_margin:g}')}"
         yield evidence.statement(
             text,
@@ -118,7 +121,8 @@ def parity(evidence: Evidence) -> Iterator[Statement]:
     if not rows:
         yield Statement(
             w.say(
-                "No parity check was recorded: whether the strategies compute what serial training computes is not known."
+                "No parity check was recorded: whether the strategies compute what serial training computes is not "
+                "known."
             )
         )
         return

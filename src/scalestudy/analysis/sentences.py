@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from scalestudy.analysis import rules_beyond, rules_costs, rules_record, rules_time
 from scalestudy.analysis.evidence import Evidence, Statement
 from scalestudy.analysis.language import Language
-from scalestudy.records.report import Rule, Sentence
-
-Section = Literal["abstract", "overview", "setup", "performance", "accuracy", "challenges", "prediction", "discussion"]
+from scalestudy.records.report import Place, Rule, Sentence
 
 
 @dataclass(frozen=True)
@@ -19,7 +16,7 @@ class SentenceRule:
     id: str
     states: str
     condition: str
-    write: Mapping[Section, Callable[[Evidence], Iterator[Statement]]]
+    write: Mapping[Place, Callable[[Evidence], Iterator[Statement]]]
     """What yields its sentences, for each section that has any."""
 
 
@@ -31,7 +28,7 @@ RULES = (
         "R2",
         "fastest parallel configuration: times, speedup with interval, efficiency",
         "a parallel cell has a speedup",
-        {"abstract": rules_time.fastest, "performance": rules_time.fastest_otherwise},
+        {"abstract": rules_time.fastest, "performance": rules_time.fastest_of_all},
     ),
     SentenceRule(
         "R3",
@@ -64,7 +61,7 @@ RULES = (
         {"accuracy": rules_record.accuracy},
     ),
     SentenceRule(
-        "R8", "outcome of the parity checks and their largest error", "always", {"accuracy": rules_record.parity}
+        "R8", "outcome of the parity checks and their largest error", "always", {"parity": rules_record.parity}
     ),
     SentenceRule(
         "R9",
@@ -124,7 +121,7 @@ RULES = (
         "R18",
         "cost of communication per step with interval, per strategy at its largest size",
         "steps with and without communication were measured in turn",
-        {"challenges": rules_costs.communication_cost},
+        {"communication": rules_costs.communication_cost},
     ),
     SentenceRule(
         "R19",
@@ -136,13 +133,13 @@ RULES = (
         "R20",
         "lowest factor of the global efficiency, per strategy at its largest size",
         "all its factors were measured",
-        {"challenges": rules_costs.lowest_factor},
+        {"factors": rules_costs.lowest_factor},
     ),
     SentenceRule(
         "R21",
         "time to the accuracy target of the configuration that reaches it first",
         "more than half of the runs of a parallel cell reached the target",
-        {"accuracy": rules_beyond.time_to_accuracy},
+        {"target": rules_beyond.time_to_accuracy},
     ),
     SentenceRule(
         "R22",

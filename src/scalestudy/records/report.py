@@ -378,13 +378,18 @@ class Headline(ReportModel):
     detail: str
 
 
+Place = Literal[
+    "abstract", "overview", "setup", "performance", "accuracy", "target", "parity", "challenges", "factors",
+    "communication", "prediction", "discussion",
+]  # fmt: skip
+"""Where in the report a sentence stands."""
+
+
 class Sentence(ReportModel):
     """A sentence written by a numbered rule. ``text`` is plain; ``**...**`` marks what is set in bold."""
 
     rule: str
-    section: Literal[
-        "abstract", "overview", "setup", "performance", "accuracy", "challenges", "prediction", "discussion"
-    ]
+    section: Place
     text: str
     scaling: str = ""
     """The scaling that it is about; empty: it is about several or none."""
