@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,6 +38,27 @@ def render_pages(data: ReportData, figures: "Sequence[Drawing]", runs: str, ppi:
     return pages if isinstance(pages, list) else [pages]
 
 
+def svg_to_png(svg: bytes, ppi: float = 200) -> bytes:
+    """A figure as a PNG picture with the fonts of the report. Raises StudyError when Typst refuses."""
+    import typst
+
+    page = (
+        b'#set page(width: auto, height: auto, margin: 0pt, fill: white)\n#image(bytes(sys.inputs.svg), format: "svg")'
+    )
+    try:
+        picture = typst.compile(
+            page,
+            font_paths=_font_paths(),
+            ignore_system_fonts=True,
+            format="png",
+            ppi=ppi,
+            sys_inputs={"svg": svg.decode()},
+        )
+    except (typst.TypstError, RuntimeError, ValueError) as error:
+        raise StudyError(f"a figure could not be made a picture: {error}") from error
+    return bytes(picture)
+
+
 def compile_report(
     data: ReportData, figures: "Sequence[Drawing]", runs: str, form: Literal["pdf", "png"], **options: Any
 ) -> Any:
@@ -52,7 +74,7 @@ def compile_report(
         return typst.compile(
             str(TEMPLATE / "report.typ"),
             root=str(TEMPLATE),
-            font_paths=[str(FONTS), str(fallback_folder())],
+            font_paths=_font_paths(),
             ignore_system_fonts=True,
             format=form,
             sys_inputs=_inputs(data, figures, runs),
@@ -61,6 +83,10 @@ def compile_report(
     except (typst.TypstError, RuntimeError, ValueError) as error:
         message = str(getattr(error, "message", error)).strip().splitlines() or ["no message"]
         raise StudyError(f"report.json of study {data.study}: Typst could not set the report: {message[0]}") from error
+
+
+def _font_paths() -> list[str | PathLike[str]]:
+    return [str(FONTS), str(fallback_folder())]
 
 
 def _inputs(data: ReportData, figures: "Sequence[Drawing]", runs: str) -> dict[str, str]:
