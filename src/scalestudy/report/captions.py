@@ -54,8 +54,8 @@ def words(study: Study) -> dict[str, str]:
     """The study's name, title, subtitle, authors and course, each as one line of literal RST; missing ones are said."""
     given = study.report
     return {
-        "study": literal(study.name),
-        "title": literal(given.title) or literal(f"Scaling study {study.name}"),
+        "study": study.name,  # a plain name: letters, digits and _
+        "title": literal(given.title) or f"Scaling study {study.name}",
         "subtitle": literal(given.subtitle),
         "authors": literal(", ".join(given.authors)) or "No authors were named",
         "course": literal(given.course),
