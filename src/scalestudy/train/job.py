@@ -17,6 +17,7 @@ from scalestudy.records.prepared import Prepared
 from scalestudy.records.result import LayerRow, Part, Startup
 from scalestudy.spec.run import Run
 from scalestudy.train.checkpoint import Checkpoints
+from scalestudy.train.communication_cost import communication_cost
 from scalestudy.train.context import Context
 from scalestudy.train.control import Control, join_process_group
 from scalestudy.train.data.batches import EpochBatches, ResidentImages
@@ -48,6 +49,8 @@ class Job:
     """How the progress line calls the run."""
     started: float
     """Unix time at which the run's first process was started."""
+    measure_communication: bool = True
+    """Whether to measure, after training, what communication costs."""
 
 
 def run_rank(job: Job, rank: Rank) -> None:
@@ -87,6 +90,9 @@ def _train(job: Job, rank: Rank, log: EventLog, launch_s: float) -> None:
         trainer.run_to_end()
         result = make_result(trainer, prepared, layers, startup, malloc_tuned)
         log.write("end", total_s=result.total_s)
+        if job.measure_communication:
+            cost = communication_cost(trainer, lambda scratch: build(job.run, prepared, scratch)[0])
+            result = result.model_copy(update={"communication_cost": cost})
         if rank.rank == 0:
             write_model(job.paths.result, result)
         trainer.control.barrier()  # no rank leaves, and no state goes, before the result is written

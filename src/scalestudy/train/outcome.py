@@ -3,6 +3,7 @@
 import resource
 import socket
 import statistics
+from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ def make_result(
             hosts=[part["host"] for part in everywhere],
             pinned=[cores for part in everywhere for cores in part["pinned"]],
             malloc_tuned=malloc_tuned,
-            part=trainer.part,
+            started=datetime.fromtimestamp(trainer.started, UTC),
         ),
     )
 
