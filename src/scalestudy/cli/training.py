@@ -34,7 +34,7 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
             traceback.print_exc()
         if not record_failure:
             raise StudyError(f"{run.id}: {reason}") from error
-        if leads(os.environ):  # all ranks know the same reason
+        if leads(os.environ):  # rank 0 knows what happened on the others
             _record(run, paths, reason)
         print(f"{title}  failed: {reason}")
         return 0

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 
 from scalestudy.errors import StudyError
 from scalestudy.spec.run import Run
-from scalestudy.train.failures import first_failure
+from scalestudy.train.failures import first_failure, hang_up
 from scalestudy.train.job import Job, run_rank
 from scalestudy.train.lock import only_one
 from scalestudy.train.mesh import Mesh
@@ -51,12 +51,15 @@ def on_all_ranks(work: Work, run: Run, name: str) -> int:
 
 
 def _train_among_others(job: Job, rank: Rank) -> int:
-    """As one of several ranks that nobody here watches: a failure is traced to the rank that began."""
+    """As one of several ranks that nobody here watches: rank 0 traces a failure to the rank that began."""
     try:
         return _train_as(job, rank)
     except Exception as error:
+        if rank.rank > 0:
+            raise
         if not isinstance(error, StudyError):
             traceback.print_exc()
+        hang_up()
         first, message = first_failure(job.paths, rank.ranks, job.started)
         raise RankFailed(f"rank {first} of {rank.ranks}: {message}") from error
 
