@@ -88,7 +88,9 @@ def _parameters(job: Any, threads: int) -> dict[str, Any]:
         # srun no longer inherits it (22.05), and without --kill-on-bad-exit the other ranks wait for a dead one.
         "srun_args": [f"--cpus-per-task={threads}", "--kill-on-bad-exit=1"],
     }
-    options |= {key: write(asked[name]) for name, (key, write) in SBATCH.items() if asked.get(name) not in (None, "")}
+    options |= {
+        key: write(asked[name]) for name, (key, write) in SBATCH.items() if asked.get(name) not in (None, "", 0)
+    }
     if setup := asked.get("slurm_setup"):
         options["setup"] = str(setup).splitlines()
     # submitit has SIGUSR2 sent to every process before the end, which ends most of them: the batch shell gets a
