@@ -137,6 +137,13 @@ def show(arguments: Namespace) -> int:
     return 0
 
 
+def doctor(arguments: Namespace) -> int:
+    """Check this place."""
+    from scalestudy.cli.doctor import doctor as examine
+
+    return examine(arguments)
+
+
 def retry(arguments: Namespace) -> int:
     """Delete failed results, and what was made from them: Snakemake makes anew what its target lacks."""
     from scalestudy.cli.planning import named_study

@@ -79,6 +79,17 @@ COMMANDS = {
         ),
         commands.report,
     ),
+    "doctor": Command(
+        "check whether studies can run here and on the cluster's nodes, with a job of seconds; exit code 1 if not",
+        (
+            CONFIG,
+            _argument("--partition", help="as slurm_partition in the profile (default: the cluster's own default)"),
+            _argument("--account", help="as slurm_account in the profile"),
+            _argument("--wait", type=int, default=120, metavar="SECONDS", help="for free nodes (default: 120)"),
+            _argument("options", nargs="*", help="options of srun, after --: such as -- --gres=gpu:1 --qos=debug"),
+        ),
+        commands.doctor,
+    ),
     "retry": Command(
         "forget the results of failed runs, so that the next run of the workflow trains them again",
         (_argument("study", nargs="?", help="name of the study (default: the one that config.yaml names)"),),
