@@ -38,9 +38,7 @@ def test_an_option_that_slurm_refuses_is_told_in_its_own_words(tmp_path: Path) -
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 or not shutil.which("unshare"), reason="mounts a folder that no node sees: as root"
-)
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="mounts a folder: as root")
 def test_a_folder_that_the_nodes_do_not_see_is_wrong(tmp_path: Path) -> None:
     script = 'mount -t tmpfs tmpfs "$0" && cd "$0" && exec "$@"'
     command = ["unshare", "--mount", "sh", "-c", script, str(tmp_path), *DOCTOR]

@@ -51,13 +51,11 @@ def test_half_a_slurm_is_wrong_and_each_missing_command_is_named(tmp_path: Path)
 def test_a_slurm_that_does_not_answer_is_named_with_its_own_reason(tmp_path: Path) -> None:
     for name in ("sbatch", "squeue", "scancel", "srun"):
         (tmp_path / name).symlink_to("/bin/true")
-    (tmp_path / "sinfo").write_text(
-        "#!/bin/sh\necho 'slurm_load_partitions: Unable to contact controller' >&2; exit 1\n"
-    )
+    (tmp_path / "sinfo").write_text("#!/bin/sh\necho 'slurm_load: Unable to contact it' >&2; exit 1\n")
     (tmp_path / "sinfo").chmod(0o755)
     done = doctor(tmp_path, str(tmp_path))
     assert done.returncode == 1
-    assert "wrong  partition: sinfo does not answer (slurm_load_partitions: Unable to contact" in done.stdout
+    assert "wrong  partition: sinfo does not answer (slurm_load: Unable to contact it)" in done.stdout
     assert done.stderr == ""
 
 
@@ -132,7 +130,7 @@ def test_a_blocked_port_is_told_with_both_nodes() -> None:
     ("errors", "said"),
     [
         (
-            "srun: error: Unable to allocate resources: Resource temporarily unavailable\n",
+            "srun: error: Unable to allocate: Resource temporarily unavailable\n",
             "no nodes came free within 9 s",
         ),
         ("srun: error: Invalid account or account/partition\n", "SLURM's reason: srun: error: Invalid account"),
