@@ -16,6 +16,7 @@ from torch.optim import SGD, Adam, Optimizer
 from workloads import keep, restore
 
 from scalestudy.records.events import EventLog
+from scalestudy.records.result import Part
 from scalestudy.spec.run import Run
 from scalestudy.train.checkpoint import Checkpoints
 from scalestudy.train.clock import DeviceClock, StepClock
@@ -61,6 +62,7 @@ def make_trainer(run: Run, rank: Rank) -> Trainer:
         progress=Progress(),
         one_machine=True,
         started=time(),
+        part=Part(started="", time_s=0.0),
     )
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from scalestudy.errors import StudyError
 from scalestudy.records.machine import count_visible, detect
-from scalestudy.spec.config import MachineSpec
+from scalestudy.spec.config import ClusterSpec, MachineSpec
 from scalestudy.spec.imports import import_problem
+from scalestudy.spec.layouts import Machine
 
 SOURCE = """
 raise RuntimeError("this module must not be imported")
@@ -98,12 +99,9 @@ def test_more_cores_per_device_than_there_are_is_refused():
         detect(MachineSpec(device="cpu", cores_per_device=1_000_000))
 
 
-def test_a_cluster_is_believed_but_must_be_described():
-    assert detect(MachineSpec(device="cuda", nodes=3, devices_per_node=4), elsewhere=True).devices == 12
-    with pytest.raises(StudyError, match=r"machine\.device: found auto; must be given"):
-        detect(MachineSpec(nodes=3), elsewhere=True)
-    with pytest.raises(StudyError, match=r"machine\.devices_per_node: found auto; must be given"):
-        detect(MachineSpec(device="cuda", nodes=3), elsewhere=True)
+def test_a_cluster_is_believed_as_it_is_described():
+    found = Machine.of_cluster(ClusterSpec(device="cuda", nodes=3, devices_per_node=4, cores_per_device=8))
+    assert found == Machine("cuda", devices=12, cores=32, cluster=True)
 
 
 def test_cuda_without_a_gpu_is_refused(monkeypatch):

@@ -171,3 +171,27 @@ def test_the_default_study_is_planned_on_any_number_of_devices(kind: str, device
         images = {"fashion": 6000, "cifar_synthetic": 2560}[run.cell.workload]
         assert images // run.global_batch >= 4
     assert any("auto: takes" in reason for reason in study.skipped) == (devices > 10)
+
+
+def test_a_cluster_is_planned_as_it_is_described_whatever_this_machine_has():
+    described = config(machine={"nodes": 1, "devices_per_node": 1}, workload={"lr_scaling": "none"})
+    study = expand(described, Machine.of_cluster(described.cluster))
+    layouts = {run.cell.strategy: run.cell.layout for run in study.runs}
+    assert layouts == {"serial": "1x1", "data_parallel": "1x2", "ddp": "2x2", "hybrid": "2x2", "hsdp": "2x2"}
+    assert not study.skipped
+    assert not any(run.oversubscribed for run in study.runs)
+
+
+def test_a_layout_beyond_the_cluster_names_the_key_that_describes_it():
+    wide = config(strategies=["serial", {"name": "ddp", "layouts": ["4x2"]}])
+    with pytest.raises(
+        StudyError, match=r"found 4x2, 8 devices; must be at most 4 CPU devices, those of .* key cluster"
+    ):
+        expand(wide, Machine.of_cluster(wide.cluster))
+
+
+def test_a_run_of_a_cluster_is_another_run_than_that_of_the_machine_that_plans():
+    one = config(strategies=["serial", "ddp"])
+    here, there = (expand(one, machine).runs[0] for machine in (cpus(4), Machine.of_cluster(one.cluster)))
+    assert here.id == there.id
+    assert here.digest != there.digest

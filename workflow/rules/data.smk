@@ -6,6 +6,6 @@ rule data:
     log:
         "{folder}/prepared/logs/{key}.log",
     priority: 1  # a data set that cannot be had is found out before anything trains
-    threads: EXCLUSIVE
+    threads: HERE or 1
     shell:
         "scalestudy data --config {input.config:q} {wildcards.key:q} 2> >(tee {log:q} >&2)"

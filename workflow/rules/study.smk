@@ -5,21 +5,32 @@ import sys
 from pathlib import Path
 
 from scalestudy.cli.planning import chosen_config, plan_study
+from scalestudy.cli.requests import of_parity, of_run
 from scalestudy.errors import StudyError
+
+# Jobs go to other machines where a profile limits their number and not the cores of this one; in a dry run Snakemake
+# sets the cores to 1.
+asked = workflow.resource_settings
+CLUSTER = asked.nodes is not None and (asked.cores is None or asked.default_resources is not None)
 
 try:
     CONFIG, chosen = chosen_config(workflow.configfiles, workflow.config_settings.config)
-    STUDY = plan_study(CONFIG, chosen)
+    STUDY = plan_study(CONFIG, chosen, CLUSTER)
 except StudyError as error:
     sys.exit(str(error))
 
 RUNS = {run.id: run for run in STUDY.runs}
 RESULTS = f"results/{STUDY.name}"
 REPORTS = f"reports/{STUDY.name}"
-EXCLUSIVE = workflow.cores or 1  # two runs at once would disturb each other's times
+HERE = None if CLUSTER else asked.cores or 1  # the cores of this machine: no two runs at once
+REQUESTS = {run.id: of_run(run, HERE) for run in STUDY.runs}
+PARITY = of_parity(STUDY, HERE)
 
-# The commands of this very environment, whether or not it is activated.
-shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; set -euo pipefail; ")
+# The commands of this very environment, whether or not it is activated. OF_RANK: nothing, or .rank1 and up.
+shell.prefix(
+    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; set -euo pipefail; "
+    "OF_RANK=${{RANK:+.rank$RANK}}; OF_RANK=${{OF_RANK#.rank0}}; "
+)
 
 
 container: "containers/scalestudy.sif"  # used with `--sdm apptainer` only
@@ -40,6 +51,7 @@ rule plan:
     params:
         study=STUDY.name,
         digest=STUDY.digest,
+        place="--cluster" if CLUSTER else "",
     localrule: True
     shell:
-        "scalestudy plan --config {input:q} --study {params.study:q} > {log:q}"
+        "scalestudy plan --config {input:q} --study {params.study:q} {params.place} > {log:q}"

@@ -9,9 +9,16 @@ rule train:
         f"{RESULTS}/runs/{{run}}/train.log",
     params:
         digest=lambda wildcards: RUNS[wildcards.run].digest,
-    threads: EXCLUSIVE
+    threads: lambda wildcards: REQUESTS[wildcards.run]["cpus_per_task"]
+    resources:
+        nodes=lambda wildcards: REQUESTS[wildcards.run]["nodes"],
+        tasks_per_node=lambda wildcards: REQUESTS[wildcards.run]["tasks_per_node"],
+        mem_mb=lambda wildcards: REQUESTS[wildcards.run]["mem_mb"],
+        gpu=lambda wildcards: REQUESTS[wildcards.run]["gpu"],
+    # Every rank runs this line. A signal that asks for saving reaches the trainer itself, and does not end its log.
     shell:
-        "scalestudy train {input.run:q} --record-failure 2> >(tee {log:q} >&2)"
+        "exec scalestudy train {input.run:q} --record-failure "
+        "2> >(trap '' INT TERM; exec tee {log:q}$OF_RANK >&2)"
 
 
 rule parity:
@@ -22,6 +29,9 @@ rule parity:
         f"{RESULTS}/parity.json",
     log:
         f"{RESULTS}/logs/parity.log",
-    threads: EXCLUSIVE
+    threads: PARITY["cpus_per_task"]
+    resources:
+        mem_mb=PARITY["mem_mb"],
+        gpu=PARITY["gpu"],
     shell:
         "scalestudy parity {input.study:q} 2> >(tee {log:q} >&2)"

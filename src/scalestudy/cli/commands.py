@@ -18,7 +18,7 @@ def plan(arguments: Namespace) -> int:
     """Write the study and its runs."""
     from scalestudy.cli.planning import plan_study
 
-    study = plan_study(arguments.config, arguments.study)
+    study = plan_study(arguments.config, arguments.study, arguments.cluster)
     paths = StudyPaths(arguments.results / study.name)
     for run in study.runs:
         write_model(paths.run(run.id).run, run)

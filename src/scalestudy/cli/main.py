@@ -35,7 +35,12 @@ PLANNED = _argument("study", type=Path, metavar="study.json", help="the planned 
 COMMANDS = {
     "plan": Command(
         "write study.json and the run.json of every run",
-        (CONFIG, STUDY, _argument("--results", type=Path, default=Path("results"), help="default: results")),
+        (
+            CONFIG,
+            STUDY,
+            _argument("--results", type=Path, default=Path("results"), help="default: results"),
+            _argument("--cluster", action="store_true", help="for the nodes that the key cluster describes"),
+        ),
         commands.plan,
     ),
     "data": Command(

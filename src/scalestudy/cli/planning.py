@@ -5,14 +5,19 @@ from pathlib import Path
 from scalestudy.errors import StudyError
 from scalestudy.records.machine import detect
 from scalestudy.spec.expand import expand
+from scalestudy.spec.layouts import Machine
 from scalestudy.spec.reading import load_config
 from scalestudy.spec.run import Study
 
 
-def plan_study(path: Path, study: str | None = None) -> Study:
-    """All runs of a study. Raises StudyError for everything that is wrong with the configuration."""
+def plan_study(path: Path, study: str | None = None, cluster: bool = False) -> Study:
+    """All runs of a study, for this machine or for the cluster that the configuration describes.
+
+    Raises StudyError for everything that is wrong with the configuration.
+    """
     config = load_config(path, {"study": study} if study is not None else None)
-    return expand(config, detect(config.machine, source=str(path)), source=str(path))
+    machine = Machine.of_cluster(config.cluster) if cluster else detect(config.machine, source=str(path))
+    return expand(config, machine, source=str(path))
 
 
 def chosen_config(given: list[str], overrides: dict[str, object]) -> tuple[Path, str | None]:

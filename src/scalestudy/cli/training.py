@@ -1,5 +1,6 @@
 """Train one run, and write down a failure where the study is to go on."""
 
+import os
 import traceback
 
 from scalestudy.errors import StudyError
@@ -16,24 +17,31 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
     """
     title = progress_title(run, paths)
     try:
+        from scalestudy.train.failures import RankLost
         from scalestudy.train.job import Job
         from scalestudy.train.launch import train
         from scalestudy.train.lock import RunBusy
+        from scalestudy.train.ranks import leads
     except ImportError as error:
         raise StudyError(f"{run.id}: {error}; training needs torch and torchvision (see README)") from error
     try:
         return train(Job(run=run, paths=paths, title=title, started=started))
-    except RunBusy:
-        raise  # the other process writes the result
+    except (RunBusy, RankLost):
+        raise  # another process writes the result, or trying again may help
     except Exception as error:
         reason = _reason(error)
         if not isinstance(error, StudyError):
             traceback.print_exc()
         if not record_failure:
             raise StudyError(f"{run.id}: {reason}") from error
-        write_model(paths.result, Result(run_id=run.id, run_digest=run.digest, outcome="failed", error=reason))
+        if leads(os.environ):  # all ranks know the same reason
+            _record(run, paths, reason)
         print(f"{title}  failed: {reason}")
         return 0
+
+
+def _record(run: Run, paths: RunPaths, reason: str) -> None:
+    write_model(paths.result, Result(run_id=run.id, run_digest=run.digest, outcome="failed", error=reason))
 
 
 def _reason(error: Exception) -> str:

@@ -12,18 +12,9 @@ from scalestudy.spec.layouts import Machine
 __all__ = ["Machine", "count_gpus", "detect"]
 
 
-def detect(spec: MachineSpec, elsewhere: bool = False, source: str = "config.yaml") -> Machine:
-    """The devices that a study may use.
-
-    ``elsewhere``: the runs go to other machines (a cluster), so that nothing can be counted here and the configuration
-    is believed. Raises StudyError for GPUs that do not exist, and for what must be given since it cannot be counted.
-    """
+def detect(spec: MachineSpec, source: str = "config.yaml") -> Machine:
+    """The devices of this machine that a study may use. Raises StudyError for devices that do not exist."""
     cores = len(os.sched_getaffinity(0))
-    if elsewhere:
-        if spec.device == "auto" or spec.devices_per_node == "auto":
-            key = "device" if spec.device == "auto" else "devices_per_node"
-            raise StudyError(f"{source}: machine.{key}: found auto; must be given for runs on other machines")
-        return Machine(spec.device, spec.nodes * spec.devices_per_node, cores)
     gpus = count_gpus() if spec.device != "cpu" else 0
     if gpus:
         return Machine("cuda", gpus, cores)

@@ -65,6 +65,11 @@ class RunPaths:
         return self.folder / "checkpoints"
 
     @property
+    def stop(self) -> Path:
+        """Made by whoever wants the run to save and stop; taken away when that is done."""
+        return self.folder / "stop"
+
+    @property
     def ranks(self) -> Path:
         """Event lines, one file per rank."""
         return self.folder / "ranks"

@@ -79,6 +79,19 @@ class Startup(Record):
     """Compilation, where it is asked for: one pass that leaves nothing behind."""
 
 
+class Part(Record):
+    """One start of a run. A run that was interrupted has several; its time is the sum of theirs."""
+
+    started: str
+    """UTC, ISO 8601."""
+    time_s: float
+    """Wall-clock seconds from process start to the last checkpoint, or to the end of the run."""
+    host: str = ""
+    """Of rank 0."""
+    slurm: dict[str, str] = {}
+    """SLURM's job variables, where there are any: job, array task, nodes."""
+
+
 class LayerRow(Record):
     """One row of the model's layer table."""
 
@@ -119,4 +132,6 @@ class Result(Record):
     """Digest of the final parameters and buffers: equal digests are bit-identical weights."""
     resumed: int = 0
     """How many times the run was taken up again after an interruption."""
+    parts: list[Part] = []
+    """Every start that led to the result, in order."""
     provenance: Provenance | None = None

@@ -60,6 +60,23 @@ class MachineSpec(SpecModel):
     """Allow more devices than there are: such cells are checked for correctness, and get no speedup."""
 
 
+class ClusterSpec(SpecModel):
+    """The nodes that ``snakemake --profile slurm`` sends runs to. Nothing can be counted where the study is planned."""
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    """``cuda``: GPUs; ``cpu``: CPU cores."""
+    nodes: PositiveInt = 2
+    """The most nodes that one run may have."""
+    devices_per_node: PositiveInt = 2
+    """Devices of a node."""
+    cores_per_device: PositiveInt = 1
+    """CPU cores that make one device, or that go with each GPU."""
+
+    def as_machine(self) -> MachineSpec:
+        """The same as a machine whose devices are all there."""
+        return MachineSpec(**self.model_dump())
+
+
 class ReportSpec(SpecModel):
     """The authors' own words; everything else in the report is measured."""
 
@@ -116,6 +133,8 @@ class Config(SpecModel):
     """The study to run; ``--config study=NAME`` overrides it."""
     machine: MachineSpec = MachineSpec()
     """What the study may use."""
+    cluster: ClusterSpec = ClusterSpec()
+    """What it may use with ``snakemake --profile slurm``, instead of ``machine``."""
     data: StorageSpec = StorageSpec()
     """Where data sets are found and prepared."""
     report: ReportSpec = ReportSpec()

@@ -65,7 +65,9 @@ class _Planner:
         self.machine = machine
         self.name = name
         self.study: StudySpec = config.studies[name]
-        self.nodes = config.machine.nodes
+        self.spec = config.cluster.as_machine() if machine.cluster else config.machine
+        self.section = "cluster" if machine.cluster else "machine"
+        self.nodes = self.spec.nodes
         self.problems: list[Problem] = []
         self._reasons: list[str] = []
         self.devices = self._devices_per_node()
@@ -77,8 +79,8 @@ class _Planner:
 
     def _devices_per_node(self) -> int:
         """As configured; ``auto`` takes no more devices than leave every epoch some batches, and says so."""
-        there = devices_per_node(self.config.machine, self.machine)
-        if self.config.machine.devices_per_node != "auto":
+        there = devices_per_node(self.spec, self.machine)
+        if self.spec.devices_per_node != "auto":
             return there
         limits = {name: most for name in self.study.workloads if (most := self._most_devices(name)) is not None}
         tightest = min(limits, key=lambda name: limits[name], default=None)
@@ -103,16 +105,19 @@ class _Planner:
         return min((most for scaling in self.study.scalings if (most := limits[scaling]) is not None), default=None)
 
     def _machine_problems(self) -> Iterator[Problem]:
-        spec, there = self.config.machine, self.machine.devices
+        spec, there = self.spec, self.machine.devices
         if spec.oversubscribe or self.nodes * self.devices <= there:
             return
         key = "nodes" if spec.devices_per_node == "auto" else "devices_per_node"
         text = f"found {getattr(spec, key)}, together {self.nodes * self.devices} devices; {self._too_many(there)}"
-        yield Problem(("machine", key), text)
+        yield Problem((self.section, key), text)
 
     def _too_many(self, there: int) -> str:
         kind = {"cpu": "CPU device", "cuda": "GPU"}[self.machine.device]
-        return f"must be at most {there} {kind}{'s' * (there > 1)}, all that there are, or machine.oversubscribe true"
+        most = f"must be at most {there} {kind}{'s' * (there > 1)}"
+        if self.machine.cluster:
+            return f"{most}, those of the nodes that the key cluster describes"
+        return f"{most}, all that there are, or machine.oversubscribe true"
 
     def _resolved(self, place: int, entry: StrategyEntry) -> list[tuple[Layout, Key]]:
         """The layouts of an entry, each once; those that the machine lacks become problems or reasons."""
@@ -124,7 +129,7 @@ class _Planner:
                 title = STRATEGIES[entry.name].title
                 self._reasons.append(f"{title}: needs at least 2 devices, and this machine has 1")
                 continue
-            if text != "auto" and not self.config.machine.oversubscribe:
+            if text != "auto" and not self.spec.oversubscribe:
                 self.problems += self._beyond(layout, key, text)
             found.setdefault(layout, key)
         return list(found.items())
@@ -134,7 +139,9 @@ class _Planner:
         if devices > self.machine.devices:
             yield Problem(key, f"found {text}, {devices} devices; {self._too_many(self.machine.devices)}")
         elif layout[1] > self.devices:
-            yield Problem(key, f"found {text}; must be at most {self.devices} devices per node, as machine has it")
+            yield Problem(
+                key, f"found {text}; must be at most {self.devices} devices per node, as {self.section} has it"
+            )
 
     def cells(self) -> Iterator[_Planned]:
         """By workload, scaling, strategy, layout."""
@@ -197,8 +204,9 @@ class _Planner:
             workload=self.config.workloads[cell.workload],
             strategy_options=planned.entry.options,
             device=self.machine.device,
-            cores_per_device=self.config.machine.cores_per_device,
+            cores_per_device=self.spec.cores_per_device,
             oversubscribed=cell.devices > self.machine.devices,
+            cluster=self.machine.cluster,
             data_folder=self._folders[cell.workload],
         )
 

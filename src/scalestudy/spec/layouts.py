@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scalestudy.spec.catalog import STRATEGIES
-from scalestudy.spec.config import MachineSpec
+from scalestudy.spec.config import ClusterSpec, MachineSpec
 
 Layout = tuple[int, int]
 """Nodes, devices per node."""
@@ -19,7 +19,15 @@ class Machine:
     devices: int
     """Devices that can work at once, over all nodes."""
     cores: int
-    """CPU cores of the machine that plans."""
+    """CPU cores of the machine, or of each node of a cluster."""
+    cluster: bool = False
+    """Described by ``cluster`` in the configuration, not counted here."""
+
+    @classmethod
+    def of_cluster(cls, spec: ClusterSpec) -> "Machine":
+        """A cluster, as it is described: its nodes cannot be seen from where a study is planned."""
+        devices = spec.nodes * spec.devices_per_node
+        return cls(spec.device, devices, spec.devices_per_node * spec.cores_per_device, cluster=True)
 
 
 def devices_per_node(spec: MachineSpec, machine: Machine) -> int:

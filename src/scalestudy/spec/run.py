@@ -48,6 +48,8 @@ class Run(SpecModel):
     cores_per_device: int
     oversubscribed: bool
     """More devices than the machine has: correctness only, no speedup."""
+    cluster: bool = False
+    """Planned for the nodes of a cluster: another run than the same one on the machine that plans."""
     data_folder: str
     """Folder of the prepared data set (see train/data/stage.py)."""
 
@@ -57,10 +59,14 @@ class Run(SpecModel):
         return f"{self.cell.id}/seed{self.seed}"
 
     @property
+    def processes_per_node(self) -> int:
+        """Ranks of one node: one for each device, or one that drives them all."""
+        return self.cell.devices_per_node if STRATEGIES[self.cell.strategy].processes == "per_device" else 1
+
+    @property
     def processes(self) -> int:
         """Ranks of the run."""
-        counts = {"one": 1, "per_node": self.cell.nodes, "per_device": self.cell.devices}
-        return counts[STRATEGIES[self.cell.strategy].processes]
+        return self.cell.nodes * self.processes_per_node
 
     @property
     def global_batch(self) -> int:

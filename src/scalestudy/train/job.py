@@ -15,7 +15,7 @@ from scalestudy.records.events import EventLog
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.prepared import Prepared
-from scalestudy.records.result import LayerRow, Startup
+from scalestudy.records.result import LayerRow, Part, Startup
 from scalestudy.spec.run import Run
 from scalestudy.train.checkpoint import Checkpoints
 from scalestudy.train.context import Context
@@ -29,9 +29,10 @@ from scalestudy.train.optimizer import make_optimizer
 from scalestudy.train.outcome import make_result
 from scalestudy.train.processor import available_cores, cores_of_devices, keep_freed_memory, pin_thread
 from scalestudy.train.progress import ProgressLine
+from scalestudy.train.provenance import slurm_variables
 from scalestudy.train.ranks import Rank
 from scalestudy.train.seeding import seed_model
-from scalestudy.train.stopping import Stopped, StopRequest
+from scalestudy.train.stopping import Stopped, StopRequest, deadline
 from scalestudy.train.strategies.base import Strategy
 from scalestudy.train.strategies.make import make_strategy
 
@@ -85,10 +86,8 @@ def _train(job: Job, rank: Rank, log: EventLog, launch_s: float) -> None:
     )
     try:
         trainer.run_to_end()
-        total_s = trainer.total_s()
-        log.write("end", total_s=total_s)
-        started = datetime.fromtimestamp(job.started, UTC)
-        result = make_result(trainer, prepared, layers, startup, malloc_tuned, started, total_s)
+        result = make_result(trainer, prepared, layers, startup, malloc_tuned)
+        log.write("end", total_s=result.total_s)
         if rank.rank == 0:
             write_model(job.paths.result, result)
         trainer.control.barrier()  # no rank leaves, and no state goes, before the result is written
@@ -107,7 +106,7 @@ def _make_trainer(
 ) -> tuple[Trainer, list[LayerRow]]:
     """Model, strategy and optimizer, as new or as the last checkpoint has them, and the model's layer table."""
     control = Control(rank.ranks)
-    stop = StopRequest(control)
+    stop = StopRequest(control, job.paths.stop if rank.rank == 0 else None, deadline(os.environ))
     stop.listen()
     if rank.ranks > 1:
         join_process_group(rank.rank, rank.ranks, job.run.device, rank.init_method)
@@ -130,6 +129,12 @@ def _make_trainer(
         progress=_take_up(checkpoints, strategy, optimizer, log),
         one_machine=rank.one_machine,
         started=job.started,
+        part=Part(
+            started=datetime.fromtimestamp(job.started, UTC).isoformat(timespec="seconds"),
+            time_s=0.0,
+            host=platform.node(),
+            slurm=slurm_variables(os.environ),
+        ),
     )
     return trainer, layers
 

@@ -5,13 +5,15 @@ the ranks itself; a run of one process needs no other.
 """
 
 import os
+import traceback
 from contextlib import nullcontext
 
 from scalestudy.errors import StudyError
+from scalestudy.train.failures import first_failure
 from scalestudy.train.job import Job, run_rank
 from scalestudy.train.lock import only_one
 from scalestudy.train.mesh import Mesh
-from scalestudy.train.processes import run_ranks
+from scalestudy.train.processes import RankFailed, run_ranks
 from scalestudy.train.ranks import Rank, rank_from_environment
 from scalestudy.train.stopping import EXIT_STOPPED, Stopped
 
@@ -19,23 +21,39 @@ from scalestudy.train.stopping import EXIT_STOPPED, Stopped
 def train(job: Job) -> int:
     """Train the run in this process and, where needed, in processes started from it. Returns the exit code.
 
-    Raises StudyError for what the user can mend, RankFailed when a rank fails, and RunBusy when another process trains
-    the run already.
+    Raises StudyError for what the user can mend, RankFailed when a rank fails, RankLost when one that a launcher
+    started ends without a word, and RunBusy when another process trains the run already.
     """
     assigned = rank_from_environment(os.environ)
     mesh = Mesh.of(job.run)
-    if assigned is not None:
+    if assigned is not None and not _starts_its_own(assigned, mesh):
         if assigned.ranks != mesh.processes:
             raise StudyError(
                 f"{job.run.id}: started with {assigned.ranks} ranks; it needs {mesh.processes} "
                 f"({mesh.nodes} nodes, {mesh.processes_per_node} per node)"
             )
         with only_one(job.paths.folder) if assigned.rank == 0 else nullcontext():
-            return _train_as(job, assigned)
+            return _train_as(job, assigned) if assigned.ranks == 1 else _train_among_others(job, assigned)
     with only_one(job.paths.folder):
         if mesh.processes == 1:
             return _train_as(job, Rank(0, 1, "", one_machine=True))
         return run_ranks(lambda rank: _train_as(job, rank), mesh.processes)
+
+
+def _starts_its_own(assigned: Rank, mesh: Mesh) -> bool:
+    """A launcher that starts one process leaves the ranks of a node to it. It cannot stand for several nodes."""
+    return assigned.ranks == 1 and mesh.processes > 1 and mesh.nodes == 1
+
+
+def _train_among_others(job: Job, rank: Rank) -> int:
+    """As ``_train_as``, for a rank whose siblings nobody here watches: a failure is traced to the rank that began."""
+    try:
+        return _train_as(job, rank)
+    except Exception as error:
+        if not isinstance(error, StudyError):
+            traceback.print_exc()
+        first, message = first_failure(job.paths, rank.ranks, job.started)
+        raise RankFailed(f"rank {first} of {rank.ranks}: {message}") from error
 
 
 def _train_as(job: Job, rank: Rank) -> int:

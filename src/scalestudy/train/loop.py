@@ -9,7 +9,7 @@ import torch
 from torch.optim import Optimizer
 
 from scalestudy.records.events import EventLog
-from scalestudy.records.result import PHASES, Epoch
+from scalestudy.records.result import PHASES, Epoch, Part
 from scalestudy.train.checkpoint import Checkpoints
 from scalestudy.train.clock import phase_seconds, split_waiting
 from scalestudy.train.control import Control
@@ -41,8 +41,8 @@ class Progress:
     step_time_s: float = 0.0
     timed_steps: int = 0
     resumed: int = 0
-    spent_s: float = 0.0
-    """Wall-clock seconds of earlier processes of this run, up to their last checkpoint."""
+    earlier: list[dict[str, Any]] = field(default_factory=list)
+    """The earlier starts of this run, each up to its last checkpoint (fields of records.result.Part)."""
     epochs: list[dict[str, Any]] = field(default_factory=list)
     """The finished ones."""
 
@@ -67,7 +67,9 @@ class Trainer:
     one_machine: bool
     """Whether all ranks run on one machine: simulated nodes share its counters."""
     started: float
-    """Unix time at which the run's first process was started."""
+    """Unix time at which this start's first process was started."""
+    part: Part
+    """This start of the run."""
 
     def __post_init__(self) -> None:
         self.run = self.strategy.context.run
@@ -98,7 +100,7 @@ class Trainer:
             self._train_epoch()
             self._finish_epoch()
             if self.progress.epoch < self.run.workload.epochs:
-                if self.control.any(self.stop.asked):
+                if self.stop.agreed_now():
                     self._save_and_stop()
                 self._save()
 
@@ -198,18 +200,21 @@ class Trainer:
     def _save(self) -> None:
         progress = self.progress
         name = f"epoch{progress.epoch:04d}-step{progress.step:06d}"
-        state = vars(progress) | {"spent_s": self.total_s()}
+        state = vars(progress) | {"earlier": [part.model_dump() for part in self.parts()]}
         self.checkpoints.save(name, self.strategy, self.optimizer, state)
         self.log.write("checkpoint", epoch=progress.epoch, step=progress.step)
 
     def _save_and_stop(self) -> None:
         self._save()
-        self.log.write("stop", reason="asked to", epoch=self.progress.epoch, step=self.progress.step)
+        reason = self.stop.reason or "another rank"
+        self.log.write("stop", reason=reason, epoch=self.progress.epoch, step=self.progress.step)
+        self.stop.obeyed()
         raise Stopped
 
-    def total_s(self) -> float:
-        """Wall-clock seconds from process start to now, with those of earlier processes of the run."""
-        return self.progress.spent_s + time() - self.started
+    def parts(self) -> list[Part]:
+        """All starts of the run, this one up to now."""
+        earlier = [Part(**part) for part in self.progress.earlier]
+        return [*earlier, self.part.model_copy(update={"time_s": time() - self.started})]
 
     def _synchronize(self) -> None:
         for device in self.strategy.context.devices:

@@ -3,7 +3,6 @@
 import resource
 import socket
 import statistics
-from datetime import datetime
 from typing import Any
 
 import torch
@@ -26,11 +25,10 @@ def make_result(
     layers: list[LayerRow],
     startup: Startup,
     malloc_tuned: bool,
-    started: datetime,
-    total_s: float,
 ) -> Result:
     """The result of a run that came to its end. All ranks call it together; rank 0's is the one to write."""
     strategy, run, progress = trainer.strategy, trainer.run, trainer.progress
+    parts = trainer.parts()
     context = strategy.context
     everywhere = _gather_objects(
         trainer.control.ranks,
@@ -53,7 +51,7 @@ def make_result(
         epochs=epochs,
         phases=[DevicePhases(**row) for part in everywhere for row in part["phases"]],
         startup=startup,
-        total_s=total_s,
+        total_s=sum(part.time_s for part in parts),
         images_per_s=trainer.samples / statistics.median(epoch.time_s for epoch in timed) if timed else None,
         peak_memory_bytes=max(part["memory"] for part in everywhere),
         parameters=sum(parameter.numel() for parameter in parameters),
@@ -61,13 +59,14 @@ def make_result(
         layers=layers,
         weights_sha256=weights_digest(strategy),
         resumed=progress.resumed,
+        parts=parts,
         provenance=collect(
             context,
             prepared,
             hosts=[part["host"] for part in everywhere],
             pinned=[cores for part in everywhere for cores in part["pinned"]],
             malloc_tuned=malloc_tuned,
-            started=started,
+            part=trainer.part,
         ),
     )
 

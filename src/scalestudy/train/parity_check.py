@@ -80,6 +80,8 @@ def _exact(run: Run, nodes: int, devices: int) -> Run:
     options = {key: value for key, value in run.strategy_options.items() if key != "compression"}
     cell = run.cell.model_copy(update={"nodes": nodes, "devices_per_node": devices})
     changes = {"workload": workload, "strategy_options": options, "cell": cell, "oversubscribed": True}
+    if run.device == "cuda" and torch.cuda.device_count() < nodes * devices:  # nodes of a cluster, checked on one
+        changes |= {"device": "cpu", "strategy_options": options | {"communication": "auto"} if options else {}}
     return run.model_copy(update=changes)
 
 

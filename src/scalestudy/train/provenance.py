@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ import torch.distributed as dist
 import scalestudy
 from scalestudy.records.prepared import Prepared
 from scalestudy.records.provenance import Provenance
+from scalestudy.records.result import Part
 from scalestudy.train.context import Context
 
 SLURM_KEYS = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST", "SLURM_JOB_PARTITION")
@@ -23,7 +24,7 @@ def collect(
     hosts: list[str],
     pinned: list[list[int]],
     malloc_tuned: bool,
-    started: datetime,
+    part: Part,
 ) -> Provenance:
     """Everything of this machine and this software, as rank 0 sees it, with the hosts and cores of all ranks."""
     gpus = [device for device in context.devices if device.type == "cuda"]
@@ -47,9 +48,14 @@ def collect(
         data_sha256=prepared.sha256,
         data_title=prepared.title,
         data_synthetic=prepared.synthetic,
-        started=started.astimezone(UTC).isoformat(timespec="seconds"),
-        slurm={key: os.environ[key] for key in SLURM_KEYS if key in os.environ},
+        started=part.started,
+        slurm=part.slurm,
     )
+
+
+def slurm_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Job, array task and nodes, where SLURM runs this process."""
+    return {key: environment[key] for key in SLURM_KEYS if key in environment}
 
 
 def processor() -> str:

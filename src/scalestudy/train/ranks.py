@@ -43,6 +43,12 @@ def rank_from_environment(environment: Mapping[str, str]) -> Rank | None:
     return None
 
 
+def leads(environment: Mapping[str, str]) -> bool:
+    """Whether this process writes the result: the only one of its run, or rank 0. Raises as above."""
+    assigned = rank_from_environment(environment)
+    return assigned is None or assigned.rank == 0
+
+
 def _place(environment: Mapping[str, str], rank_key: str, ranks_key: str) -> tuple[int, int]:
     rank, ranks = _number(environment, rank_key), _number(environment, ranks_key)
     if not 0 <= rank < ranks:
