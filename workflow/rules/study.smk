@@ -7,6 +7,7 @@ from pathlib import Path
 from scalestudy.cli.planning import chosen_config, plan_study
 from scalestudy.cli.requests import of_parity, of_run
 from scalestudy.errors import StudyError
+from scalestudy.spec.probing import probings
 
 # Jobs go to other machines where a profile limits their number and not the cores of this one; in a dry run Snakemake
 # sets the cores to 1.
@@ -20,6 +21,7 @@ except StudyError as error:
     sys.exit(str(error))
 
 RUNS = {run.id: run for run in STUDY.runs}
+PROBINGS = probings(STUDY)  # by layout
 RESULTS = f"results/{STUDY.name}"
 REPORTS = f"reports/{STUDY.name}"
 HERE = None if CLUSTER else asked.cores or 1  # the cores of this machine: no two runs at once
@@ -38,6 +40,7 @@ container: "containers/scalestudy.sif"  # used with `--sdm apptainer` only
 
 wildcard_constraints:
     run=r"[^/]+/[^/]+/[^/]+/seed\d+",
+    layout=r"\d+x\d+",
 
 
 rule plan:

@@ -5,14 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scalestudy.analysis.accuracy import accuracy_rows
+from scalestudy.analysis.ceilings import with_ceilings
 from scalestudy.analysis.cells import CellRuns, cells_of
 from scalestudy.analysis.collect import Collection, collect
+from scalestudy.analysis.communication import communication_rows
 from scalestudy.analysis.curves import curve_rows
+from scalestudy.analysis.efficiency import efficiency_rows
 from scalestudy.analysis.environment import commit_of, device_name, environment_problems, environment_rows, last_day
 from scalestudy.analysis.evidence import Evidence
 from scalestudy.analysis.headlines import headlines
 from scalestudy.analysis.methods import methods_used
 from scalestudy.analysis.phases import phase_problems, phase_rows
+from scalestudy.analysis.probes import probe_facts
 from scalestudy.analysis.rules_record import is_loaded
 from scalestudy.analysis.sentences import rule_table, sentences
 from scalestudy.analysis.speedup import speedup_rows
@@ -54,6 +58,9 @@ def report_data(collection: Collection) -> ReportData:
         speedup=list(evidence.speedup),
         accuracy=list(evidence.accuracy),
         phases=list(evidence.phases),
+        communication=communication_rows(cells),
+        efficiencies=efficiency_rows(cells, evidence.speedup),
+        probe=evidence.probe,
         curves=curve_rows(cells),
         parity=list(evidence.parity),
         runs=list(evidence.runs),
@@ -69,9 +76,11 @@ def report_data(collection: Collection) -> ReportData:
 def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
     margin = collection.study.accuracy_margin
     rows = [run.row for run in collection.runs]
+    probe = probe_facts(collection.probes)
     return Evidence(
         counts=_counts(rows, len(collection.study.skipped)),
-        speedup=speedup_rows(cells),
+        speedup=with_ceilings(speedup_rows(cells), cells, probe.ceilings),
+        probe=probe,
         accuracy=accuracy_rows(cells, margin),
         accuracy_margin=margin,
         phases=phase_rows(cells),

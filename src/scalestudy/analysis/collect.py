@@ -7,11 +7,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from scalestudy.analysis.probes import read_probes
 from scalestudy.errors import StudyError
 from scalestudy.records.events import read_events
 from scalestudy.records.files import read_model
 from scalestudy.records.parity import Parity, ParityRow
 from scalestudy.records.paths import RunPaths, StudyPaths
+from scalestudy.records.probe import Probe
 from scalestudy.records.report import RunRow
 from scalestudy.records.result import Epoch, Result
 from scalestudy.spec.catalog import STRATEGIES
@@ -38,6 +40,7 @@ class Collection:
     study: Study
     runs: list[CollectedRun]
     parity: list[ParityRow]
+    probes: list[Probe]
     problems: list[str]
     """Damaged records and skipped combinations, one line each."""
 
@@ -53,7 +56,8 @@ def collect(results: Path) -> Collection:
     problems = [f"skipped: {line}" for line in study.skipped]
     runs = [_collect_run(RunPaths.of(results, run), run, problems) for run in study.runs]
     parity = _read_parity(paths.parity, problems)
-    return Collection(study, runs, parity, [_shown(problem, results) for problem in problems])
+    probes = read_probes(paths, study, problems)
+    return Collection(study, runs, parity, probes, [_shown(problem, results) for problem in problems])
 
 
 def timed_epochs(result: Result) -> list[Epoch]:

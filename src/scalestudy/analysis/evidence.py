@@ -1,7 +1,7 @@
 """What the sentence rules and headlines look at: the rows of the report, indexed, and nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scalestudy.analysis.cells import CellRow, CellRuns, key_of
 from scalestudy.analysis.statistics import Estimate, ratio
@@ -12,6 +12,7 @@ from scalestudy.records.report import (
     Counts,
     EnvironmentRow,
     PhaseRow,
+    ProbeFacts,
     RunRow,
     SpeedupRow,
     WorkloadFacts,
@@ -33,6 +34,7 @@ class Evidence:
     environment: Sequence[EnvironmentRow]
     device_name: str
     cells: Sequence[CellRuns]
+    probe: ProbeFacts = field(default_factory=ProbeFacts)
 
     def title(self, workload: str) -> str:
         """How the report calls the workload."""

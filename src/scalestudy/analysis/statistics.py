@@ -16,6 +16,7 @@ SMALLEST_N_FOR_ORDER_STATISTICS = 6
 ORDER_STATISTICS = "order statistics (exact)"
 LOG_T = "t-interval on logarithms"
 WELCH_LOG = "Welch t-interval on logarithms"
+PLAIN_T = "t-interval"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,24 @@ def summarize(times_s: Sequence[float]) -> Estimate:
     half = _t_quantile(0.975, n - 1) * math.sqrt(variance(logs) / n)
     center = fmean(logs)
     return Estimate(middle, math.exp(center - half), math.exp(center + half), LOG_T)
+
+
+def summarize_differences(values: Sequence[float]) -> Estimate:
+    """Median of values of either sign with a 95 % interval: as ``summarize``, with the plain t-interval for 3 to 5.
+
+    Raises ValueError for no value.
+    """
+    n = len(values)
+    if n == 0:
+        raise ValueError("no value to summarize")
+    middle = float(median(values))
+    if n < SMALLEST_N:
+        return Estimate(middle)
+    if n >= SMALLEST_N_FOR_ORDER_STATISTICS:
+        ordered, rank = sorted(values), _lower_rank(n)
+        return Estimate(middle, ordered[rank - 1], ordered[n - rank], ORDER_STATISTICS)
+    half = _t_quantile(0.975, n - 1) * math.sqrt(variance(values) / n)
+    return Estimate(middle, fmean(values) - half, fmean(values) + half, PLAIN_T)
 
 
 def ratio(numerator_s: Sequence[float], denominator_s: Sequence[float]) -> Estimate:

@@ -9,14 +9,31 @@ from pydantic import BaseModel
 from scalestudy.records.files import write_text
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.paths import StudyPaths
-from scalestudy.records.report import AccuracyRow, CurveRow, PhaseRow, ReportData, RunRow, SpeedupRow
+from scalestudy.records.report import (
+    AccuracyRow,
+    AllReduceRow,
+    CeilingRow,
+    CommunicationRow,
+    CurveRow,
+    EfficiencyRow,
+    LinkRow,
+    PhaseRow,
+    ReportData,
+    RunRow,
+    SpeedupRow,
+)
 
 
 def write_tables(paths: StudyPaths, data: ReportData) -> None:
-    """Write runs, speedup, phases, accuracy, parity and curves. Raises StudyError when the disk refuses."""
+    """Write every table. Raises StudyError when the disk refuses."""
     tables: dict[str, tuple[type[BaseModel], Sequence[BaseModel]]] = {
         "speedup": (SpeedupRow, data.speedup),
+        "efficiency": (EfficiencyRow, data.efficiencies),
         "phases": (PhaseRow, data.phases),
+        "communication": (CommunicationRow, data.communication),
+        "probe": (CeilingRow, data.probe.ceilings),
+        "allreduce": (AllReduceRow, data.probe.all_reduce),
+        "links": (LinkRow, data.probe.links),
         "accuracy": (AccuracyRow, data.accuracy),
         "parity": (ParityRow, data.parity),
     }

@@ -65,6 +65,11 @@ COMMANDS = {
         (PLANNED,),
         commands.parity,
     ),
+    "probe": Command(
+        "measure what the machine allows on a layout of the study: independent trainings at once, messages, ceilings",
+        (PLANNED, _argument("layout", help="nodes x devices per node, such as 1x2")),
+        commands.probe,
+    ),
     "analyze": Command("make tables/*.csv and report.json from the runs", (PLANNED,), commands.analyze),
     "report": Command(
         "typeset the PDF report and its figures",

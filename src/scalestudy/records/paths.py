@@ -27,6 +27,10 @@ class StudyPaths:
         """Differences between strategies and the serial reference."""
         return self.results / "parity.json"
 
+    def probe(self, layout: str) -> Path:
+        """What the machine allows on a layout ``NxD``."""
+        return self.results / "probe" / f"{layout}.json"
+
     @property
     def tables(self) -> Path:
         """The folder of the CSV tables."""

@@ -61,6 +61,13 @@ class SpeedupRow(ReportModel):
     time_method: str = ""
     """How the interval of the time was computed; empty: there is none."""
     speedup_method: str = ""
+    ceiling_speedup: float | None = None
+    """What so many independent serial trainings at once reach on this layout, against one alone: no strategy that
+    computes the same can be faster. None where it was not probed."""
+    ceiling_low: float | None = None
+    ceiling_high: float | None = None
+    of_ceiling: float | None = None
+    """Speedup over ceiling: what the strategy itself costs, contention for memory and clock aside."""
 
 
 class AccuracyRow(ReportModel):
@@ -104,6 +111,168 @@ class PhaseRow(ReportModel):
     price: float | None
     """Device time of an image over the base's: what training costs in device time relative to the base. None where
     the cell has no speedup."""
+
+
+class CommunicationRow(ReportModel):
+    """What communication takes of a step of a cell, in seconds per step; None: not measured."""
+
+    workload: str
+    scaling: str
+    strategy: str
+    nodes: int
+    devices: int
+    n: int
+    """Completed runs; those that measured the cost enter it."""
+    pairs: int
+    """Pairs of a step with and a step without communication, over all runs."""
+    gradient_bytes: int
+    step_s: float | None
+    """Step time in training, mean over timed epochs and runs."""
+    exposed_s: float | None
+    """Of it waiting for communication alone, mean over the devices."""
+    waiting_s: float | None
+    """Of it waiting for the slowest device, mean over the devices."""
+    with_s: float | None
+    """Time of the gradients of a step with communication, on a scratch copy: median over the runs of their medians."""
+    without_s: float | None
+    """Likewise without communication."""
+    cost_s: float | None
+    """Median over the runs of a run's median paired difference of the two: what communication costs, the part that
+    runs beside the backward pass included."""
+    cost_low_s: float | None
+    cost_high_s: float | None
+    cost_share: float | None
+    """Cost over the time with communication."""
+    method: str = ""
+    """How the interval was computed; empty: there is none."""
+    without: str = ""
+    """What stood in for the exchange."""
+    reason: str = ""
+    """Why something was not measured."""
+
+
+class EfficiencyRow(ReportModel):
+    """Where the efficiency of a cell is lost: factors after the POP methodology; None: not measured (``reason``).
+
+    ``global_efficiency`` = ``parallel`` x ``computation_scalability``; ``parallel`` = ``data_feeding`` x
+    ``load_balance`` x ``communication``; ``communication`` = ``serialization`` x ``transfer``.
+    """
+
+    workload: str
+    scaling: str
+    strategy: str
+    nodes: int
+    devices: int
+    n: int
+    global_efficiency: float | None
+    parallel: float | None
+    """Mean time that devices compute over the time of the steps."""
+    data_feeding: float | None
+    """Time that devices compute over that plus the time that they wait for data and copies."""
+    load_balance: float | None
+    """Mean over largest busy time of a device."""
+    communication: float | None
+    """Largest busy time of a device over the time of the steps."""
+    serialization: float | None
+    """The part of ``communication`` that stays when messages take no time: imbalance that changes sides."""
+    transfer: float | None
+    """The part of ``communication`` that is exposed communication."""
+    computation_scalability: float | None
+    """Computing time per image of the base over that of all devices of the cell together."""
+    measured: float | None
+    """Efficiency as speedup.csv has it: speedup over devices."""
+    base_global: float | None
+    """The base's own global efficiency: it waits for data too."""
+    residual: float | None
+    """``measured`` over (``global_efficiency`` / ``base_global``), less 1: what lies outside the steps, and the median
+    over epochs against their mean."""
+    ceiling: float | None = None
+    """Efficiency of independent serial trainings at once: what contention leaves."""
+    reason: str = ""
+    """Why factors are empty."""
+
+
+class CeilingRow(ReportModel):
+    """One kind of work on a layout: by one device alone, and by all at once without any communication."""
+
+    nodes: int
+    devices: int
+    work: Literal["training", "matmul", "memory", "host_to_device"]
+    workload: str
+    """Of training, else empty."""
+    batch_size: int
+    """Of training: images per step and device."""
+    unit: str
+    """What is counted: ``images``, ``FLOP`` or ``bytes``; rates are per second."""
+    n: int
+    """Turns of alone and at once."""
+    alone: float
+    """Median rate of one device alone, per second."""
+    alone_low: float | None
+    alone_high: float | None
+    together: float
+    """Median rate of all devices together, per second: their work over the slowest one's time."""
+    together_low: float | None
+    together_high: float | None
+    speedup: float
+    """The ceiling: together over alone."""
+    speedup_low: float | None
+    speedup_high: float | None
+    method: str = ""
+    """How the interval of the ceiling was computed; empty: there is none."""
+
+
+class AllReduceRow(ReportModel):
+    """Time of one all-reduce over message sizes."""
+
+    nodes: int
+    devices: int
+    group: Literal["all", "nodes"]
+    ranks: int
+    backend: str
+    bytes: int
+    n: int
+    time_s: float
+    """Median."""
+    time_low_s: float | None
+    time_high_s: float | None
+    fitted_s: float | None
+    """By the fit of its layout and group."""
+
+
+class LinkRow(ReportModel):
+    """``alpha_s + beta_s_per_byte * bytes``, fitted to the all-reduce times of a layout and group of ranks."""
+
+    nodes: int
+    devices: int
+    group: Literal["all", "nodes"]
+    """All ranks, one per device; or one rank of each node."""
+    ranks: int
+    backend: str
+    sizes: int
+    """Message sizes that enter the fit."""
+    repeats: int
+    """Samples of each."""
+    alpha_s: float
+    """Time of an empty message: latency."""
+    alpha_low_s: float | None
+    alpha_high_s: float | None
+    beta_s_per_byte: float
+    """Time of each byte of the message, whatever the algorithm."""
+    beta_low_s_per_byte: float | None
+    beta_high_s_per_byte: float | None
+    largest_error: float
+    """Of the fitted against the median time of any size, relative."""
+
+
+class ProbeFacts(ReportModel):
+    """What the machine allows: probe.csv, allreduce.csv and links.csv."""
+
+    ceilings: list[CeilingRow] = []
+    all_reduce: list[AllReduceRow] = []
+    links: list[LinkRow] = []
+    method: str = ""
+    """How the intervals of the fits were computed."""
 
 
 class RunRow(ReportModel):
@@ -262,6 +431,9 @@ class ReportData(ReportModel):
     speedup: list[SpeedupRow]
     accuracy: list[AccuracyRow]
     phases: list[PhaseRow]
+    communication: list[CommunicationRow] = []
+    efficiencies: list[EfficiencyRow] = []
+    probe: ProbeFacts = ProbeFacts()
     curves: list[CurveRow]
     parity: list[ParityRow]
     runs: list[RunRow]

@@ -67,6 +67,22 @@ class DevicePhases(Record):
     other: float | None = None
 
 
+class CommunicationCost(Record):
+    """Gradients of one batch with and without communication, in turn, on scratch copies of the model after training.
+
+    Only the exchange between devices is left out; the devices compute the same, and the optimizer is in neither.
+    """
+
+    without: str = ""
+    """What stood in for the exchange, such as ``a hook that exchanges nothing``."""
+    with_s: list[float] = []
+    """Seconds of a step of each turn: the slowest rank's from a barrier on."""
+    without_s: list[float] = []
+    """Likewise without communication; the two of one place were measured right after each other."""
+    reason: str = ""
+    """Why it was not measured; empty where it was."""
+
+
 class Startup(Record):
     """Seconds before the first step, apart from training."""
 
@@ -117,6 +133,8 @@ class Result(Record):
     """Settings that the strategy had to change, such as an optimizer that is not fused."""
     epochs: list[Epoch] = []
     phases: list[DevicePhases] = []
+    communication_cost: CommunicationCost | None = None
+    """None for one device, and in records of earlier versions."""
     startup: Startup | None = None
     total_s: float = 0.0
     """Wall-clock seconds from process start to the end of the last epoch, everything included. Of a run that was

@@ -85,7 +85,7 @@ class Run(SpecModel):
     @property
     def digest(self) -> str:
         """Hash of everything in run.json: two runs with one digest are the same work."""
-        return _digest(self)
+        return digest_of(self)
 
 
 class Study(SpecModel):
@@ -102,9 +102,10 @@ class Study(SpecModel):
     @property
     def digest(self) -> str:
         """Hash of everything in study.json."""
-        return _digest(self)
+        return digest_of(self)
 
 
-def _digest(model: SpecModel) -> str:
+def digest_of(model: SpecModel) -> str:
+    """Hash of everything in a model."""
     text = json.dumps(model.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

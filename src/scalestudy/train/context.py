@@ -21,6 +21,8 @@ class Context:
     cores: list[list[int]]
     """The cores of each of them; an empty list: not pinned."""
     dtype: torch.dtype = torch.float32
+    communicates: bool = True
+    """Whether devices exchange gradients. Without, each keeps its own: for measuring what communication costs."""
     available: int = 0
     """Cores that the process could use before it was pinned."""
     notes: list[str] = field(default_factory=list)

@@ -3,7 +3,6 @@
 import os
 import platform
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, time
 from typing import TypedDict
@@ -15,9 +14,10 @@ from scalestudy.records.events import EventLog
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.prepared import Prepared
-from scalestudy.records.result import LayerRow, Part, Startup
+from scalestudy.records.result import LayerRow, Startup
 from scalestudy.spec.run import Run
 from scalestudy.train.checkpoint import Checkpoints
+from scalestudy.train.communication_cost import communication_cost
 from scalestudy.train.context import Context
 from scalestudy.train.control import Control, join_process_group
 from scalestudy.train.data.batches import EpochBatches, ResidentImages
@@ -29,7 +29,7 @@ from scalestudy.train.optimizer import make_optimizer
 from scalestudy.train.outcome import make_result
 from scalestudy.train.processor import available_cores, cores_of_devices, keep_freed_memory, pin_thread
 from scalestudy.train.progress import ProgressLine
-from scalestudy.train.provenance import slurm_variables
+from scalestudy.train.provenance import part_from
 from scalestudy.train.ranks import Rank
 from scalestudy.train.seeding import seed_model
 from scalestudy.train.stopping import Stopped, StopRequest, deadline
@@ -49,6 +49,8 @@ class Job:
     """How the progress line calls the run."""
     started: float
     """Unix time at which the run's first process was started."""
+    measure_communication: bool = True
+    """Whether to measure, after training, what communication costs."""
 
 
 def run_rank(job: Job, rank: Rank) -> None:
@@ -88,6 +90,9 @@ def _train(job: Job, rank: Rank, log: EventLog, launch_s: float) -> None:
         trainer.run_to_end()
         result = make_result(trainer, prepared, layers, startup, malloc_tuned)
         log.write("end", total_s=result.total_s)
+        if job.measure_communication:
+            cost = communication_cost(trainer, lambda scratch: build(job.run, prepared, scratch)[0])
+            result = result.model_copy(update={"communication_cost": cost})
         if rank.rank == 0:
             write_model(job.paths.result, result)
         trainer.control.barrier()  # no rank leaves, and no state goes, before the result is written
@@ -129,12 +134,7 @@ def _make_trainer(
         progress=_take_up(checkpoints, strategy, optimizer, log),
         one_machine=rank.one_machine,
         started=job.started,
-        part=Part(
-            started=datetime.fromtimestamp(job.started, UTC).isoformat(timespec="seconds"),
-            time_s=0.0,
-            host=platform.node(),
-            slurm=slurm_variables(os.environ),
-        ),
+        part=part_from(job.started),
     )
     return trainer, layers
 

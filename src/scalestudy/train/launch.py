@@ -9,11 +9,12 @@ import traceback
 from contextlib import nullcontext
 
 from scalestudy.errors import StudyError
+from scalestudy.spec.run import Run
 from scalestudy.train.failures import first_failure
 from scalestudy.train.job import Job, run_rank
 from scalestudy.train.lock import only_one
 from scalestudy.train.mesh import Mesh
-from scalestudy.train.processes import RankFailed, run_ranks
+from scalestudy.train.processes import RankFailed, Work, run_ranks
 from scalestudy.train.ranks import Rank, rank_from_environment
 from scalestudy.train.stopping import EXIT_STOPPED, Stopped
 
@@ -24,25 +25,40 @@ def train(job: Job) -> int:
     Raises StudyError for what the user can mend, RankFailed when a rank fails, RankLost when one that a launcher
     started ends without a word, and RunBusy when another process trains the run already.
     """
-    assigned = rank_from_environment(os.environ)
-    mesh = Mesh.of(job.run)
-    if assigned is not None and not _starts_its_own(assigned, mesh):
+    assigned = _assigned(job.run)
+    among_others = assigned is not None and assigned.ranks > 1
+    with only_one(job.paths.folder) if assigned is None or assigned.rank == 0 else nullcontext():
+        return on_all_ranks(
+            lambda rank: _train_among_others(job, rank) if among_others else _train_as(job, rank), job.run, job.run.id
+        )
+
+
+def on_all_ranks(work: Work, run: Run, name: str) -> int:
+    """Do the work as the ranks of a run: as the one that a launcher made of this process, or as all of them.
+
+    Returns the exit code. Raises StudyError when a launcher started another number of ranks.
+    """
+    assigned, mesh = _assigned(run), Mesh.of(run)
+    if assigned is not None:
         if assigned.ranks != mesh.processes:
             raise StudyError(
-                f"{job.run.id}: started with {assigned.ranks} ranks; it needs {mesh.processes} "
+                f"{name}: started with {assigned.ranks} ranks; it needs {mesh.processes} "
                 f"({mesh.nodes} nodes, {mesh.processes_per_node} per node)"
             )
-        with only_one(job.paths.folder) if assigned.rank == 0 else nullcontext():
-            return _train_as(job, assigned) if assigned.ranks == 1 else _train_among_others(job, assigned)
-    with only_one(job.paths.folder):
-        if mesh.processes == 1:
-            return _train_as(job, Rank(0, 1, "", one_machine=True))
-        return run_ranks(lambda rank: _train_as(job, rank), mesh.processes)
+        return work(assigned)
+    if mesh.processes == 1:
+        return work(Rank(0, 1, "", one_machine=True))
+    return run_ranks(work, mesh.processes)
 
 
-def _starts_its_own(assigned: Rank, mesh: Mesh) -> bool:
-    """A launcher that starts one process leaves the ranks of a node to it. It cannot stand for several nodes."""
-    return assigned.ranks == 1 and mesh.processes > 1 and mesh.nodes == 1
+def _assigned(run: Run) -> Rank | None:
+    """The rank that a launcher made of this process; None where it is to start the ranks itself.
+
+    A launcher that starts one process leaves the ranks of a node to it. It cannot stand for several nodes.
+    """
+    assigned, mesh = rank_from_environment(os.environ), Mesh.of(run)
+    starts_its_own = assigned is not None and assigned.ranks == 1 and mesh.processes > 1 and mesh.nodes == 1
+    return None if starts_its_own else assigned
 
 
 def _train_among_others(job: Job, rank: Rank) -> int:

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -50,6 +51,16 @@ def collect(
         data_synthetic=prepared.synthetic,
         started=part.started,
         slurm=part.slurm,
+    )
+
+
+def part_from(started: float) -> Part:
+    """This start of a run, which began at a Unix time."""
+    return Part(
+        started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        time_s=0.0,
+        host=platform.node(),
+        slurm=slurm_variables(os.environ),
     )
 
 

@@ -32,6 +32,8 @@ class Strategy(ABC):
     """What really runs, for the records."""
     separates_communication = True
     """Whether exposed communication is measured apart from the forward and backward passes."""
+    silence = ""
+    """What it does instead of communicating where its context does not communicate; empty: it cannot do without."""
     fused_optimizer = True
     """Whether the optimizer may be a fused one."""
     separates_phases = True

@@ -2,6 +2,7 @@
 
 import sys
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -19,6 +20,8 @@ class DDP(OneDevicePerProcess):
     Batch-norm buffers are not broadcast in every step: they do not enter training, and evaluation takes rank 0's.
     """
 
+    silence = "a communication hook that exchanges nothing"
+
     def __init__(self, context: Context, model: nn.Module) -> None:
         super().__init__(context, model)
         options = context.run.strategy_options
@@ -34,7 +37,10 @@ class DDP(OneDevicePerProcess):
         self._reducer: SharedMemoryReducer | None = None
         compression = options.get("compression") or "none"
         communication = _communication(context, compression)
-        if communication == "shared_memory":
+        if not context.communicates:
+            communication, compression = "no communication", "none"
+            self._wrapped.register_comm_hook(None, _exchange_nothing)
+        elif communication == "shared_memory":
             self._reducer = SharedMemoryReducer(self._wrapped)
             self._wrapped.register_comm_hook(self._reducer, average_in_shared_memory)
         if compression != "none":
@@ -70,6 +76,13 @@ def _communication(context: Context, compression: str) -> str:
         return "nccl"
     one_node = context.mesh.nodes == 1 and context.mesh.processes > 1
     return "shared_memory" if one_node and compression == "none" and sys.platform == "linux" else "gloo"
+
+
+def _exchange_nothing(_: None, bucket: dist.GradBucket) -> torch.futures.Future[Tensor]:  # type: ignore[name-defined]
+    """A communication hook that leaves every rank its own gradients."""
+    future: torch.futures.Future[Tensor] = torch.futures.Future()
+    future.set_result(bucket.buffer())
+    return future
 
 
 def _fp16(wrapped: DistributedDataParallel) -> None:

@@ -18,6 +18,8 @@ Gradients = list[Tensor | None]
 class ThreadedDevices(Strategy):
     """Computes gradients on one thread per device of this process and sums them in the order of the devices."""
 
+    silence = "gradients that are not summed"
+
     def __init__(self, context: Context, model: nn.Module) -> None:
         super().__init__(context, model)
         count = len(context.devices)
@@ -61,7 +63,7 @@ class ThreadedDevices(Strategy):
                 parameter.grad = torch.zeros_like(parameter)
             return add_up([], context)
         gradients = [gradient for _, gradient in results]
-        if len(gradients) > 1:
+        if len(gradients) > 1 and context.communicates:
             self._threads.run(self._sum.tasks(gradients))
         for parameter, gradient in zip(self._parameters, gradients[0], strict=True):
             parameter.grad = gradient

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 
@@ -20,6 +20,7 @@ class HSDP(OneDevicePerProcess):
 
     separates_communication = False
     owns_full_state = False
+    silence = "a mesh of one device for each rank"
 
     def __init__(self, context: Context, model: nn.Module) -> None:
         if context.run.workload.memory_format == "channels_last":
@@ -35,7 +36,7 @@ class HSDP(OneDevicePerProcess):
         device_mesh = init_device_mesh(
             context.device.type, (mesh.nodes, mesh.devices_per_node), mesh_dim_names=("node", "device")
         )
-        sharded = fully_shard(model, mesh=device_mesh)
+        sharded = fully_shard(model, mesh=device_mesh if context.communicates else _alone(context))
         assert isinstance(sharded, FSDPModule)
         self._sharded = sharded
         self._shards = list(model.parameters())
@@ -63,3 +64,9 @@ class HSDP(OneDevicePerProcess):
         return [
             tensor.full_tensor() if isinstance(tensor, DTensor) else tensor for tensor in map(Tensor.detach, tensors)
         ]
+
+
+def _alone(context: Context) -> DeviceMesh:
+    """A mesh of this rank only, over which sharding copies as always and sends nothing."""
+    whole = init_device_mesh(context.device.type, (context.mesh.processes, 1), mesh_dim_names=("rank", "device"))
+    return whole["device"]

@@ -20,6 +20,7 @@ class Hybrid(Delegate):
         super().__init__(DataParallel(context, model))
         backend = "nccl" if context.device.type == "cuda" else "gloo"
         self.implementation = f"{self.inner.implementation} in a node, all-reduce ({backend}) between nodes"
+        self.silence = self.inner.silence
         self.separates_communication = self.inner.separates_communication
         if context.mesh.processes > 1:  # all start from rank 0's parameters
             for tensor in [*model.parameters(), *model.buffers()]:
@@ -29,7 +30,7 @@ class Hybrid(Delegate):
         """The node's gradients from its devices, then their sum over the nodes."""
         loss = self.inner.gradients(batches, start, stop, clock)
         arrived = perf_counter_ns()
-        if self.context.mesh.processes > 1:
+        if self.context.mesh.processes > 1 and self.context.communicates:
             sum_over_ranks([parameter.grad for parameter in self.parameters() if parameter.grad is not None])
         left = perf_counter_ns()
         clock.reduced(arrived, left)

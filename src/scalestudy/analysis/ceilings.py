@@ -1,0 +1,35 @@
+"""What independent serial trainings reach on the layout of each cell, beside its speedup."""
+
+from collections.abc import Sequence
+
+from scalestudy.analysis.cells import CellRuns
+from scalestudy.records.report import CeilingRow, SpeedupRow
+from scalestudy.spec.probing import batch_of_device
+
+
+def with_ceilings(
+    rows: Sequence[SpeedupRow], cells: Sequence[CellRuns], ceilings: Sequence[CeilingRow]
+) -> list[SpeedupRow]:
+    """The rows of the cells, in their order, with the ceiling of those whose layout and batch size were probed."""
+    return [_with_ceiling(row, _ceiling_of(cell, ceilings)) for row, cell in zip(rows, cells, strict=True)]
+
+
+def _ceiling_of(cell: CellRuns, ceilings: Sequence[CeilingRow]) -> CeilingRow | None:
+    if cell.cell.devices == 1:
+        return None
+    wanted = (cell.cell.nodes, cell.cell.devices, "training", cell.cell.workload, batch_of_device(cell.runs[0].run))
+    found = (row for row in ceilings if (row.nodes, row.devices, row.work, row.workload, row.batch_size) == wanted)
+    return next(found, None)
+
+
+def _with_ceiling(row: SpeedupRow, ceiling: CeilingRow | None) -> SpeedupRow:
+    if ceiling is None:
+        return row
+    return row.model_copy(
+        update={
+            "ceiling_speedup": ceiling.speedup,
+            "ceiling_low": ceiling.speedup_low,
+            "ceiling_high": ceiling.speedup_high,
+            "of_ceiling": None if row.speedup is None else row.speedup / ceiling.speedup,
+        }
+    )

@@ -1,0 +1,69 @@
+"""communication.csv: what communication takes of a step, as devices wait for it and as an A/B measurement sees it."""
+
+from collections.abc import Sequence
+from statistics import fmean, median
+
+from scalestudy.analysis.cells import CellRuns
+from scalestudy.analysis.statistics import Estimate, summarize_differences
+from scalestudy.records.report import CommunicationRow
+from scalestudy.records.result import CommunicationCost, Result
+
+
+def communication_rows(cells: Sequence[CellRuns]) -> list[CommunicationRow]:
+    """One row per cell of several devices with a completed run, in the order of the plan."""
+    return [_row(cell) for cell in cells if cell.cell.devices > 1 and cell.results]
+
+
+def _row(cell: CellRuns) -> CommunicationRow:
+    costs = [result.communication_cost for result in cell.results if result.communication_cost]
+    measured = [cost for cost in costs if cost.with_s]
+    cost = summarize_differences([_cost_s(one) for one in measured]) if measured else None
+    with_s = median(median(one.with_s) for one in measured) if measured else None
+    return CommunicationRow(
+        **cell.key._asdict(),
+        n=len(cell.results),
+        pairs=sum(len(one.with_s) for one in measured),
+        gradient_bytes=cell.results[0].gradient_bytes,
+        step_s=_per_step(cell, "time_s"),
+        exposed_s=_per_step(cell, "communication"),
+        waiting_s=_per_step(cell, "waiting"),
+        with_s=with_s,
+        without_s=median(median(one.without_s) for one in measured) if measured else None,
+        cost_s=cost.value if cost else None,
+        cost_low_s=cost.low if cost else None,
+        cost_high_s=cost.high if cost else None,
+        cost_share=cost.value / with_s if cost and with_s else None,
+        method=cost.method if cost else "",
+        without=measured[0].without if measured else "",
+        reason=_reason(cell, costs, cost),
+    )
+
+
+def _cost_s(cost: CommunicationCost) -> float:
+    """Median of the differences of turns that followed each other."""
+    return median(with_s - without_s for with_s, without_s in zip(cost.with_s, cost.without_s, strict=True))
+
+
+def _reason(cell: CellRuns, costs: Sequence[CommunicationCost], cost: Estimate | None) -> str:
+    """Why something is empty."""
+    reasons = []
+    if _per_step(cell, "communication") is None:
+        reasons.append("exposed communication: not told apart from computing")
+    if cost is None:
+        why = next((one.reason for one in costs if one.reason), "the runs did not measure it")
+        reasons.append(f"cost: {why}")
+    return "; ".join(reasons)
+
+
+def _per_step(cell: CellRuns, field: str) -> float | None:
+    """Seconds of a step, mean over devices and runs; None unless all of them measured it."""
+    values = [_of_run(result, field) for result in cell.results]
+    known = [value for value in values if value is not None]
+    return fmean(known) if known and len(known) == len(values) else None
+
+
+def _of_run(result: Result, field: str) -> float | None:
+    parts = [getattr(device, field) for device in result.phases]
+    if not parts or any(part is None for part in parts) or not result.phases[0].steps:
+        return None
+    return fmean(parts) / result.phases[0].steps

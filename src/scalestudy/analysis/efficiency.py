@@ -1,0 +1,113 @@
+"""efficiency.csv: into which factors the efficiency of each cell falls, and whether they give what was measured."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import geometric_mean
+
+from scalestudy.analysis.cells import CellKey, CellRuns, base_of, key_of
+from scalestudy.analysis.collect import images_per_epoch, timed_epochs
+from scalestudy.analysis.pop import DeviceTime, Factors, computation_scalability, factors
+from scalestudy.records.report import EfficiencyRow, SpeedupRow
+from scalestudy.records.result import DevicePhases, Result
+
+COMPUTING = ("forward", "backward", "optimizer", "other")
+"""``other`` is the loop itself: it is the device's own doing, and waits for nobody."""
+FEEDING = ("data", "host_to_device")
+NO_RUN = "no completed run"
+NO_PHASES = "phases were not measured"
+NOT_APART = "communication was not told apart from computing"
+NO_BASE = "no base whose phases were measured"
+NO_PARALLEL_TIME = "a device did nothing"
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """The device times of one run, and its images over the timed epochs."""
+
+    devices: list[DeviceTime]
+    runtime_s: float
+    images: int
+
+    @property
+    def factors(self) -> Factors:
+        """Of this run."""
+        return factors(self.devices, self.runtime_s)
+
+
+def efficiency_rows(cells: Sequence[CellRuns], speedup: Sequence[SpeedupRow]) -> list[EfficiencyRow]:
+    """One row per cell, in the order of the plan. Over runs, factors are geometric means: their products stay exact."""
+    rows: Mapping[CellKey, SpeedupRow] = {key_of(row): row for row in speedup}
+    return [_row(cell, base_of(cell.cell, cells), rows[cell.key]) for cell in cells]
+
+
+def _row(cell: CellRuns, base: CellRuns | None, speedup: SpeedupRow) -> EfficiencyRow:
+    runs, reason = _measured(cell)
+    if speedup.speedup is None:
+        runs, reason = [], speedup.note
+    base_runs = runs if base is cell else _measured(base)[0] if base else []
+    parallel = _mean(runs, lambda run: run.factors.parallel)
+    base_parallel = _mean(base_runs, lambda run: run.factors.parallel)
+    scalability = None if not base_runs else _mean(runs, lambda run: _scalability(run, base_runs))
+    whole = None if parallel is None or scalability is None else parallel * scalability
+    measured = speedup.efficiency
+    expected = None if whole is None or not base_parallel else whole / base_parallel
+    return EfficiencyRow(
+        **cell.key._asdict(),
+        n=len(runs),
+        global_efficiency=whole,
+        parallel=parallel,
+        data_feeding=_mean(runs, lambda run: run.factors.data_feeding),
+        load_balance=_mean(runs, lambda run: run.factors.load_balance),
+        communication=_mean(runs, lambda run: run.factors.communication),
+        serialization=_mean(runs, lambda run: run.factors.serialization),
+        transfer=_mean(runs, lambda run: run.factors.transfer),
+        computation_scalability=scalability,
+        measured=measured,
+        base_global=base_parallel,
+        residual=None if expected is None or measured is None else measured / expected - 1,
+        ceiling=None if speedup.ceiling_speedup is None else speedup.ceiling_speedup / cell.cell.devices,
+        reason=reason or (NO_BASE if scalability is None else ""),
+    )
+
+
+def _mean(runs: Sequence[MeasuredRun], factor: Callable[[MeasuredRun], float]) -> float | None:
+    return geometric_mean(factor(run) for run in runs) if runs else None
+
+
+def _scalability(run: MeasuredRun, base: Sequence[MeasuredRun]) -> float:
+    """Against all runs of the base."""
+    return geometric_mean(
+        computation_scalability(other.devices, run.devices, run.images / other.images) for other in base
+    )
+
+
+def _measured(cell: CellRuns) -> tuple[list[MeasuredRun], str]:
+    """The runs of a cell with all that the factors need, or none and the reason."""
+    if not cell.results:
+        return [], NO_RUN
+    runs = []
+    for result in cell.results:
+        if not result.phases or any(device.forward is None for device in result.phases):
+            return [], NO_PHASES
+        if len(result.phases) > 1 and any(device.communication is None for device in result.phases):
+            return [], NOT_APART
+        run = _of(result)
+        if any(device.computing <= 0 for device in run.devices):
+            return [], NO_PARALLEL_TIME
+        runs.append(run)
+    return runs, ""
+
+
+def _of(result: Result) -> MeasuredRun:
+    return MeasuredRun(
+        devices=[
+            DeviceTime(_sum(phases, COMPUTING), _sum(phases, FEEDING), _sum(phases, ("waiting",)))
+            for phases in result.phases
+        ],
+        runtime_s=max(phases.time_s for phases in result.phases),
+        images=images_per_epoch(result) * len(timed_epochs(result)),
+    )
+
+
+def _sum(phases: DevicePhases, names: Sequence[str]) -> float:
+    return sum(getattr(phases, name) or 0.0 for name in names)

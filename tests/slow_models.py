@@ -1,0 +1,29 @@
+"""Networks that are slow in a known way, named in runs by their import path."""
+
+import time
+
+import torch.distributed as dist
+from torch import Tensor, nn
+
+SLOW_RANK = 1
+SLOW_S = 0.03
+
+
+class SlowOnOneRank(nn.Sequential):
+    """Two small layers; one rank also loses SLOW_S in every forward pass."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        pixels = shape[0] * shape[1] * shape[2]
+        super().__init__(nn.Flatten(), nn.Linear(pixels, 256), nn.ReLU(), nn.Linear(256, classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if dist.is_initialized() and dist.get_rank() == SLOW_RANK and self.training:
+            busy_for(SLOW_S)
+        return super().forward(images)
+
+
+def busy_for(seconds: float) -> None:
+    """Compute nothing, and keep the core at it."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass

@@ -1,0 +1,14 @@
+# What the machine allows on each layout of the study, measured by as many ranks as devices.
+rule probe:
+    input:
+        study=ancient(f"{RESULTS}/study.json"),
+        data=ancient(expand("{folder}/meta.json", folder=sorted({run.data_folder for run in STUDY.runs}))),
+    output:
+        f"{RESULTS}/probe/{{layout}}.json",
+    log:
+        f"{RESULTS}/logs/probe-{{layout}}.log",
+    params:
+        digest=lambda wildcards: PROBINGS[wildcards.layout].digest,
+    threads: EXCLUSIVE
+    shell:
+        "scalestudy probe {input.study:q} {wildcards.layout:q} 2> >(tee {log:q} >&2)"
