@@ -28,7 +28,7 @@ lint: $(VENV)/test.stamp
 # Bytecode is compiled once, here: without it each training would compile torch anew, 4 s every time.
 $(VENV)/run.stamp: containers/requirements.lock pyproject.toml | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r containers/requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/test.stamp: requirements-dev.lock | $(VENV)/run.stamp
@@ -40,15 +40,15 @@ $(BIN)/uv:
 		{ echo "scalestudy needs Python 3.11 or newer as $(PYTHON); name another one: make PYTHON=/path/to/python3"; exit 1; }
 	@echo "Installing into $(VENV) (torch and its libraries: 5 GB, once)"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet uv
+	$(BIN)/pip install --quiet --require-hashes -r containers/installer.lock
 
 # After a change of the dependencies in pyproject.toml.
+COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+	--no-annotate --no-header
 lock: | $(BIN)/uv
-	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
-		--no-annotate --no-header --extra train pyproject.toml -o containers/requirements.lock
-	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
-		--no-annotate --no-header --extra train --extra dev -c containers/requirements.lock pyproject.toml \
-		-o requirements-dev.lock
+	echo uv | $(COMPILE) - -o containers/installer.lock
+	$(COMPILE) --extra train --extra build pyproject.toml -o containers/requirements.lock
+	$(COMPILE) --extra train --extra build --extra dev -c containers/requirements.lock pyproject.toml -o requirements-dev.lock
 
 # A real SLURM cluster of N nodes on this machine, for tests/cluster: Debian, as root.
 cluster:

@@ -207,8 +207,9 @@ def course_style(run: Run) -> Build:
     def load() -> dict[str, Block]:
         from torch.utils.data import DataLoader
 
-        torch.set_num_threads(1)
         context = make_context(run, ALONE)
+        torch.backends.cudnn.benchmark = False
+        finish: Callable[[], object] = torch.cuda.synchronize if context.device.type == "cuda" else lambda: None
         meta = load_meta(Path(run.data_folder))
         images = PilImages(run, meta.mean, meta.std)
         loader: DataLoader[Any] = DataLoader(images, batch_size=run.global_batch, shuffle=True)
@@ -217,17 +218,20 @@ def course_style(run: Run) -> Build:
         criterion, optimizer = nn.CrossEntropyLoss(), default_optimizer(run, model)
 
         def epoch() -> float:
+            finish()
             begin = perf_counter()
             model.train()
             running, right = 0.0, 0
             for batch, labels in loader:
+                inputs, targets = batch.to(context.device), labels.to(context.device)
                 optimizer.zero_grad()
-                outputs = model(batch)
-                loss = criterion(outputs, labels)
+                outputs = model(inputs)
+                loss = criterion(outputs, targets)
                 loss.backward()
                 optimizer.step()
                 running += loss.item()
-                right += int((outputs.argmax(1) == labels).sum().item())
+                right += int((outputs.argmax(1) == targets).sum().item())
+            finish()
             return perf_counter() - begin
 
         return {"course": from_start(model, epoch)}

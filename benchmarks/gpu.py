@@ -14,22 +14,19 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import torch
-from contestants import ALONE, PilImages, default_optimizer, from_start, make_trainer
+from contestants import ALONE, course_style, from_start, make_trainer
 from pairs import Block, Build, Contestant, Team, play
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from scalestudy.spec.run import Cell, Run
 from scalestudy.spec.workload import DataSpec, ModelSpec, OptimizerSpec, Workload
 from scalestudy.train.data.batches import EpochBatches
 from scalestudy.train.data.stage import prepare
-from scalestudy.train.data.tensors import load_meta
-from scalestudy.train.job import build, make_context
 
 IMAGES, EPOCHS, BATCH = 50_000, 10, 64
 COURSE_IMAGES = 3_200
@@ -143,42 +140,6 @@ class _Captured:
         return self._loss
 
 
-def course(run: Run) -> Build:
-    """One epoch over fewer images: PIL, torchvision transforms, DataLoader, defaults of torch."""
-
-    def load() -> Mapping[str, Block]:
-        from torch.utils.data import DataLoader
-
-        context = make_context(run, ALONE)
-        torch.backends.cudnn.benchmark = False
-        meta = load_meta(Path(run.data_folder))
-        images = PilImages(run, meta.mean, meta.std)
-        loader: DataLoader[Any] = DataLoader(images, batch_size=BATCH, shuffle=True)
-        contiguous = run.workload.model_copy(update={"memory_format": "contiguous"})
-        model, _ = build(run.model_copy(update={"workload": contiguous}), meta, context)
-        criterion, optimizer = nn.CrossEntropyLoss(), default_optimizer(run, model)
-
-        def epoch() -> float:
-            torch.cuda.synchronize()
-            begin = perf_counter()
-            running, right = 0.0, 0
-            for batch, labels in loader:
-                inputs, targets = batch.to("cuda"), labels.to("cuda")
-                optimizer.zero_grad()
-                outputs = model(inputs)
-                loss = criterion(outputs, targets)
-                loss.backward()
-                optimizer.step()
-                running += loss.item()
-                right += int((outputs.argmax(1) == targets).sum().item())
-            torch.cuda.synchronize()
-            return perf_counter() - begin
-
-        return {"run": from_start(model, epoch)}
-
-    return load
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=5, help="rounds of the comparison (5)")
@@ -196,11 +157,11 @@ def main() -> int:
             "trainer, CUDA graph": trainer(graph),
             "plain loop": plain(eager, graph=False),
             "trainer, no CUDA graph": trainer(eager),
-            "course-style loop": course(make_run(Path(folder), graph=False, images=COURSE_IMAGES)),
+            "course-style loop": course_style(make_run(Path(folder), graph=False, images=COURSE_IMAGES)),
         }
         made = {what: Team([(cores, load)]) for what, load in builds.items()}
         blocks = {
-            what: Contestant(team, "run", COURSE_IMAGES if "course" in what else IMAGES * EPOCHS, 1)
+            what: Contestant(team, *(("course", COURSE_IMAGES) if "course" in what else ("run", IMAGES * EPOCHS)), 1)
             for what, team in made.items()
         }
         rounds = play(blocks, "plain loop, CUDA graph", arguments.pairs, warm_up=1)

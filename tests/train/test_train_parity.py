@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import Optimizer
 from train_setup import ADAM, SGD, import_what_ranks_need, make_run
 
 from scalestudy.records.parity import GRADIENT_TOLERANCE, PARAMETER_TOLERANCE, ParityRow
@@ -26,8 +27,10 @@ from scalestudy.train.strategies.data_parallel import CpuDataParallel
 from scalestudy.train.strategies.ddp import DDP
 from scalestudy.train.strategies.hsdp import HSDP
 from scalestudy.train.strategies.hybrid import Hybrid
+from scalestudy.train.strategies.serial import Serial
 
-PARALLEL = [
+LAYOUTS = [
+    ("serial", (1, 1)),
     ("data_parallel", (1, 2)),
     ("data_parallel", (1, 3)),
     ("ddp", (1, 2)),
@@ -45,11 +48,13 @@ def check(*arguments: Any, **settings: Any) -> list[ParityRow]:
     return check_run(make_run(*arguments, **settings))
 
 
-@pytest.mark.parametrize(("strategy", "layout"), PARALLEL)
+@pytest.mark.parametrize(("strategy", "layout"), LAYOUTS)
 @pytest.mark.parametrize("model", ["mnist_cnn", "cifar_cnn"])
 def test_every_strategy_passes(strategy: str, layout: tuple[int, int], model: str) -> None:
     rows = check(strategy, layout, model=model)
     references = ["shards"] if model == "cifar_cnn" else ["shards", "full_batch"]
+    if strategy == "serial":
+        references = ["full_batch"]
     assert [(row.shares, row.reference) for row in rows] == [
         (shares, reference) for shares in ("even", "uneven") for reference in references
     ]
@@ -63,7 +68,7 @@ def test_every_strategy_passes(strategy: str, layout: tuple[int, int], model: st
 
 
 @pytest.mark.parametrize("optimizer", [ADAM, SGD], ids=["adam", "sgd"])
-@pytest.mark.parametrize(("strategy", "layout"), [PARALLEL[0], PARALLEL[2], PARALLEL[6], PARALLEL[7]])
+@pytest.mark.parametrize(("strategy", "layout"), [LAYOUTS[place] for place in (0, 1, 3, 7, 8)])
 def test_every_strategy_passes_with_accumulated_gradients(
     strategy: str, layout: tuple[int, int], optimizer: dict[str, Any]
 ) -> None:
@@ -75,6 +80,15 @@ def test_every_strategy_passes_with_accumulated_gradients(
 def test_channels_last_passes(strategy: str) -> None:
     for row in check(strategy, model="cifar_cnn", memory_format="channels_last"):
         assert row.passed, row
+
+
+class LateUpdate(Serial):
+    """Updates before it has the gradients of this batch."""
+
+    def step(self, optimizer: Optimizer, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
+        optimizer.step()
+        optimizer.zero_grad()
+        return self.gradients(batches, start, stop, clock)
 
 
 class SharedGradient(nn.Module):
@@ -204,6 +218,7 @@ def implement(monkeypatch: pytest.MonkeyPatch) -> Break:
         ("data_parallel", OneStepLate, {"even", "uneven"}),
         ("ddp", RoundsToFloat32, {"even", "uneven"}),
         ("hsdp", NotANumber, {"even", "uneven"}),
+        ("serial", LateUpdate, {"even", "uneven"}),
     ],
 )
 def test_a_broken_strategy_fails(strategy: str, broken: type, shares_that_show_it: set[str], implement: Break) -> None:
@@ -230,7 +245,7 @@ def test_a_strategy_that_crashes_fails_with_the_reason(broken: type, reason: str
     assert all(row.error is not None and row.error.startswith(reason) for row in rows)
 
 
-def test_a_study_is_checked_once_per_layout_and_exactly() -> None:
+def test_a_study_is_checked_once_per_layout_and_exactly(capsys: pytest.CaptureFixture[str]) -> None:
     import_what_ranks_need()
     runs = [
         make_run(strategy, seed=seed, precision="bfloat16", compile=True, options=options)
@@ -239,6 +254,7 @@ def test_a_study_is_checked_once_per_layout_and_exactly() -> None:
     ]
     study = Study(name="test", runs=runs, accuracy_margin=0.01, report=ReportSpec())
     assert [run.cell.id for run in runs_to_check(study)] == [
+        "tiny/strong/serial-1x1",
         "tiny/strong/ddp-1x2",
         "tiny/strong/hybrid-2x1",
         "tiny/strong/hybrid-2x2",
@@ -246,7 +262,15 @@ def test_a_study_is_checked_once_per_layout_and_exactly() -> None:
     rows = check_study(study).rows
     assert all(row.passed for row in rows)
     assert {(row.strategy, row.nodes, row.devices) for row in rows} == {
+        ("serial", 1, 1),
         ("ddp", 1, 2),
         ("hybrid", 2, 2),
         ("hybrid", 2, 4),
     }
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(", gradients")[0] for line in lines] == [
+        "parity 1/4: tiny serial 1x1 ok",
+        "parity 2/4: tiny ddp 1x2 ok",
+        "parity 3/4: tiny hybrid 2x1 ok",
+        "parity 4/4: tiny hybrid 2x2 ok",
+    ]

@@ -85,3 +85,38 @@ def test_steps_after_warm_up_take_hardly_any_page_fault(request: pytest.FixtureR
     assert outcome.returncode == 0, outcome.stderr
     if library == "glibc":
         assert float(outcome.stdout) <= 50
+
+
+IN_A_THREAD = """
+import resource, sys, threading
+import torch
+from scalestudy.train.processor import keep_freed_memory
+
+def rounds(count):
+    for _ in range(count):
+        held = [torch.empty(500_000).fill_(1.0) for _ in range(60)]
+        del held
+
+def measure():
+    rounds(3)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    rounds(10)
+    faults.append((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 10)
+
+if sys.argv[1] == "tuned":
+    keep_freed_memory()
+faults = []
+thread = threading.Thread(target=measure)
+thread.start()
+thread.join()
+print(faults[0])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives freed memory back at once")
+def test_memory_that_a_device_thread_frees_stays_with_the_process() -> None:
+    faults = {}
+    for mode in ("plain", "tuned"):
+        command = [sys.executable, "-c", IN_A_THREAD, mode]
+        faults[mode] = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert faults["plain"] > 500 > 50 > faults["tuned"]

@@ -134,8 +134,8 @@ def test_nothing_is_left_when_the_loader_fails(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("minst", {}, r"data\.name: there is no data set 'minst': did you mean mnist\?"),
-        ("qqq", {}, "known are fashion_mnist_subset, mnist"),
+        ("minst", {}, r"data\.name: there is no data set 'minst': did you mean 'mnist'\?"),
+        ("qqq", {}, "must be one of fashion_mnist_subset, mnist"),
         ("synthetic", {"sise": 3}, "data.options: .*unexpected keyword argument 'sise'"),
         ("no_such_module:load", {}, "data.name: no_such_module:load: there is no module no_such_module"),
         ("builtins:slice", {}, "data.name: builtins:slice returned slice, and should return Arrays"),

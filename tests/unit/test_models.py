@@ -54,8 +54,8 @@ def test_images_that_are_too_small_are_refused(name, shape, message):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("cifar_cn", {}, r"model\.name: there is no model 'cifar_cn': did you mean cifar_cnn\?"),
-        ("resnet", {}, "known are mnist_cnn, cifar_cnn, or package.module:Name"),
+        ("cifar_cn", {}, r"model\.name: there is no model 'cifar_cn': did you mean 'cifar_cnn'\?"),
+        ("resnet", {}, "must be one of mnist_cnn, cifar_cnn, package.module:Name"),
         ("mnist_cnn", {"width": 3}, "model.options: .*unexpected keyword argument 'width'"),
         ("torch.nn:ReLU", {"inplace": True}, "model.options: torch.nn:ReLU: TypeError"),
         ("collections:OrderedDict", {}, "model.options: collections:OrderedDict: TypeError"),

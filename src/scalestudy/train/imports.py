@@ -2,11 +2,12 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from scalestudy.errors import StudyError
+from scalestudy.spec.messages import suggestion
 
 
 def resolve(path: str, key: str) -> Callable[..., Any]:
@@ -29,6 +30,12 @@ def resolve(path: str, key: str) -> Callable[..., Any]:
         raise StudyError(f"{key}: {path}: is a {type(found).__name__}, and should be a class or a function")
     function: Callable[..., Any] = found
     return function
+
+
+def unknown(name: str, known: Collection[str], key: str, what: str) -> StudyError:
+    """The error for a name that is neither in a table of the catalog nor an import path."""
+    right = suggestion(name, [*known, "package.module:Name"])
+    return StudyError(f"{key}: there is no {what} {name!r}: {right}")
 
 
 def call(function: Callable[..., Any], path: str, key: str, *arguments: Any, **options: Any) -> Any:

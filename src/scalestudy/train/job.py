@@ -3,9 +3,9 @@
 import os
 import platform
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, time
+from typing import TypedDict
 
 import torch
 from torch import nn
@@ -14,7 +14,7 @@ from scalestudy.records.events import EventLog
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.prepared import Prepared
-from scalestudy.records.result import LayerRow, Part, Startup
+from scalestudy.records.result import LayerRow, Startup
 from scalestudy.spec.run import Run
 from scalestudy.train.checkpoint import Checkpoints
 from scalestudy.train.communication_cost import communication_cost
@@ -29,7 +29,7 @@ from scalestudy.train.optimizer import make_optimizer
 from scalestudy.train.outcome import make_result
 from scalestudy.train.processor import available_cores, cores_of_devices, keep_freed_memory, pin_thread
 from scalestudy.train.progress import ProgressLine
-from scalestudy.train.provenance import slurm_variables
+from scalestudy.train.provenance import part_from
 from scalestudy.train.ranks import Rank
 from scalestudy.train.seeding import seed_model
 from scalestudy.train.stopping import Stopped, StopRequest, deadline
@@ -134,12 +134,7 @@ def _make_trainer(
         progress=_take_up(checkpoints, strategy, optimizer, log),
         one_machine=rank.one_machine,
         started=job.started,
-        part=Part(
-            started=datetime.fromtimestamp(job.started, UTC).isoformat(timespec="seconds"),
-            time_s=0.0,
-            host=platform.node(),
-            slurm=slurm_variables(os.environ),
-        ),
+        part=part_from(job.started),
     )
     return trainer, layers
 
@@ -173,29 +168,31 @@ def make_context(run: Run, rank: Rank, dtype: torch.dtype = torch.float32) -> Co
     )
 
 
+class _Placed(TypedDict):
+    """How images are normalized, and where and in which form they lie."""
+
+    mean: list[float]
+    std: list[float]
+    device: torch.device
+    dtype: torch.dtype
+    memory_format: torch.memory_format
+
+
 def load_data(run: Run, context: Context) -> tuple[Prepared, tuple[EpochBatches, ResidentImages]]:
     """The prepared data set on the process's first device."""
     folder = Path(run.data_folder)
     prepared = load_meta(folder)
     data, channels_last = run.workload.data, run.workload.memory_format == "channels_last"
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    train = EpochBatches(
-        load_split(folder, "train", data.train),
-        mean=prepared.mean,
-        std=prepared.std,
-        augment=data.augment,
-        device=context.device,
-        dtype=context.dtype,
-        memory_format=layout,
-    )
-    test = ResidentImages(
-        load_split(folder, "test", data.test),
-        mean=prepared.mean,
-        std=prepared.std,
-        device=context.device,
-        dtype=context.dtype,
-        memory_format=layout,
-    )
+    placed: _Placed = {
+        "mean": prepared.mean,
+        "std": prepared.std,
+        "device": context.device,
+        "dtype": context.dtype,
+        "memory_format": layout,
+    }
+    train = EpochBatches(load_split(folder, "train", data.train), augment=data.augment, **placed)
+    test = ResidentImages(load_split(folder, "test", data.test), **placed)
     return prepared, (train, test)
 
 

@@ -41,7 +41,8 @@ def batch_sizes(mesh: Mesh, shares: Shares, images: int) -> list[int]:
     even = mesh.devices * per_device
     if shares == "even":
         return [even] * STEPS
-    return [max(1, even - 1 - step % (even - 1)) if step % 3 else max(1, mesh.devices - 1) for step in range(STEPS)]
+    cycle = max(1, even - 1)
+    return [max(1, even - 1 - step % cycle) if step % 3 else max(1, mesh.devices - 1) for step in range(STEPS)]
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,16 @@ class Trace:
 
 
 def trace_strategy(strategy: Strategy, batches: Batches, sizes: Sequence[int]) -> Trace:
-    """Train the steps with a strategy. All ranks together; the trace is whole on every rank."""
-    optimizer = make_optimizer(strategy.context.run.workload.optimizer, strategy.parameters(), fused=False)
+    """Train the steps with a strategy, as the trainer does. All ranks together; the trace is whole on every rank."""
+    spec = strategy.context.run.workload.optimizer
+    optimizer = make_optimizer(spec, strategy.parameters(), strategy.fused_optimizer)
     clock = StepClock(len(strategy.modules()))
     clock.start_epoch(len(sizes))
     gradients = []
     for start, stop in _positions(sizes):
         clock.start_step()
-        optimizer.zero_grad()
-        strategy.gradients(batches, start, stop, clock)
-        present = [
-            parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
-            for parameter in strategy.parameters()
-        ]
-        gradients.append([tensor.clone() for tensor in strategy.full_tensors(present)])
-        optimizer.step()
+        strategy.step(optimizer, batches, start, stop, clock)
+        gradients.append([tensor.clone() for tensor in strategy.full_tensors(_gradients(strategy.parameters()))])
     return Trace(gradients, [tensor.clone() for tensor in strategy.full_tensors(strategy.parameters())])
 
 
@@ -88,12 +84,14 @@ def trace_reference(
                 images, labels = batches.batch(*piece)
                 loss = functional.cross_entropy(replica(images), labels, reduction="sum") / (stop - start)
                 loss.backward()  # type: ignore[no-untyped-call]
-        present = [
-            parameter.grad if parameter.grad is not None else torch.zeros_like(parameter) for parameter in parameters
-        ]
-        gradients.append([gradient.clone() for gradient in present])
+        gradients.append([gradient.clone() for gradient in _gradients(parameters)])
         optimizer.step()
     return Trace(gradients, [parameter.detach().clone() for parameter in parameters])
+
+
+def _gradients(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+    """The gradients; an optimizer leaves them as they are. Zero where a device had nothing to do."""
+    return [parameter.grad if parameter.grad is not None else torch.zeros_like(parameter) for parameter in parameters]
 
 
 def _replica(model: nn.Module) -> nn.Module:

@@ -6,13 +6,16 @@ import sys
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
+M_ARENA_MAX = -8
 GIB = 1 << 30
 
 
 def keep_freed_memory() -> bool:
     """Tell glibc to keep freed memory instead of giving it back after every step; True where that worked.
 
-    Giving it back costs thousands of page faults per step and makes timings bimodal (docs/trainer.md).
+    Giving it back costs thousands of page faults per step and makes timings bimodal (docs/trainer.md). Threads share
+    one arena: those that glibc makes for further threads lose every piece of 64 MiB that is empty, whatever the
+    threshold, and two device threads paid 4,000 page faults a step for it in half of all processes.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -20,7 +23,8 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, GIB)) and bool(mallopt(M_TRIM_THRESHOLD, 2 * GIB - 1))
+    settings = ((M_MMAP_THRESHOLD, GIB), (M_TRIM_THRESHOLD, 2 * GIB - 1), (M_ARENA_MAX, 1))
+    return all(mallopt(name, value) for name, value in settings)
 
 
 def available_cores() -> list[int]:

@@ -53,6 +53,16 @@ def collect(
     )
 
 
+def part_from(started: float) -> Part:
+    """This start of a run, which began at a Unix time."""
+    return Part(
+        started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        time_s=0.0,
+        host=platform.node(),
+        slurm=slurm_variables(os.environ),
+    )
+
+
 def slurm_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Job, array task and nodes, where SLURM runs this process."""
     return {key: environment[key] for key in SLURM_KEYS if key in environment}

@@ -4,7 +4,6 @@ import hashlib
 import shutil
 import tempfile
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from scalestudy.spec.catalog import DATASETS
 from scalestudy.spec.data_key import prepared_key
 from scalestudy.spec.workload import DataSpec
 from scalestudy.train.data.arrays import Arrays, Images
-from scalestudy.train.imports import call, resolve
+from scalestudy.train.imports import call, resolve, unknown
 
 __all__ = ["prepare", "prepared_key"]
 
@@ -64,9 +63,7 @@ def _loader(name: str) -> _Loader:
         return _Loader(facts.implementation, facts.title, facts.synthetic)
     if ":" in name:
         return _Loader(name, name.rpartition(":")[2], synthetic=False)
-    close = get_close_matches(name, DATASETS, n=1)
-    right = f"did you mean {close[0]}?" if close else f"known are {', '.join(DATASETS)}, or package.module:Name"
-    raise StudyError(f"data.name: there is no data set {name!r}: {right}")
+    raise unknown(name, DATASETS, "data.name", "data set")
 
 
 def _write(folder: Path, arrays: Arrays, loader: _Loader, key: str) -> None:

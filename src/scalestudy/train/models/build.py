@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from scalestudy.errors import StudyError
 from scalestudy.records.result import LayerRow
 from scalestudy.spec.catalog import MODELS
 from scalestudy.spec.workload import ModelSpec
-from scalestudy.train.imports import call, describe, resolve
+from scalestudy.train.imports import call, describe, resolve, unknown
 
 Shape = tuple[int, int, int]
 
@@ -74,9 +73,7 @@ def _implementation(name: str) -> str:
         return MODELS[name].implementation
     if ":" in name:
         return name
-    close = get_close_matches(name, MODELS, n=1)
-    right = f"did you mean {close[0]}?" if close else f"known are {', '.join(MODELS)}, or package.module:Name"
-    raise StudyError(f"model.name: there is no model {name!r}: {right}")
+    raise unknown(name, MODELS, "model.name", "model")
 
 
 def _trial(model: nn.Module, shape: Shape) -> Any:

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from time import time
@@ -12,6 +11,7 @@ import torch.distributed as dist
 from scalestudy.records.files import write_model
 from scalestudy.records.probe import Probe, Throughput
 from scalestudy.records.provenance import Provenance
+from scalestudy.records.result import Part
 from scalestudy.spec.probing import Probing
 from scalestudy.spec.run import Run
 from scalestudy.train.context import Context
@@ -24,7 +24,7 @@ from scalestudy.train.probe.messages import all_reduce_times
 from scalestudy.train.probe.throughput import Works, in_turn
 from scalestudy.train.probe.training import trainings
 from scalestudy.train.processor import keep_freed_memory
-from scalestudy.train.provenance import collect
+from scalestudy.train.provenance import collect, part_from
 from scalestudy.train.ranks import Rank
 
 IMPORTED_ONCE = "torch._dynamo"
@@ -50,7 +50,7 @@ def probe_layout(probing: Probing, path: Path, started: float) -> int:
 
 def probe_as(probing: Probing, run: Run, rank: Rank) -> Probe:
     """Everything that is probed on a layout, as one of its ranks. All ranks together."""
-    started = datetime.now(UTC)
+    part = part_from(time())
     malloc_tuned = keep_freed_memory()
     context = make_context(run, rank)
     if rank.ranks > 1:
@@ -70,7 +70,7 @@ def probe_as(probing: Probing, run: Run, rank: Rank) -> Probe:
             "backend": _backend(run) if rank.ranks > 1 else "",
             "throughput": list(_throughputs(probing, context, control)),
             "all_reduce": all_reduce_times(context, control),
-            "provenance": _provenance(context, malloc_tuned, started),
+            "provenance": _provenance(context, malloc_tuned, part),
         }
     )
 
@@ -86,7 +86,7 @@ def _backend(run: Run) -> str:
     return "nccl" if run.device == "cuda" else "gloo"
 
 
-def _provenance(context: Context, malloc_tuned: bool, started: datetime) -> Provenance:
+def _provenance(context: Context, malloc_tuned: bool, part: Part) -> Provenance:
     """Where the probe ran: hosts and cores of all ranks."""
     own = (socket.gethostname(), context.cores)
     everywhere = [own]
@@ -99,5 +99,5 @@ def _provenance(context: Context, malloc_tuned: bool, started: datetime) -> Prov
         hosts=[host for host, _ in everywhere],
         pinned=[cores for _, devices in everywhere for cores in devices],
         malloc_tuned=malloc_tuned,
-        started=started,
+        part=part,
     )
