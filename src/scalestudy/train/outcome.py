@@ -3,7 +3,6 @@
 import resource
 import socket
 import statistics
-from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -67,7 +66,7 @@ def make_result(
             hosts=[part["host"] for part in everywhere],
             pinned=[cores for part in everywhere for cores in part["pinned"]],
             malloc_tuned=malloc_tuned,
-            started=datetime.fromtimestamp(trainer.started, UTC),
+            part=trainer.part,
         ),
     )
 

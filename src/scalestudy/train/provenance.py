@@ -13,6 +13,7 @@ import torch.distributed as dist
 import scalestudy
 from scalestudy.records.prepared import Prepared
 from scalestudy.records.provenance import Provenance
+from scalestudy.records.result import Part
 from scalestudy.train.context import Context
 
 SLURM_KEYS = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST", "SLURM_JOB_PARTITION")
@@ -24,7 +25,7 @@ def collect(
     hosts: list[str],
     pinned: list[list[int]],
     malloc_tuned: bool,
-    started: datetime,
+    part: Part,
 ) -> Provenance:
     """Everything of this machine and this software, as rank 0 sees it, with the hosts and cores of all ranks."""
     gpus = [device for device in context.devices if device.type == "cuda"]
@@ -48,8 +49,8 @@ def collect(
         data_sha256=prepared.sha256,
         data_title=prepared.title,
         data_synthetic=prepared.synthetic,
-        started=started.astimezone(UTC).isoformat(timespec="seconds"),
-        slurm=slurm_variables(os.environ),
+        started=part.started,
+        slurm=part.slurm,
     )
 
 
