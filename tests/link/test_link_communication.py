@@ -17,9 +17,9 @@ from scalestudy.train.job import Job, run_rank
 from scalestudy.train.processes import run_ranks
 from scalestudy.train.ranks import Rank
 
-MBIT = 100
+MBIT = 40
 TOLERANCE = 0.15
-STRATEGIES = ["ddp", "hybrid"]
+STRATEGIES = ["ddp", "hybrid", "hsdp"]
 
 
 @pytest.fixture(scope="module")
