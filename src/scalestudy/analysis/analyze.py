@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from scalestudy.analysis.accuracy import accuracy_rows
+from scalestudy.analysis.accuracy import accuracy_rows, equivalence_rows
 from scalestudy.analysis.ceilings import with_ceilings
 from scalestudy.analysis.cells import CellRuns, cells_of
 from scalestudy.analysis.collect import Collection, collect
 from scalestudy.analysis.communication import communication_rows
+from scalestudy.analysis.comparisons import comparison_rows
 from scalestudy.analysis.curves import curve_rows
 from scalestudy.analysis.efficiency import efficiency_rows
 from scalestudy.analysis.environment import commit_of, device_name, environment_problems, environment_rows, last_day
@@ -21,6 +22,7 @@ from scalestudy.analysis.rules_record import is_loaded
 from scalestudy.analysis.sentences import rule_table, sentences
 from scalestudy.analysis.speedup import speedup_rows
 from scalestudy.analysis.tables import runs_csv, write_tables
+from scalestudy.analysis.targets import batch_rows, target_rows
 from scalestudy.analysis.workloads import strategy_rows, workload_facts
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import StudyPaths
@@ -69,6 +71,10 @@ def report_data(collection: Collection) -> ReportData:
         sentences=sentences(evidence),
         rules=rule_table(),
         methods=methods_used(evidence.speedup, evidence.accuracy),
+        comparisons=comparison_rows(cells),
+        equivalence=equivalence_rows(cells, evidence.accuracy_margin),
+        targets=target_rows(cells, collection.study),
+        epochs_to_target=batch_rows(cells, collection.study),
         problems=[*collection.problems, *phase_problems(cells), *environment_problems(evidence.environment)],
     )
 
@@ -104,4 +110,6 @@ def _counts(rows: Sequence[RunRow], skipped: int) -> Counts:
         oversubscribed=sum(row.oversubscribed for row in rows),
         loaded=sum(is_loaded(row) for row in rows),
         skipped=skipped,
+        excluded=sum(bool(row.excluded) for row in rows),
+        flawed=sum(bool(row.flaw) for row in rows),
     )

@@ -2,17 +2,24 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from scalestudy.records.base import ReportModel
+from scalestudy.records.findings import (
+    BatchRow,
+    ComparisonRow,
+    ComplianceRow,
+    EquivalenceRow,
+    Exclusion,
+    FitCurve,
+    FitRow,
+    PredictionCurve,
+    Refusal,
+    RepeatRow,
+    TargetRow,
+    ValidationRow,
+)
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.result import LayerRow
 from scalestudy.spec.config import ReportSpec
-
-
-class ReportModel(BaseModel):
-    """A part of report.json."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 class Interval(ReportModel):
@@ -61,6 +68,11 @@ class SpeedupRow(ReportModel):
     time_method: str = ""
     """How the interval of the time was computed; empty: there is none."""
     speedup_method: str = ""
+    mean_s: float | None = None
+    """Mean over the runs of the run's median epoch time."""
+    mean_low_s: float | None = None
+    mean_high_s: float | None = None
+    mean_method: str = ""
     ceiling_speedup: float | None = None
     """What so many independent serial trainings at once reach on this layout, against one alone: no strategy that
     computes the same can be faster. None where it was not probed."""
@@ -137,7 +149,7 @@ class CommunicationRow(ReportModel):
     without_s: float | None
     """Likewise without communication."""
     cost_s: float | None
-    """Median over the runs of a run's median paired difference of the two: what communication costs, the part that
+    """Mean over the runs of a run's median paired difference of the two: what communication costs, the part that
     runs beside the backward pass included."""
     cost_low_s: float | None
     cost_high_s: float | None
@@ -301,6 +313,10 @@ class RunRow(ReportModel):
     host: str = ""
     commit: str = ""
     weights_sha256: str = ""
+    flaw: str = ""
+    """What is wrong with its rank records; its numbers come from result.json, which is whole."""
+    excluded: str = ""
+    """Why a completed run does not enter the numbers."""
 
 
 class CurveRow(ReportModel):
@@ -391,6 +407,10 @@ class Counts(ReportModel):
     """Completed runs in which other programs took more than 5 % of the machine."""
     skipped: int = 0
     """Combinations that the study names but this machine cannot run."""
+    excluded: int = 0
+    """Completed runs that do not enter the numbers, see ``exclusions``."""
+    flawed: int = 0
+    """Completed runs with something wrong in their rank records."""
 
 
 class EnvironmentRow(ReportModel):
@@ -443,5 +463,18 @@ class ReportData(ReportModel):
     rules: list[Rule]
     methods: list[Method] = []
     """Statistical methods that the intervals of this report really used."""
+    comparisons: list[ComparisonRow] = []
+    equivalence: list[EquivalenceRow] = []
+    targets: list[TargetRow] = []
+    epochs_to_target: list[BatchRow] = []
+    compliance: list[ComplianceRow] = []
+    fits: list[FitRow] = []
+    fit_curves: list[FitCurve] = []
+    predictions: list[PredictionCurve] = []
+    validation: list[ValidationRow] = []
+    refusals: list[Refusal] = []
+    """Why nothing is predicted, where nothing is."""
+    exclusions: list[Exclusion] = []
+    repeats: list[RepeatRow] = []
     problems: list[str]
     """Damaged records and skipped combinations, one line each."""

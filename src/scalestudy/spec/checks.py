@@ -172,6 +172,18 @@ def _repeated(values: Iterable[object]) -> Iterator[tuple[int, object]]:
         seen.add(value)
 
 
+def _seeds_or_repeats(config: Config) -> Iterator[Problem]:
+    for key, study in _studies(config):
+        if study.seeds and study.repeats:
+            yield Problem((*key, "repeats"), "found together with seeds; must be given alone, it chooses the seeds")
+        elif not study.seeds and not study.repeats:
+            text = "found no seed; must have at least one, such as [1, 2, 3], or repeats in its place"
+            yield Problem((*key, "seeds"), text)
+        elif study.repeats and study.repeats.min > study.repeats.max:
+            right = f"must be at least min ({study.repeats.min})"
+            yield Problem((*key, "repeats", "max"), f"found {study.repeats.max}; {right}")
+
+
 def _layouts_suit(config: Config) -> Iterator[Problem]:
     for key, entry in _entries(config):
         for place, layout in enumerate(entry.layouts):
@@ -269,6 +281,7 @@ CHECKS: tuple[Check, ...] = (
     _options_finite,
     _base_planned,
     _nothing_twice,
+    _seeds_or_repeats,
     _layouts_suit,
     _epochs_left_to_time,
     _momentum_with_sgd,

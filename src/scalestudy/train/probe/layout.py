@@ -39,7 +39,7 @@ def probe_layout(probing: Probing, path: Path, started: float) -> int:
     run = probing.run
 
     def work(rank: Rank) -> int:
-        probe = probe_as(probing, run, rank)
+        probe = probe_as(probing, run, rank, started)
         if rank.rank == 0:
             write_model(path, probe.model_copy(update={"time_s": time() - started}))
         return 0
