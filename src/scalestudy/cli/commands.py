@@ -14,6 +14,9 @@ from scalestudy.records.report import ReportData
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Run, Study
 
+EXIT_SLOWER = 1
+EXIT_MISSING = 3
+
 
 def plan(arguments: Namespace) -> int:
     """Write the study and its runs."""
@@ -147,6 +150,17 @@ def show(arguments: Namespace) -> int:
     else:
         print_tables(results)
     return 0
+
+
+def compare(arguments: Namespace) -> int:
+    """Compare two analyzed studies. Exit code 0: no cell is slower; 1: some are; 3: none is, but some are missing."""
+    from scalestudy.analysis.compare import compare_studies
+    from scalestudy.report.compare import print_comparison, report_path
+
+    paths = [report_path(name) for name in (arguments.first, arguments.second)]
+    found = compare_studies(*(read_model(path, ReportData) for path in paths))
+    print_comparison(found, [arguments.first, arguments.second])
+    return EXIT_SLOWER if found.slower else EXIT_MISSING if found.missing else 0
 
 
 def retry(arguments: Namespace) -> int:

@@ -84,6 +84,14 @@ COMMANDS = {
         ),
         commands.report,
     ),
+    "compare": Command(
+        "compare two studies; exit code 1 when a cell is slower in the second, 3 when one is missing there",
+        (
+            _argument("first", help="a study by name, its folder, or a report.json: what is compared with"),
+            _argument("second", help="likewise: what is judged"),
+        ),
+        commands.compare,
+    ),
     "retry": Command(
         "forget the results of failed runs, so that the next run of the workflow trains them again",
         (_argument("study", nargs="?", help="name of the study (default: the one that config.yaml names)"),),
