@@ -14,11 +14,14 @@ from scalestudy.analysis.curves import curve_rows
 from scalestudy.analysis.efficiency import efficiency_rows
 from scalestudy.analysis.environment import commit_of, device_name, environment_problems, environment_rows, last_day
 from scalestudy.analysis.evidence import Evidence
+from scalestudy.analysis.exclusions import exclusion_rows
+from scalestudy.analysis.fits import fit_curves, fit_rows, law_validation_rows
 from scalestudy.analysis.headlines import headlines
+from scalestudy.analysis.load import is_loaded
 from scalestudy.analysis.methods import methods_used
 from scalestudy.analysis.phases import phase_problems, phase_rows
 from scalestudy.analysis.probes import probe_facts
-from scalestudy.analysis.rules_record import is_loaded
+from scalestudy.analysis.repeats import repeat_rows
 from scalestudy.analysis.sentences import rule_table, sentences
 from scalestudy.analysis.speedup import speedup_rows
 from scalestudy.analysis.tables import runs_csv, write_tables
@@ -74,7 +77,12 @@ def report_data(collection: Collection) -> ReportData:
         comparisons=comparison_rows(cells),
         equivalence=equivalence_rows(cells, evidence.accuracy_margin),
         targets=target_rows(cells, collection.study),
+        fits=fit_rows(evidence.speedup),
+        fit_curves=fit_curves(evidence.speedup),
+        validation=law_validation_rows(evidence.speedup),
         epochs_to_target=batch_rows(cells, collection.study),
+        exclusions=exclusion_rows(cells),
+        repeats=repeat_rows(collection.study, evidence.runs),
         problems=[*collection.problems, *phase_problems(cells), *environment_problems(evidence.environment)],
     )
 

@@ -70,6 +70,11 @@ COMMANDS = {
         (PLANNED, _argument("layout", help="nodes x devices per node, such as 1x2")),
         commands.probe,
     ),
+    "repeats": Command(
+        "write which runs adaptive repeats want, from the results so far",
+        (PLANNED, _argument("wanted", type=Path, metavar="wanted.txt", help="one run per line")),
+        commands.repeats,
+    ),
     "analyze": Command("make tables/*.csv and report.json from the runs", (PLANNED,), commands.analyze),
     "report": Command(
         "typeset the PDF report and its figures",
@@ -89,6 +94,14 @@ COMMANDS = {
             _argument("options", nargs="*", help="options of srun, after --: such as -- --gres=gpu:1 --qos=debug"),
         ),
         commands.doctor,
+    ),
+    "compare": Command(
+        "compare two studies; exit code 1 when a cell is slower in the second, 3 when one is missing there",
+        (
+            _argument("first", help="a study by name, its folder, or a report.json: what is compared with"),
+            _argument("second", help="likewise: what is judged"),
+        ),
+        commands.compare,
     ),
     "retry": Command(
         "forget the results of failed runs, so that the next run of the workflow trains them again",
