@@ -9,6 +9,8 @@ include: "workflow/rules/study.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/probe.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/wanted.smk"
+include: "workflow/rules/repeats.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
 

@@ -9,12 +9,11 @@ rule probe:
         f"{RESULTS}/logs/probe-{{layout}}.log",
     params:
         digest=lambda wildcards: PROBINGS[wildcards.layout].digest,
-    threads: lambda wildcards: PROBE_REQUESTS[wildcards.layout]["cpus_per_task"]
+    threads: lambda wildcards: REQUESTS[wildcards.layout]["cpus_per_task"]
     resources:
-        nodes=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["nodes"],
-        tasks_per_node=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["tasks_per_node"],
-        mem_mb=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["mem_mb"],
-        gpu=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["gpu"],
-    # Every rank runs this line, as in training.
+        nodes=lambda wildcards: REQUESTS[wildcards.layout]["nodes"],
+        tasks_per_node=lambda wildcards: REQUESTS[wildcards.layout]["tasks_per_node"],
+        mem_mb=lambda wildcards: REQUESTS[wildcards.layout]["mem_mb"],
+        gpu=lambda wildcards: REQUESTS[wildcards.layout]["gpu"],
     shell:
         "scalestudy probe {input.study:q} {wildcards.layout:q} 2> >(tee {log:q}$OF_RANK >&2)"

@@ -26,7 +26,7 @@ RESULTS = f"results/{STUDY.name}"
 REPORTS = f"reports/{STUDY.name}"
 HERE = None if CLUSTER else asked.cores or 1  # the cores of this machine: no two runs at once
 REQUESTS = {run.id: of_run(run, HERE) for run in STUDY.runs}
-PROBE_REQUESTS = {layout: of_run(probing.run, HERE) for layout, probing in PROBINGS.items()}
+REQUESTS |= {layout: of_run(probing.run, HERE) for layout, probing in PROBINGS.items()}
 PARITY = of_parity(STUDY, HERE)
 
 # The commands of this very environment, whether or not it is activated. OF_RANK: nothing, or .rank1 and up.

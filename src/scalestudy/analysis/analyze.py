@@ -21,13 +21,15 @@ from scalestudy.analysis.environment import (
     last_day,
 )
 from scalestudy.analysis.evidence import Evidence
+from scalestudy.analysis.exclusions import exclusion_rows
 from scalestudy.analysis.fits import fit_curves, fit_rows, law_validation_rows
 from scalestudy.analysis.headlines import headlines
 from scalestudy.analysis.language import LANGUAGES, in_language
+from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.methods import methods_used
 from scalestudy.analysis.phases import phase_problems, phase_rows
 from scalestudy.analysis.probes import probe_facts
-from scalestudy.analysis.rules_record import LOAD_LIMIT, is_loaded
+from scalestudy.analysis.repeats import repeat_rows
 from scalestudy.analysis.rules_time import EFFICIENCY_TARGET
 from scalestudy.analysis.sentences import rule_table, sentences
 from scalestudy.analysis.speedup import speedup_rows
@@ -92,6 +94,8 @@ def report_data(collection: Collection) -> ReportData:
         fit_curves=fit_curves(evidence.speedup),
         validation=list(evidence.validation),
         epochs_to_target=batch_rows(cells, collection.study),
+        exclusions=in_language(exclusion_rows(cells), language, "excluded_from", "reason"),
+        repeats=repeat_rows(collection.study, evidence.runs),
         problems=[
             *collection.problems,
             *phase_problems(cells),

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from scalestudy.analysis.evidence import Evidence, Statement
+from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.wording import plain
-from scalestudy.records.report import AccuracyRow, RunRow
+from scalestudy.records.report import AccuracyRow
 from scalestudy.spec.catalog import STRATEGIES
 
-LOAD_LIMIT = 0.05
-"""Completed runs in which other programs took more of the machine are flagged."""
 LISTED = 5
 """So many runs are named in a sentence; the table of all runs has the rest."""
 
@@ -173,15 +172,13 @@ def load(evidence: Evidence) -> Iterator[Statement]:
     if loaded:
         text += f": {', '.join(f'{row.run} ({w.percent(row.foreign_load or 0)})' for row in loaded[:LISTED])}"
         text += w.say(" and {n} more", n=len(loaded) - LISTED) if len(loaded) > LISTED else ""
-        text += w.say("; their times are included")
+        excluded = sum(bool(row.excluded) for row in loaded)
+        fates = {0: "; their times are included", len(loaded): "; they were repeated and enter no number"}
+        some = "; {n} of them were repeated and enter no number, the times of the others are included"
+        text += w.say(fates.get(excluded, some), n=excluded)
     if len(measured) < completed:
         text += w.say("; in {n} it was not measured", n=completed - len(measured))
     yield Statement(f"{text}.")
-
-
-def is_loaded(row: RunRow) -> bool:
-    """Whether other programs took more than 5 % of the machine during a completed run's timed epochs."""
-    return row.outcome == "completed" and row.foreign_load is not None and row.foreign_load > LOAD_LIMIT
 
 
 def synthetic(evidence: Evidence) -> Iterator[Statement]:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from scalestudy.errors import StudyError
-from scalestudy.records.files import read_model, write_model
+from scalestudy.records.files import read_model, write_model, write_text
 from scalestudy.records.paths import RunPaths, StudyPaths
 from scalestudy.records.report import ReportData
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Run, Study
+
+EXIT_SLOWER = 1
+EXIT_MISSING = 3
 
 
 def plan(arguments: Namespace) -> int:
@@ -106,6 +109,18 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
+def repeats(arguments: Namespace) -> int:
+    """Write the ids of the runs that adaptive repeats want as things stand."""
+    from scalestudy.analysis.collect import collect
+
+    collection = collect(arguments.study.parent)
+    wanted = [run.run.id for run in collection.runs]
+    open_runs = sum(run.row.outcome == "missing" for run in collection.runs)
+    write_text(arguments.wanted, "".join(f"{run}\n" for run in wanted))
+    print(f"{collection.study.name}: {len(wanted)} runs wanted, {open_runs} of them still to be trained")
+    return 0
+
+
 def analyze(arguments: Namespace) -> int:
     """Make the tables and report.json."""
     from scalestudy.analysis.analyze import analyze as work
@@ -143,6 +158,24 @@ def show(arguments: Namespace) -> int:
     else:
         print_tables(results)
     return 0
+
+
+def doctor(arguments: Namespace) -> int:
+    """Check this place."""
+    from scalestudy.cli.doctor import doctor as examine
+
+    return examine(arguments)
+
+
+def compare(arguments: Namespace) -> int:
+    """Compare two analyzed studies. Exit code 0: no cell is slower; 1: some are; 3: none is, but some are missing."""
+    from scalestudy.analysis.compare import compare_studies
+    from scalestudy.report.compare import print_comparison, report_path
+
+    paths = [report_path(name) for name in (arguments.first, arguments.second)]
+    found = compare_studies(*(read_model(path, ReportData) for path in paths))
+    print_comparison(found, [arguments.first, arguments.second])
+    return EXIT_SLOWER if found.slower else EXIT_MISSING if found.missing else 0
 
 
 def retry(arguments: Namespace) -> int:

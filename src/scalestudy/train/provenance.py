@@ -54,8 +54,8 @@ def collect(
     )
 
 
-def new_part(started: float) -> Part:
-    """A part that this process begins; ``started``: the Unix time at which it was started."""
+def part_from(started: float) -> Part:
+    """This start of a run, which began at a Unix time."""
     return Part(
         started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         time_s=0.0,
