@@ -42,13 +42,10 @@ def phrases_of(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"say", "statement"}:
-            node = node.args[0]
-            wanted = True
-        else:
-            wanted = False
-        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-        if id(node) not in documentation and text and (wanted or re.search(r"\{[a-z_]+\}", text)):
+        said = isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"say", "statement"}
+        found = node.args[0] if said else node
+        text = found.value if isinstance(found, ast.Constant) and isinstance(found.value, str) else ""
+        if id(found) not in documentation and text and (said or re.search(r"\{[a-z_]+\}", text)):
             yield text
 
 

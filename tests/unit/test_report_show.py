@@ -76,7 +76,7 @@ def test_a_study_under_way_is_shown_as_far_as_it_is(tmp_path):
     show(study.results, Console(file=stream, width=80))
     text = stream.getvalue()
     assert "24 of 30 runs completed, 6 missing" in text
-    assert text.count("completed run") >= 2
+    assert "23 of 30" not in text
     assert "7.02" in text
     (study.run("mnist/epoch/ddp-2x4/seed0").result).unlink()
     stream = io.StringIO()
