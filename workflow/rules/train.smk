@@ -3,25 +3,30 @@ rule train:
     input:
         run=ancient(f"{RESULTS}/runs/{{run}}/run.json"),
         data=ancient(lambda wildcards: f"{RUNS[wildcards.run].data_folder}/meta.json"),
+        image=ancient(RECORD),
     output:
         f"{RESULTS}/runs/{{run}}/result.json",
     log:
         f"{RESULTS}/runs/{{run}}/train.log",
     params:
         digest=lambda wildcards: RUNS[wildcards.run].digest,
+        inside=INSIDE,
     threads: EXCLUSIVE
     shell:
-        "scalestudy train {input.run:q} --record-failure 2> >(tee {log:q} >&2)"
+        "{params.inside} scalestudy train {input.run:q} --record-failure 2> >(tee {log:q} >&2)"
 
 
 rule parity:
     input:
         study=f"{RESULTS}/study.json",
         data=ancient(expand("{folder}/meta.json", folder=sorted({run.data_folder for run in STUDY.runs}))),
+        image=ancient(RECORD),
     output:
         f"{RESULTS}/parity.json",
     log:
         f"{RESULTS}/logs/parity.log",
+    params:
+        inside=INSIDE,
     threads: EXCLUSIVE
     shell:
-        "scalestudy parity {input.study:q} 2> >(tee {log:q} >&2)"
+        "{params.inside} scalestudy parity {input.study:q} 2> >(tee {log:q} >&2)"

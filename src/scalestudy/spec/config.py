@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from scalestudy.spec.base import Flag, Number, PositiveInt, SpecModel
+from scalestudy.spec.container import ContainerSpec
 from scalestudy.spec.workload import Options, Workload
 
 Scaling = Literal["strong", "epoch", "weak"]
@@ -118,6 +119,8 @@ class Config(SpecModel):
     """What the study may use."""
     data: StorageSpec = StorageSpec()
     """Where data sets are found and prepared."""
+    container: ContainerSpec = ContainerSpec()
+    """In what the training runs."""
     report: ReportSpec = ReportSpec()
     """Your own words in the report."""
     workloads: dict[Name, Workload] = Field(min_length=1)
