@@ -122,7 +122,6 @@ def _look(making: Making, reference: str) -> Image:
         reference=reference,
         digest=digest,
         size_bytes=size,
-        base="" if spec.image else spec.base,
         source=making.source,
         contents=inside,
     )

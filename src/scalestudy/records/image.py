@@ -22,6 +22,8 @@ class ImageModel(BaseModel):
 class Contents(ImageModel):
     """What an image says of itself, see container/contents.py."""
 
+    base: str = ""
+    """The image that it was built upon."""
     python: str = ""
     commit: str = ""
     """That the image was built from, ``-dirty`` when files were changed."""
@@ -55,7 +57,6 @@ class Image(ImageModel):
     size_bytes: int = 0
     modified: int = 0
     """Of a SIF: Unix time at which it was last changed. With the size it tells a replaced file without reading it."""
-    base: str = ""
     source: str = ""
     """The definition that it was built from, or the ready image that it is."""
     contents: Contents = Contents()

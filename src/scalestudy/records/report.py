@@ -131,6 +131,8 @@ class RunRow(ReportModel):
     implementation: str = ""
     host: str = ""
     commit: str = ""
+    image: str = ""
+    """Digest of the image that the run was in; empty: in none."""
     weights_sha256: str = ""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def built() -> dict[str, str]:
-    """What containers/install wrote into the image: ``commit`` and ``lock_sha256``; empty outside of one."""
+    """What containers/install wrote into the image: ``base``, ``commit``, ``lock_sha256``; empty outside of one."""
     try:
         found = json.loads((Path(sys.prefix) / "built.json").read_text())
     except (OSError, ValueError):
