@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ordinary_user import ROOT, OrdinaryUser
-from study_folder import FAST, StudyFolder
+from study_folder import StudyFolder
 
 TESTBED = ROOT / "containers" / "testbed"
 ROOM_BYTES = 25 * 10**9
@@ -74,7 +74,7 @@ def base_sif(base_tar: Path, user: OrdinaryUser) -> Path:
     """The same for Apptainer."""
     unpacked = user.own(user.home / "base")
     user.must("tar", "-xf", base_tar, "-C", unpacked, "--exclude", "./dev/*")
-    user.must("apptainer", "build", FAST, user.home / "base.sif", unpacked)
+    user.must("apptainer", "build", user.home / "base.sif", unpacked)
     shutil.rmtree(unpacked)
     return user.home / "base.sif"
 
@@ -82,7 +82,7 @@ def base_sif(base_tar: Path, user: OrdinaryUser) -> Path:
 @pytest.fixture(scope="session")
 def study(folder: StudyFolder, base_sif: Path) -> StudyFolder:
     """The study with its image built by Apptainer, run once from its configuration to the report."""
-    folder.configure({"engine": "apptainer", "base": str(base_sif), "build_options": [FAST]})
+    folder.configure({"engine": "apptainer", "base": str(base_sif)})
     done = folder.snakemake()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
     return folder

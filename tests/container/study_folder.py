@@ -21,8 +21,6 @@ CONFIG: dict[str, Any] = {
     "workloads": {"net": NET},
     "studies": {"tiny": {"workloads": ["net"], "strategies": ["serial", "ddp"], "seeds": [1]}},
 }
-FAST = "--mksquashfs-args=-comp zstd -Xcompression-level 1"
-"""Compressing takes longer than all else in a build."""
 
 
 class StudyFolder:

@@ -22,7 +22,7 @@ CAUSES = (
         "no space: building needs 12 GB in {tmp}; name a larger folder in TMPDIR, and look at the folder of the image",
     ),
     Cause(
-        r"/dev/fuse|fuse: device not found|fuse device",
+        r"/dev/fuse|fuse: device not found|fuse: mount failed",
         "no /dev/fuse here: an ordinary user mounts images through it; ask the administrator for /dev/fuse, or for "
         "apptainer with its setuid helper",
     ),
@@ -58,7 +58,7 @@ CAUSES = (
     ),
     Cause(
         r"bad magic|image format not recognized|squashfs superblock|while loading .*sif|not a valid sif|"
-        r"could not open image|corrupt|squashfs_?\w* .*(failed|error)|data block|unexpected eof|invalid tar header",
+        r"could not open image|read the squashfs image|input/output error|unexpected eof|invalid tar header",
         "the image is damaged; build or copy it again",
     ),
     Cause(

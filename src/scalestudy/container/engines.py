@@ -39,8 +39,8 @@ class Engine(ABC):
     name: ClassVar[str]
     programs: ClassVar[tuple[str, ...]]
     """Its executables, the preferred one first."""
-    failed: ClassVar[int]
-    """Exit code when the engine itself fails, and not the command inside."""
+    failed: ClassVar[tuple[int, ...]]
+    """Exit codes when the engine itself fails; the command inside may have them as well."""
 
     def installed(self) -> bool:
         """Whether it can be started here."""
@@ -87,7 +87,7 @@ class Apptainer(Engine):
 
     name = "apptainer"
     programs = ("apptainer", "singularity")
-    failed = 255
+    failed = (1, 255)
 
     def command(self, reference: str, inside: Inside) -> list[str]:
         """The host's network is always there; the home folder and the host's variables are not."""
@@ -120,7 +120,7 @@ class Docker(Engine):
 
     name = "docker"
     programs = ("docker",)
-    failed = 125
+    failed = (125,)
     gpus: ClassVar[dict[str, list[str]]] = {
         "none": [],
         "nvidia": ["--gpus", "all"],

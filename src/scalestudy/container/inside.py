@@ -45,7 +45,7 @@ def run_inside(image: Image, command: Sequence[str], online: bool = False) -> in
     program = engine.command(image.reference, _inside(engine, image, online))
     _check_file(image)
     code = _supervised([*program, *command])
-    if code == engine.failed:
+    if code in engine.failed:
         _check_engine(engine, image)
     return code
 
