@@ -35,6 +35,8 @@ ITEMS = (
     Item("Communication", lambda p: p.backend, uniform=False),
     Item("Threads per rank", lambda p: str(p.threads_per_rank), uniform=False),
     Item("Memory allocator", lambda p: "told to keep freed memory" if p.malloc_tuned else "as the system has it"),
+    Item("Container", lambda p: f"{p.engine} {p.engine_version}".strip() or "none"),
+    Item("Image", lambda p: p.image_digest or "none"),
     Item("scalestudy", lambda p: p.version),
     Item("Source commit", lambda p: p.commit),
 )

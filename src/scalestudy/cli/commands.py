@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_model, write_text
+from scalestudy.records.image import STARTED, Image
 from scalestudy.records.paths import RunPaths, StudyPaths
 from scalestudy.records.report import ReportData
 from scalestudy.records.result import Result
@@ -33,6 +34,25 @@ def plan(arguments: Namespace) -> int:
     return 0
 
 
+def image(arguments: Namespace) -> int:
+    """Build or take the image that the study runs in, and record it."""
+    from scalestudy.container.prepare import prepare
+    from scalestudy.spec.reading import load_config
+
+    found = prepare(load_config(arguments.config))
+    write_model(arguments.record, found)
+    if found.engine != "none":
+        print(f"image {found.digest[:19]}, {found.size_bytes / 1e9:.1f} GB, for {found.engine} {found.engine_version}")
+    return 0
+
+
+def inside(arguments: Namespace) -> int:
+    """Run a command in the image of a study."""
+    from scalestudy.container.inside import run_inside
+
+    return run_inside(read_model(arguments.image, Image), arguments.command_inside, arguments.online)
+
+
 def data(arguments: Namespace) -> int:
     """Prepare the data set that a workload of the configuration names."""
     from scalestudy.spec.data_key import prepared_key
@@ -51,7 +71,7 @@ def data(arguments: Namespace) -> int:
 
 def train(arguments: Namespace) -> int:
     """Train one run. Ends without the interpreter's tear-down, which takes torch 0.8 s."""
-    started = time.time() - _age_s()
+    started = min(time.time() - _age_s(), float(os.environ.get(STARTED, "inf")))
     run = read_model(arguments.run, Run)
     paths = RunPaths(arguments.run.parent)
     from scalestudy.cli.training import train_run

@@ -43,6 +43,22 @@ COMMANDS = {
         ),
         commands.plan,
     ),
+    "image": Command(
+        "build or take the image that the study runs in (container in config.yaml), and record it",
+        (CONFIG, _argument("record", type=Path, metavar="image.json", help="where the record goes")),
+        commands.image,
+    ),
+    "inside": Command(
+        "run a command inside the image of a study, as the workflow does",
+        (
+            _argument("--online", action="store_true", help="let it use the network, for downloads"),
+            _argument("image", type=Path, metavar="image.json", help="what `image` wrote"),
+            _argument(
+                "command_inside", nargs=argparse.REMAINDER, metavar="COMMAND", help="such as: scalestudy train run.json"
+            ),
+        ),
+        commands.inside,
+    ),
     "data": Command(
         "prepare a data set: download or read it, check it, write it as arrays",
         (CONFIG, _argument("key", help="folder name below prepared/, as run.json's data_folder has it")),

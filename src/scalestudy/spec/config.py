@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from scalestudy.spec.base import Flag, Number, PositiveInt, SpecModel
+from scalestudy.spec.container import ContainerSpec
 from scalestudy.spec.repeats import RepeatsSpec
 from scalestudy.spec.workload import Options, Workload
 
@@ -147,6 +148,8 @@ class Config(SpecModel):
     """What it may use with ``snakemake --profile slurm``, instead of ``machine``."""
     data: StorageSpec = StorageSpec()
     """Where data sets are found and prepared."""
+    container: ContainerSpec = ContainerSpec()
+    """In what the training runs."""
     report: ReportSpec = ReportSpec()
     """Your own words in the report."""
     workloads: dict[Name, Workload] = Field(min_length=1)
