@@ -157,6 +157,14 @@ def report(arguments: Namespace) -> int:
     return 0
 
 
+def figure(arguments: Namespace) -> int:
+    """Draw one figure again."""
+    from scalestudy.report.build import write_figure
+
+    write_figure(arguments.name, arguments.report, arguments.output)
+    return 0
+
+
 def show(arguments: Namespace) -> int:
     """Print tables, or only what a run of the workflow ends with."""
     from scalestudy.cli.planning import named_study

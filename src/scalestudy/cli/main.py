@@ -93,12 +93,21 @@ COMMANDS = {
     ),
     "analyze": Command("make tables/*.csv and report.json from the runs", (PLANNED,), commands.analyze),
     "report": Command(
-        "typeset the PDF report and its figures",
+        "typeset the PDF report, its figures, and the tables as pages",
         (
             _argument("report", type=Path, metavar="report.json", help="what `analyze` wrote"),
-            _argument("pdf", type=Path, metavar="report.pdf", help="where the report goes; figures/ beside it"),
+            _argument("pdf", type=Path, metavar="report.pdf", help="where it goes; figures/ and tables/ beside it"),
         ),
         commands.report,
+    ),
+    "figure": Command(
+        "draw one figure of a report again",
+        (
+            _argument("name", help="name of the figure, such as scaling-epoch"),
+            _argument("report", type=Path, metavar="report.json", help="what `analyze` wrote"),
+            _argument("output", type=Path, metavar="FILE", help="where it goes: .svg or .png"),
+        ),
+        commands.figure,
     ),
     "doctor": Command(
         "check whether studies can run here and on the cluster's nodes, with a job of seconds; exit code 1 if not",

@@ -79,8 +79,22 @@ class ClusterSpec(SpecModel):
         return MachineSpec(**self.model_dump())
 
 
+class PublishedSpeedup(SpecModel):
+    """Speedups that somebody else published, to stand beside the measured ones."""
+
+    source: str = Field(min_length=1)
+    """Who published them, in words."""
+    speedups: list[Annotated[float, Field(gt=0, strict=True)]] = Field(min_length=1)
+    """The speedups as published."""
+    setting: str = ""
+    """What they were measured with, in words."""
+
+
 class ReportSpec(SpecModel):
     """The authors' own words; everything else in the report is measured."""
+
+    language: Literal["en", "de"] = "en"
+    """Of the report: English or German, its numbers included."""
 
     title: str = ""
     """Of the report; empty: made from the study's name."""
@@ -96,6 +110,8 @@ class ReportSpec(SpecModel):
     """A paragraph of yours in the discussion."""
     conclusion: str = ""
     """A paragraph of yours in the conclusion."""
+    published: list[PublishedSpeedup] = []
+    """Speedups published elsewhere, printed beside the measured ones and labeled so."""
 
 
 class StorageSpec(SpecModel):
