@@ -26,7 +26,7 @@ rule train:
 rule parity:
     input:
         study=f"{RESULTS}/study.json",
-        data=ancient(expand("{folder}/meta.json", folder=sorted({run.data_folder for run in STUDY.runs}))),
+        data=ancient(PREPARED),
         image=ancient(RECORD),
     output:
         f"{RESULTS}/parity.json",
