@@ -1,8 +1,6 @@
 """Snakemake executor ``submitit``: the shell command of a rule as a SLURM job, on one rank or on many.
 
-All jobs that are ready are submitted together, alike ones as one array; each runs its shell command on
-``nodes`` x ``tasks_per_node`` ranks under srun and finds its place in RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
-MASTER_PORT. One ``squeue`` per poll watches them all. ``--submitit-cluster local`` takes the same path without SLURM.
+All jobs that are ready are submitted together, alike ones as one array; docs/slurm-executor.md tells the rest.
 """
 
 from dataclasses import dataclass, field
@@ -33,6 +31,5 @@ common_settings = CommonSettings(
     non_local_exec=True,
     implies_no_shared_fs=False,
     job_deploy_sources=False,
-    auto_deploy_default_storage_provider=False,
     init_seconds_before_status_checks=1,
 )

@@ -4,13 +4,14 @@ import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from scalestudy.analysis.cache import Entry, decode, load_cache, read_entries, save_cache, stamp_of
 from scalestudy.analysis.probes import read_probes
 from scalestudy.analysis.reading import Planned, Reading, epoch_time_s, images_per_epoch, one_line, timed_epochs
+from scalestudy.analysis.repeats import exclusions, wanted_runs
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model
 from scalestudy.records.parity import Parity, ParityRow
@@ -66,9 +67,23 @@ def collect(results: Path) -> Collection:
     for run, reading in zip(study.runs, readings, strict=True):
         problems += reading.problems
         runs.append(_collected(run, reading))
+    runs = _wanted(study, runs)
     parity = _read_parity(paths.parity, problems)
     probes = read_probes(paths, study, problems)
     return Collection(study, runs, parity, probes, [_shown(problem, results) for problem in problems], read)
+
+
+def _wanted(study: Study, runs: Sequence[CollectedRun]) -> list[CollectedRun]:
+    """The runs that the study wants as things stand, those marked that do not enter the numbers."""
+    wanted = set(wanted_runs(study, {run.run.id: run.row for run in runs}))
+    kept = [run for run in runs if run.run.id in wanted]
+    excluded = exclusions(study, [run.row for run in kept])
+    return [
+        replace(run, row=run.row.model_copy(update={"excluded": excluded[run.run.id]}))
+        if run.run.id in excluded
+        else run
+        for run in kept
+    ]
 
 
 def _readings(paths: StudyPaths, runs: Sequence[Run]) -> tuple[list[Reading], int]:
@@ -135,6 +150,7 @@ def _row(run: Run, outcome: str, reason: str = "", result: Result | None = None,
             "implementation": result.implementation if result else "",
             "host": " ".join(provenance.hosts) if provenance else "",
             "commit": provenance.commit if provenance else "",
+            "image": provenance.image_digest if provenance else "",
             "weights_sha256": (result.weights_sha256 if result else None) or "",
             **values,
         }

@@ -1,5 +1,6 @@
 """Reads what the folder of one run holds: its result, why there is none, and everything that is wrong with it."""
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 from scalestudy.analysis.rank_files import check_ranks
 from scalestudy.errors import StudyError
 from scalestudy.records.events import read_events
-from scalestudy.records.files import read_model
+from scalestudy.records.files import model_text, read_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Epoch, Result
 from scalestudy.spec.run import Run
@@ -27,11 +28,14 @@ class Planned:
     digest: str
     epochs: int
     ranks: int
+    text_sha256: str
+    """Of its run.json as the plan writes it: a file with this digest need not be parsed."""
 
     @classmethod
     def of(cls, run: Run) -> "Planned":
         """Of a run."""
-        return cls(run.id, run.digest, run.workload.epochs, run.processes)
+        text_sha256 = hashlib.sha256(model_text(run).encode()).hexdigest()
+        return cls(run.id, run.digest, run.workload.epochs, run.processes, text_sha256)
 
 
 @dataclass(frozen=True)
@@ -91,10 +95,20 @@ def _read_result(paths: RunPaths, planned: Planned) -> tuple[Result | None, str]
         result = read_model(paths.result, Result)
     except StudyError as error:
         raise _other_version(paths.result) or error from error
-    same_run = not paths.run.exists() or read_model(paths.run, Run).digest == planned.digest
-    if not same_run or result.run_digest != planned.digest:
+    if not _is_of(paths.run, planned) or result.run_digest != planned.digest:
         return None, ANOTHER
     return result, ""
+
+
+def _is_of(path: Path, planned: Planned) -> bool:
+    """Whether run.json, where it is there, is that of the plan. Raises StudyError for a damaged one."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return True
+    if hashlib.sha256(content).hexdigest() == planned.text_sha256:
+        return True
+    return read_model(path, Run).digest == planned.digest
 
 
 def _other_version(path: Path) -> StudyError | None:

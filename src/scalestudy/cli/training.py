@@ -34,7 +34,7 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
             traceback.print_exc()
         if not record_failure:
             raise StudyError(f"{run.id}: {reason}") from error
-        if leads(os.environ):  # all ranks know the same reason
+        if leads(os.environ):  # rank 0 knows what happened on the others
             _record(run, paths, reason)
         print(f"{title}  failed: {reason}")
         return 0
@@ -59,8 +59,11 @@ def progress_title(run: Run, paths: RunPaths) -> str:
         return name
     study = StudyPaths(results)
     try:
-        runs = read_model(study.study, Study).runs
+        plan = read_model(study.study, Study)
     except StudyError:
         return name
+    runs = plan.runs
     done = sum(study.run(one.id).result.exists() for one in runs)
+    if plan.repeats:  # how many there will be is not known yet
+        return f"[{done + 1}] {name}"
     return f"[{min(done + 1, len(runs)):{len(str(len(runs)))}}/{len(runs)}] {name}"

@@ -23,7 +23,7 @@ from scalestudy.train.probe.messages import all_reduce_times
 from scalestudy.train.probe.throughput import Works, in_turn
 from scalestudy.train.probe.training import trainings
 from scalestudy.train.processor import keep_freed_memory
-from scalestudy.train.provenance import collect, new_part
+from scalestudy.train.provenance import collect, part_from
 from scalestudy.train.ranks import Rank
 
 IMPORTED_ONCE = "torch._dynamo"
@@ -97,5 +97,5 @@ def _provenance(context: Context, malloc_tuned: bool, started: float) -> Provena
         hosts=[host for host, _ in everywhere],
         pinned=[cores for _, devices in everywhere for cores in devices],
         malloc_tuned=malloc_tuned,
-        part=new_part(started),
+        part=part_from(started),
     )
