@@ -20,6 +20,7 @@ from scalestudy.analysis.headlines import headlines
 from scalestudy.analysis.load import is_loaded
 from scalestudy.analysis.methods import methods_used
 from scalestudy.analysis.phases import phase_problems, phase_rows
+from scalestudy.analysis.predictions import models, prediction_curves, step_validation_rows
 from scalestudy.analysis.probes import probe_facts
 from scalestudy.analysis.repeats import repeat_rows
 from scalestudy.analysis.sentences import rule_table, sentences
@@ -49,6 +50,7 @@ def report_data(collection: Collection) -> ReportData:
     """Everything that the report prints, computed from the collected runs."""
     cells = cells_of(collection)
     evidence = _evidence(collection, cells)
+    found, refused = models(cells, evidence.probe.links)
     return ReportData(
         study=collection.study.name,
         words=collection.study.report,
@@ -79,7 +81,12 @@ def report_data(collection: Collection) -> ReportData:
         targets=target_rows(cells, collection.study),
         fits=fit_rows(evidence.speedup),
         fit_curves=fit_curves(evidence.speedup),
-        validation=law_validation_rows(evidence.speedup),
+        predictions=prediction_curves(found),
+        validation=[
+            *law_validation_rows(evidence.speedup),
+            *step_validation_rows(cells, evidence.probe.links, evidence.speedup),
+        ],
+        refusals=refused,
         epochs_to_target=batch_rows(cells, collection.study),
         exclusions=exclusion_rows(cells),
         repeats=repeat_rows(collection.study, evidence.runs),
