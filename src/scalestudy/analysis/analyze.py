@@ -10,6 +10,7 @@ from scalestudy.analysis.cells import CellRuns, cells_of
 from scalestudy.analysis.collect import Collection, collect
 from scalestudy.analysis.communication import communication_rows
 from scalestudy.analysis.comparisons import comparison_rows
+from scalestudy.analysis.compliance import compliance_rows
 from scalestudy.analysis.curves import curve_rows
 from scalestudy.analysis.efficiency import efficiency_rows
 from scalestudy.analysis.environment import commit_of, device_name, environment_problems, environment_rows, last_day
@@ -51,7 +52,7 @@ def report_data(collection: Collection) -> ReportData:
     cells = cells_of(collection)
     evidence = _evidence(collection, cells)
     found, refused = models(cells, evidence.probe.links)
-    return ReportData(
+    data = ReportData(
         study=collection.study.name,
         words=collection.study.report,
         date=last_day(collection.runs),
@@ -92,6 +93,7 @@ def report_data(collection: Collection) -> ReportData:
         repeats=repeat_rows(collection.study, evidence.runs),
         problems=[*collection.problems, *phase_problems(cells), *environment_problems(evidence.environment)],
     )
+    return data.model_copy(update={"compliance": compliance_rows(data, cells)})
 
 
 def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
