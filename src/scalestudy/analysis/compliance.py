@@ -134,7 +134,7 @@ def _sound_comparisons(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     apart = sum(row.verdict in ("faster", "slower") for row in rows)
     return _answer(
         known == len(rows),
-        f"{known} of {len(rows)} comparisons of strategies have an interval of the ratio; {apart} are separated.",
+        f"{known} of {len(rows)} comparisons of strategies have an interval of the ratio; {apart} of them leave 1 out.",
     )
 
 
