@@ -8,13 +8,8 @@ import subprocess
 from pathlib import Path
 
 from ordinary_user import OrdinaryUser
+from processes import left_of
 from study_folder import NET, StudyFolder
-
-
-def processes_of(name: str) -> list[str]:
-    """Command lines of engine processes that still run."""
-    found = subprocess.run(["pgrep", "-af", name], capture_output=True, text=True, check=False)
-    return [line for line in found.stdout.splitlines() if "pgrep" not in line]
 
 
 def test_the_host_has_no_torch_and_the_study_goes_from_start_to_pdf(study: StudyFolder, user: OrdinaryUser) -> None:
@@ -146,8 +141,7 @@ def test_a_run_that_is_asked_to_stop_saves_goes_on_inside_and_leaves_nothing_beh
     process.stdout.read()
     assert process.wait(120) == 75
     assert not (other_study.folder / run / "result.json").exists()
-    assert not processes_of(f"squashfuse.*{sif.name}")
-    assert str(sif) not in Path("/proc/mounts").read_text()
+    assert left_of(sif) == []
     again = subprocess.run(command, cwd=other_study.folder, capture_output=True, text=True, timeout=600, check=False)
     assert again.returncode == 0, again.stderr
     result = other_study.json(f"{run}/result.json")
