@@ -22,8 +22,10 @@ ENDINGS = {
     "TIMEOUT": "it reached its time limit; raise runtime",
     "LOST": "it left the queue without a result, and SLURM keeps no record of it",
 }
-HOPELESS = {"BadConstraints", "InvalidAccount", "InvalidQOS", "PartitionConfig", "PartitionNodeLimit"}
-HOPELESS |= {"PartitionTimeLimit", "DependencyNeverSatisfied", "launch failed requeued held", "JobHeldAdmin"}
+HOPELESS = re.compile(
+    r"BadConstraints|Invalid(Account|QOS)|Partition(Config|NodeLimit|TimeLimit)|DependencyNeverSatisfied"
+    r"|(QOS|Assoc)\w+PerJob(Limit)?|launch failed requeued held|JobHeldAdmin|JobHoldMaxRequeue"
+)
 """SLURM's reasons for which a job would wait in the queue forever."""
 
 
@@ -45,7 +47,7 @@ class JobState:
     @property
     def hopeless(self) -> bool:
         """Whether it waits for what will never come."""
-        return self.state == "PENDING" and self.reason in HOPELESS
+        return self.state == "PENDING" and HOPELESS.fullmatch(self.reason) is not None
 
 
 def rank_errors(folder: Path, name: str) -> list[tuple[int, str]]:

@@ -1,5 +1,6 @@
 """A throw-away workflow that runs on the real cluster, with every call of a SLURM command written down."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -72,11 +73,13 @@ class SlurmWorkflow:
         self.path = str(everything)
 
     def clean_up(self) -> list[str]:
-        """End what runs, and return the jobs that Snakemake had left in the queue."""
+        """End what runs, and return the jobs that Snakemake had left in the queue and that do not end by themselves."""
         for process in self.processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: not self.queue(), 15)
         if orphans := self.queue():
             subprocess.run(["scancel", *orphans], check=True)
         return orphans
