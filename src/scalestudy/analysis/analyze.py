@@ -98,7 +98,7 @@ def report_data(collection: Collection) -> ReportData:
         validation=list(evidence.validation),
         refusals=list(evidence.refusals),
         epochs_to_target=batch_rows(cells, collection.study),
-        exclusions=exclusion_rows(cells),
+        exclusions=in_language(exclusion_rows(cells), language, "excluded_from", "reason"),
         repeats=repeat_rows(collection.study, evidence.runs),
         problems=[
             *collection.problems,
