@@ -1,13 +1,14 @@
 # One job per run. Its state lies beside the result: a run that is started again goes on where it was.
 rule train:
     input:
-        run=ancient(f"{RESULTS}/runs/{{run}}/run.json"),
+        study=ancient(f"{RESULTS}/study.json"),
         data=ancient(lambda wildcards: f"{RUNS[wildcards.run].data_folder}/meta.json"),
     output:
         f"{RESULTS}/runs/{{run}}/result.json",
     log:
         f"{RESULTS}/runs/{{run}}/train.log",
     params:
+        run=f"{RESULTS}/runs/{{run}}/run.json",
         digest=lambda wildcards: RUNS[wildcards.run].digest,
     threads: lambda wildcards: REQUESTS[wildcards.run]["cpus_per_task"]
     resources:
@@ -17,7 +18,7 @@ rule train:
         gpu=lambda wildcards: REQUESTS[wildcards.run]["gpu"],
     # Every rank runs this line. A signal that asks for saving reaches the trainer itself, and does not end its log.
     shell:
-        "exec scalestudy train {input.run:q} --record-failure "
+        "exec scalestudy train {params.run:q} --record-failure "
         "2> >(trap '' INT TERM; exec tee {log:q}$OF_RANK >&2)"
 
 
