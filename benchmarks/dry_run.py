@@ -75,8 +75,8 @@ def main() -> int:
         places = {"": ["--cores", "2"], " --profile slurm": ["--profile", str(ROOT / "slurm")]}
         times: dict[tuple[str, str], list[float]] = {(place, who): [] for place in places for who in folders}
         for _ in range(asked.rounds):
-            for place, who in times:
-                times[place, who].append(seconds(folders[who], *places[place]))
+            for (place, who), measured in times.items():
+                measured.append(seconds(folders[who], *places[place]))
     ratios = []
     for place in places:
         bare_s, study_s = (statistics.median(times[place, who]) for who in folders)
