@@ -29,6 +29,11 @@ def outcomes(evidence: Evidence) -> Iterator[str]:
         text += f" ({'; '.join(f'{count} × {plain(reason)}' for reason, count in reasons.most_common(LISTED))})"
     resumed = f"{counts.resumed or 'none'} {'were' if counts.resumed > 1 else 'was'} resumed after an interruption"
     text += f"; {resumed}."
+    if counts.resumed:
+        text += (
+            " The time of a resumed run is the sum of its parts, each up to its last checkpoint; it enters the epoch "
+            "times and not the end-to-end speedup."
+        )
     if counts.failed or counts.missing:
         text += " Runs that did not complete enter no number."
     if counts.skipped:
