@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from scalestudy.errors import StudyError
-from scalestudy.records.files import read_model, write_model
+from scalestudy.records.files import read_model, write_model, write_text
+from scalestudy.records.image import STARTED, Image
 from scalestudy.records.paths import RunPaths, StudyPaths
 from scalestudy.records.report import ReportData
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Run, Study
+
+EXIT_SLOWER = 1
+EXIT_MISSING = 3
 
 
 def plan(arguments: Namespace) -> int:
@@ -28,6 +32,25 @@ def plan(arguments: Namespace) -> int:
         print(f"skipped: {reason}")
     print(f"{study.name}: {len(study.runs)} runs planned")
     return 0
+
+
+def image(arguments: Namespace) -> int:
+    """Build or take the image that the study runs in, and record it."""
+    from scalestudy.container.prepare import prepare
+    from scalestudy.spec.reading import load_config
+
+    found = prepare(load_config(arguments.config))
+    write_model(arguments.record, found)
+    if found.engine != "none":
+        print(f"image {found.digest[:19]}, {found.size_bytes / 1e9:.1f} GB, for {found.engine} {found.engine_version}")
+    return 0
+
+
+def inside(arguments: Namespace) -> int:
+    """Run a command in the image of a study."""
+    from scalestudy.container.inside import run_inside
+
+    return run_inside(read_model(arguments.image, Image), arguments.command_inside, arguments.online)
 
 
 def data(arguments: Namespace) -> int:
@@ -48,7 +71,7 @@ def data(arguments: Namespace) -> int:
 
 def train(arguments: Namespace) -> int:
     """Train one run. Ends without the interpreter's tear-down, which takes torch 0.8 s."""
-    started = time.time() - _age_s()
+    started = min(time.time() - _age_s(), float(os.environ.get(STARTED, "inf")))
     paths = RunPaths(arguments.run.parent)
     run = _planned(paths) or read_model(arguments.run, Run)
     from scalestudy.cli.training import train_run
@@ -117,6 +140,18 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
+def repeats(arguments: Namespace) -> int:
+    """Write the ids of the runs that adaptive repeats want as things stand."""
+    from scalestudy.analysis.collect import collect
+
+    collection = collect(arguments.study.parent)
+    wanted = [run.run.id for run in collection.runs]
+    open_runs = sum(run.row.outcome == "missing" for run in collection.runs)
+    write_text(arguments.wanted, "".join(f"{run}\n" for run in wanted))
+    print(f"{collection.study.name}: {len(wanted)} runs wanted, {open_runs} of them still to be trained")
+    return 0
+
+
 def analyze(arguments: Namespace) -> int:
     """Make the tables and report.json."""
     from scalestudy.analysis.analyze import analyze as work
@@ -130,6 +165,14 @@ def report(arguments: Namespace) -> int:
     from scalestudy.report.build import build_report
 
     build_report(arguments.report.parent, arguments.pdf.parent)
+    return 0
+
+
+def figure(arguments: Namespace) -> int:
+    """Draw one figure again."""
+    from scalestudy.report.build import write_figure
+
+    write_figure(arguments.name, arguments.report, arguments.output)
     return 0
 
 
@@ -153,6 +196,17 @@ def doctor(arguments: Namespace) -> int:
     from scalestudy.cli.doctor import doctor as examine
 
     return examine(arguments)
+
+
+def compare(arguments: Namespace) -> int:
+    """Compare two analyzed studies. Exit code 0: no cell is slower; 1: some are; 3: none is, but some are missing."""
+    from scalestudy.analysis.compare import compare_studies
+    from scalestudy.report.compare import print_comparison, report_path
+
+    paths = [report_path(name) for name in (arguments.first, arguments.second)]
+    found = compare_studies(*(read_model(path, ReportData) for path in paths))
+    print_comparison(found, [arguments.first, arguments.second])
+    return EXIT_SLOWER if found.slower else EXIT_MISSING if found.missing else 0
 
 
 def retry(arguments: Namespace) -> int:

@@ -57,8 +57,11 @@ def progress_title(run: Run, paths: RunPaths) -> str:
     if study is None or not study.study.exists():
         return name
     try:
-        runs = read_model(study.study, Study).runs
+        plan = read_model(study.study, Study)
     except StudyError:
         return name
+    runs = plan.runs
     done = sum(study.run(one.id).result.exists() for one in runs)
+    if plan.repeats:  # how many there will be is not known yet
+        return f"[{done + 1}] {name}"
     return f"[{min(done + 1, len(runs)):{len(str(len(runs)))}}/{len(runs)}] {name}"

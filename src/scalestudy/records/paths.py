@@ -40,6 +40,11 @@ class StudyPaths:
         return self.results / "tables"
 
     @property
+    def collected(self) -> Path:
+        """What the last analysis read of every run."""
+        return self.results / "collected.jsonl"
+
+    @property
     def report(self) -> Path:
         """Every number the report prints."""
         return self.results / "report.json"

@@ -34,7 +34,7 @@ def expand(config: Config, machine: Machine, study: str | None = None, source: s
     cells = list(planner.cells())
     if found := planner.problems or planner.all_cell_problems(cells):
         raise StudyError("\n".join(dict.fromkeys(problem.line(source) for problem in found)))
-    runs = [planner.run(cell, seed) for seed in planner.study.seeds for cell in cells]
+    runs = [planner.run(cell, seed) for seed in planner.study.all_seeds for cell in cells]
     if not runs:
         raise StudyError(
             f"{source}: studies.{name}: found no run in it; must have at least one that this machine can do"
@@ -43,6 +43,8 @@ def expand(config: Config, machine: Machine, study: str | None = None, source: s
         name=name,
         runs=runs,
         accuracy_margin=planner.study.accuracy_margin,
+        accuracy_target=planner.study.accuracy_target,
+        repeats=planner.study.repeats,
         report=config.report,
         skipped=planner.skipped(cells),
     )
