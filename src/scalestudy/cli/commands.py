@@ -72,11 +72,22 @@ def data(arguments: Namespace) -> int:
 def train(arguments: Namespace) -> int:
     """Train one run. Ends without the interpreter's tear-down, which takes torch 0.8 s."""
     started = min(time.time() - _age_s(), float(os.environ.get(STARTED, "inf")))
-    run = read_model(arguments.run, Run)
     paths = RunPaths(arguments.run.parent)
+    run = _planned(paths) or read_model(arguments.run, Run)
     from scalestudy.cli.training import train_run
 
     return _end(train_run(run, paths, started, arguments.record_failure))
+
+
+def _planned(paths: RunPaths) -> Run | None:
+    """A run whose run.json was deleted, as its study has it; the file is written anew."""
+    if paths.run.exists() or (study := paths.study) is None or not study.study.exists():
+        return None
+    planned = {study.run(run.id).folder.resolve(): run for run in read_model(study.study, Study).runs}
+    run = planned.get(paths.folder.resolve())
+    if run is not None:
+        write_model(paths.run, run)
+    return run
 
 
 def _age_s() -> float:
