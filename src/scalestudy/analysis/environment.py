@@ -44,6 +44,8 @@ ITEMS = (
         lambda p: "told to keep freed memory" if p.malloc_tuned else "as the system has it",
         part="provenance",
     ),
+    Item("Container", lambda p: f"{p.engine} {p.engine_version}".strip() or "none", part="provenance"),
+    Item("Image", lambda p: p.image_digest or "none", part="provenance"),
     Item("scalestudy", lambda p: p.version, part="provenance"),
     Item("Source commit", lambda p: p.commit, part="provenance"),
 )

@@ -47,6 +47,11 @@ def outcomes(evidence: Evidence) -> Iterator[Statement]:
     resumed = {0: "none was resumed after an interruption", 1: "{n} was resumed after an interruption"}
     words = resumed.get(counts.resumed, "{n} were resumed after an interruption")
     text += f"; {w.say(words, n=counts.resumed)}."
+    if counts.resumed:
+        text += " " + w.say(
+            "The time of a resumed run is the sum of its parts, each up to its last checkpoint; it enters the epoch "
+            "times and not the end-to-end speedup."
+        )
     if counts.failed or counts.missing:
         text += " " + w.say("Runs that did not complete enter no number.")
     if counts.skipped:
@@ -173,8 +178,8 @@ def load(evidence: Evidence) -> Iterator[Statement]:
         text += f": {', '.join(f'{row.run} ({w.percent(row.foreign_load or 0)})' for row in loaded[:LISTED])}"
         text += w.say(" and {n} more", n=len(loaded) - LISTED) if len(loaded) > LISTED else ""
         excluded = sum(bool(row.excluded) for row in loaded)
-        fates = {0: "; their times are included", len(loaded): "; they were repeated and enter no number"}
         some = "; {n} of them were repeated and enter no number, the times of the others are included"
+        fates = {0: "; their times are included", len(loaded): "; they were repeated and enter no number"}
         text += w.say(fates.get(excluded, some), n=excluded)
     if len(measured) < completed:
         text += w.say("; in {n} it was not measured", n=completed - len(measured))

@@ -312,6 +312,8 @@ class RunRow(ReportModel):
     implementation: str = ""
     host: str = ""
     commit: str = ""
+    image: str = ""
+    """Digest of the image that the run was in; empty: in none."""
     weights_sha256: str = ""
     flaw: str = ""
     """What is wrong with its rank records; its numbers come from result.json, which is whole."""
