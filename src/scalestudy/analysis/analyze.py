@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from scalestudy.analysis.accuracy import accuracy_rows, equivalence_rows
@@ -86,7 +87,7 @@ def report_data(collection: Collection) -> ReportData:
         runs=list(evidence.runs),
         environment=list(evidence.environment),
         headlines=headlines(evidence),
-        sentences=sentences(evidence),
+        sentences=[],
         rules=rule_table(language),
         methods=in_language(methods_used(evidence.speedup, evidence.accuracy), language, "quantity", "method"),
         comparisons=comparison_rows(cells),
@@ -106,7 +107,9 @@ def report_data(collection: Collection) -> ReportData:
             *environment_problems(evidence.environment, language),
         ],
     )
-    return data.model_copy(update={"compliance": compliance_rows(data, cells)})
+    compliance = compliance_rows(data, cells)
+    written = sentences(replace(evidence, compliance=compliance))
+    return data.model_copy(update={"compliance": compliance, "sentences": written})
 
 
 def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
