@@ -408,9 +408,9 @@ def test_r24_joins_strategies_with_one_reason():
     rows = [
         Refusal(workload="mnist", scaling="epoch", strategy=name, reason="too few cells") for name in ("ddp", "hsdp")
     ]
-    assert written("R24", refusals=rows) == [
-        "No prediction is made for DDP (mnist, epoch scaling) and HSDP (mnist, epoch scaling): too few cells."
-    ]
+    (text,) = written("R24", refusals=rows[:1], predictions=[prediction(workload="cifar")])
+    assert text == "No prediction is made for DDP (mnist, epoch scaling): too few cells."
+    assert written("R24", refusals=rows) == ["No prediction is made for DDP and HSDP: too few cells."]
 
 
 def test_only_the_prediction_section_goes_beyond_what_was_measured_and_no_sentence_judges():

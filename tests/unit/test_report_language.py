@@ -90,6 +90,15 @@ def test_numbers_are_written_as_the_language_has_them():
     assert GERMAN.number("-1,234.5") == "\u22121.234,5"
 
 
+def test_a_text_with_its_values_in_it_is_translated_with_them():
+    refused = "needs speedups on 4 numbers of devices above 1, found 2 (2, 4)"
+    assert GERMAN.render(refused) == "nötig sind Speedups für 4 Gerätezahlen über 1, gefunden: 2 (2, 4)"
+    note = "no interval: the base has fewer than 3 completed runs"
+    assert GERMAN.render(note) == "kein Intervall: die Basis hat weniger als 3 beendete Läufe"
+    assert GERMAN.render("RuntimeError: {weather}") == "RuntimeError: {weather}"
+    assert ENGLISH.render(refused) == refused
+
+
 @pytest.fixture(scope="module")
 def german(tmp_path_factory):
     folder = tmp_path_factory.mktemp("german")
