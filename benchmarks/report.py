@@ -55,9 +55,8 @@ def main() -> int:
             said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rounds.append([float(word) for word in said.split()])
     runs, wall_s, cpu_s, peak = (median(column) for column in zip(*rounds, strict=True))
-    print(
-        f"{runs:.0f} runs: {wall_s:.1f} s ({cpu_s:.1f} s of one core), {peak:.0f} MB; bars {SECONDS:.0f} s, {MEGABYTES} MB"
-    )
+    print(f"{runs:.0f} runs: {wall_s:.1f} s, of them {cpu_s:.1f} s of one core; {peak:.0f} MB")
+    print(f"bars: {SECONDS:.0f} s of one core, {MEGABYTES} MB")
     return int(cpu_s > SECONDS or peak > MEGABYTES)
 
 
