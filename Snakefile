@@ -6,9 +6,12 @@ min_version("9.0")
 
 
 include: "workflow/rules/study.smk"
+include: "workflow/rules/image.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/probe.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/wanted.smk"
+include: "workflow/rules/repeats.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
 

@@ -36,7 +36,7 @@ def task_of(job: Any, workdir: str) -> Task:
     where = f"group {job.groupid}" if job.is_group() else f"rule {job.name}"
     if part := _refused(job):
         raise NotSubmitted(f"{where}: the executor submitit cannot run `{part}`; use `shell:`, or make it a localrule")
-    asked = {name: value for name, value in job.resources.items() if value not in (None, "")}
+    asked = _gpus_settled({name: value for name, value in job.resources.items() if value not in (None, "")})
     threads, nodes = int(asked.get("cpus_per_task", job.threads)), int(asked.get("nodes", 1))
     tasks_per_node = int(asked.get("tasks_per_node", asked.get("tasks", nodes) // nodes))
     ranks, limit_min = nodes * tasks_per_node, asked.get("runtime")
@@ -73,6 +73,16 @@ def task_of(job: Any, workdir: str) -> Task:
     key = tuple(str(Path(workdir, path)) for path in job.output) or (workdir, command)
     parameters: dict[str, dict[str, Any]] = {"slurm": slurm, "local": local, "debug": {}}
     return Task(key, command, program, workdir, ranks, threads, limit_min, parameters)
+
+
+def _gpus_settled(asked: dict[str, Any]) -> dict[str, Any]:
+    """No option for no GPUs; and ``gres='gpu:a100:{gpu}'`` in place of --gpus-per-node, for sites that refuse it."""
+    gpus, gres = asked.get("gpu", 0), str(asked.get("gres", ""))
+    unwanted = {"gpu"} if gpus == 0 or "{gpu}" in gres else set()
+    if "{gpu}" in gres:
+        unwanted |= {"gres"} if gpus == 0 else set()
+        asked = asked | {"gres": gres.replace("{gpu}", str(gpus))}
+    return {name: value for name, value in asked.items() if name not in unwanted}
 
 
 def _refused(job: Any) -> str | None:

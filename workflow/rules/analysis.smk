@@ -1,9 +1,13 @@
+# Data and image are named here without `ancient`: where one of them is made anew, Snakemake would otherwise see nothing
+# that leads on from it, and leave out runs that are still missing.
 rule analyze:
     input:
+        data=PREPARED,
+        image=RECORD,
         study=f"{RESULTS}/study.json",
         parity=f"{RESULTS}/parity.json",
         probe=expand(f"{RESULTS}/probe/{{layout}}.json", layout=PROBINGS),
-        runs=expand(f"{RESULTS}/runs/{{run}}/result.json", run=RUNS),
+        runs=wanted_results,
     output:
         report=f"{RESULTS}/report.json",
         tables=expand(
@@ -11,6 +15,8 @@ rule analyze:
             table=(
                 *("runs", "speedup", "phases", "accuracy", "parity"),
                 *("efficiency", "communication", "probe", "allreduce", "links"),
+                *("comparison", "equivalence", "target", "epochs_to_target", "compliance"),
+                *("fits", "prediction", "validation", "exclusions", "repeats"),
             ),
         ),
     log:

@@ -1,19 +1,42 @@
-"""accuracy.csv: final test accuracy of every cell against its base, by two one-sided tests."""
+"""accuracy.csv and equivalence.csv: final test accuracy of every cell against its base, by two one-sided tests."""
 
 from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Literal
 
 from scalestudy.analysis.cells import CellRuns, base_of
-from scalestudy.analysis.statistics import Estimate, is_equivalent, mean_difference
+from scalestudy.analysis.statistics import Estimate, equivalence_p_value, is_equivalent, mean_difference
+from scalestudy.records.findings import EquivalenceRow
 from scalestudy.records.report import AccuracyRow
 
-Verdict = Literal["baseline", "equivalent", "not shown", "not computed"]
+Verdict = Literal["equivalent", "not shown", "not computed"]
 
 
 def accuracy_rows(cells: Sequence[CellRuns], margin: float) -> list[AccuracyRow]:
     """One row per cell, in the order of the plan. ``margin`` is a fraction of the test images."""
     return [_row(cell, base_of(cell.cell, cells), margin) for cell in cells]
+
+
+def equivalence_rows(cells: Sequence[CellRuns], margin: float) -> list[EquivalenceRow]:
+    """One row per parallel cell that has a base, with the test behind the verdict of ``accuracy_rows``."""
+    pairs = [(cell, base_of(cell.cell, cells)) for cell in cells]
+    return [_equivalence(cell, base, margin) for cell, base in pairs if base is not None and base is not cell]
+
+
+def _equivalence(cell: CellRuns, base: CellRuns, margin: float) -> EquivalenceRow:
+    difference = _difference(cell, base)
+    return EquivalenceRow(
+        **cell.key._asdict(),
+        n=len(cell.accuracies),
+        base_n=len(base.accuracies),
+        margin=margin,
+        difference=difference.value if difference else None,
+        low=difference.low if difference else None,
+        high=difference.high if difference else None,
+        p_value=equivalence_p_value(cell.accuracies, base.accuracies, margin) if difference else None,
+        method=difference.method if difference else "",
+        verdict=_verdict(difference, margin),
+    )
 
 
 def _row(cell: CellRuns, base: CellRuns | None, margin: float) -> AccuracyRow:

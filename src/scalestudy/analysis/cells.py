@@ -59,9 +59,19 @@ class CellRuns:
         return key_of(self.cell)
 
     @cached_property
+    def usable(self) -> list[CollectedRun]:
+        """The completed runs that enter the numbers."""
+        return [run for run in self.runs if run.result is not None and not run.row.excluded]
+
+    @cached_property
     def results(self) -> list[Result]:
-        """Records of the completed runs."""
-        return [run.result for run in self.runs if run.result is not None]
+        """Records of the completed runs that enter the numbers."""
+        return [run.result for run in self.usable if run.result is not None]
+
+    @cached_property
+    def containers(self) -> set[str]:
+        """Digests of the images that the completed runs ran in; empty text: none."""
+        return {result.provenance.image_digest if result.provenance else "" for result in self.results}
 
     @cached_property
     def times_s(self) -> list[float]:
@@ -76,8 +86,7 @@ class CellRuns:
     @cached_property
     def accuracies(self) -> list[float]:
         """Final test accuracy of each completed run that has one."""
-        rows = [run.row for run in self.runs if run.result is not None]
-        return [row.accuracy for row in rows if row.accuracy is not None]
+        return [run.row.accuracy for run in self.usable if run.row.accuracy is not None]
 
     @property
     def images(self) -> int:

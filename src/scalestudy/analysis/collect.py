@@ -1,25 +1,31 @@
 """Reads all planned runs: what completed, what failed, what is missing, and every record that is damaged."""
 
 import math
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import Any
 
+from scalestudy.analysis.cache import Entry, decode, load_cache, read_entries, save_cache, stamp_of
 from scalestudy.analysis.probes import read_probes
+from scalestudy.analysis.reading import Planned, Reading, epoch_time_s, images_per_epoch, one_line, timed_epochs
+from scalestudy.analysis.repeats import exclusions, wanted_runs
 from scalestudy.errors import StudyError
-from scalestudy.records.events import read_events
 from scalestudy.records.files import read_model
 from scalestudy.records.parity import Parity, ParityRow
-from scalestudy.records.paths import RunPaths, StudyPaths
+from scalestudy.records.paths import StudyPaths
 from scalestudy.records.probe import Probe
 from scalestudy.records.report import RunRow
 from scalestudy.records.result import Epoch, Result
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.run import Run, Study
 
-ANOTHER = "result of another specification"
+__all__ = ["CollectedRun", "Collection", "collect", "epoch_time_s", "images_per_epoch", "timed_epochs"]
+
+CHUNK = 100
+"""Runs that a process reads at a time; fewer new runs than two of these are not worth another process."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class Collection:
     probes: list[Probe]
     problems: list[str]
     """Damaged records and skipped combinations, one line each."""
+    read: int = 0
+    """Runs whose files were read; the others came from the cache."""
 
 
 def collect(results: Path) -> Collection:
@@ -54,110 +62,63 @@ def collect(results: Path) -> Collection:
             known = ", ".join(STRATEGIES)
             raise StudyError(f"{paths.study}: strategy {run.cell.strategy!r} of {run.id} is unknown; known: {known}")
     problems = [f"skipped: {line}" for line in study.skipped]
-    runs = [_collect_run(RunPaths.of(results, run), run, problems) for run in study.runs]
+    readings, read = _readings(paths, study.runs)
+    runs = []
+    for run, reading in zip(study.runs, readings, strict=True):
+        problems += reading.problems
+        runs.append(_collected(run, reading))
+    runs = _wanted(study, runs)
     parity = _read_parity(paths.parity, problems)
     probes = read_probes(paths, study, problems)
-    return Collection(study, runs, parity, probes, [_shown(problem, results) for problem in problems])
+    return Collection(study, runs, parity, probes, [_shown(problem, results) for problem in problems], read)
 
 
-def timed_epochs(result: Result) -> list[Epoch]:
-    """The epochs that enter the epoch time."""
-    return [epoch for epoch in result.epochs if epoch.timed]
+def _wanted(study: Study, runs: Sequence[CollectedRun]) -> list[CollectedRun]:
+    """The runs that the study wants as things stand, those marked that do not enter the numbers."""
+    wanted = set(wanted_runs(study, {run.run.id: run.row for run in runs}))
+    kept = [run for run in runs if run.run.id in wanted]
+    excluded = exclusions(study, [run.row for run in kept])
+    return [
+        replace(run, row=run.row.model_copy(update={"excluded": excluded[run.run.id]}))
+        if run.run.id in excluded
+        else run
+        for run in kept
+    ]
 
 
-def epoch_time_s(result: Result) -> float:
-    """The time of a run: median over its timed epochs."""
-    return float(median(epoch.time_s for epoch in timed_epochs(result)))
+def _readings(paths: StudyPaths, runs: Sequence[Run]) -> tuple[list[Reading], int]:
+    """What each run's folder holds, from the cache where nothing changed, and how many folders were read."""
+    folder = paths.results / "runs"
+    planned = [Planned.of(run) for run in runs]
+    known = load_cache(paths.collected)
+    stamps = {one.id: stamp_of(folder / one.id, one) for one in planned}
+    entries = {one.id: known[one.id] for one in planned if one.id in known and known[one.id].stamp == stamps[one.id]}
+    changed = [one for one in planned if one.id not in entries]
+    entries |= _read(folder, changed)
+    lasting = {one.id: entries[one.id] for one in planned if entries[one.id].stamp}
+    if lasting != known:
+        save_cache(paths.collected, lasting)
+    return [decode(entries.pop(one.id).line) for one in planned], len(changed)
 
 
-def images_per_epoch(result: Result) -> int:
-    """Training images of one epoch over all devices."""
-    return timed_epochs(result)[0].images
+def _read(folder: Path, runs: Sequence[Planned]) -> dict[str, Entry]:
+    """Read the folders of runs, many of them with all cores."""
+    cores = len(os.sched_getaffinity(0))
+    if len(runs) < 2 * CHUNK or cores < 2:
+        return dict(read_entries(folder, runs))
+    chunks = [runs[place : place + CHUNK] for place in range(0, len(runs), CHUNK)]
+    with ProcessPoolExecutor(cores) as pool:
+        return dict(entry for part in pool.map(partial(read_entries, folder), chunks) for entry in part)
 
 
-def _collect_run(paths: RunPaths, run: Run, problems: list[str]) -> CollectedRun:
-    problems += _foreign_lines(paths)
-    try:
-        result, reason = _read_result(paths, run)
-    except StudyError as error:
-        problems.append(str(error))
-        return CollectedRun(run, None, _row(run, "missing", "damaged record"))
-    except OSError as error:
-        problems.append(f"{paths.folder}: cannot be read: {error.strerror or error}")
-        return CollectedRun(run, None, _row(run, "missing", "unreadable folder"))
+def _collected(run: Run, reading: Reading) -> CollectedRun:
+    result = reading.result
     if result is None:
-        if reason == ANOTHER:
-            problems.append(f"{paths.result}: {ANOTHER}; run this run again")
-        return CollectedRun(run, None, _row(run, "missing", reason))
+        return CollectedRun(run, None, _row(run, "missing", reading.reason))
     if result.outcome == "failed":
         row = _row(run, "failed", result.error or "no reason recorded", result)
         return CollectedRun(run, None, row, failure=result)
-    if flaw := _flaw(result, run):
-        problems.append(f"{paths.result}: {flaw}")
-        return CollectedRun(run, None, _row(run, "missing", flaw))
-    return CollectedRun(run, result, _completed_row(run, result))
-
-
-def _read_result(paths: RunPaths, run: Run) -> tuple[Result | None, str]:
-    """The result of exactly this run, or None and why there is none. Raises StudyError for a damaged record."""
-    if not paths.result.exists():
-        return None, _last_words(paths)
-    result = read_model(paths.result, Result)
-    same_run = not paths.run.exists() or read_model(paths.run, Run).digest == run.digest
-    if not same_run or result.run_digest != run.digest:
-        return None, ANOTHER
-    return result, ""
-
-
-def _flaw(result: Result, run: Run) -> str | None:
-    """Why the numbers of a record that says completed cannot be used, or None."""
-    if [epoch.epoch for epoch in result.epochs] != list(range(run.workload.epochs)):
-        return f"says completed but holds {len(result.epochs)} of {run.workload.epochs} epochs"
-    timed = timed_epochs(result)
-    if not timed:
-        return "holds no timed epoch"
-    if not all(math.isfinite(epoch.time_s) and epoch.time_s > 0 for epoch in timed):
-        return "holds an epoch time that is not a positive number"
-    return None
-
-
-def _last_words(paths: RunPaths) -> str:
-    """Why there is no result, as far as the rank files tell."""
-    for path in sorted(paths.ranks.glob("rank*.jsonl")):
-        events = _last_attempt(_events_or_nothing(path))
-        for event in reversed(events):
-            if event["event"] == "error":
-                return f"no result; {path.stem}: {_one_line(event['message'])}"
-        epochs = [event["epoch"] for event in events if event["event"] == "epoch"]
-        if epochs:
-            return f"no result; stopped after epoch {max(epochs) + 1}"
-    return "no result" if paths.ranks.exists() else "not started"
-
-
-def _last_attempt(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The events since the run was last started; a run taken up again goes on in the same file."""
-    starts = [place for place, event in enumerate(events) if event["event"] == "start"]
-    return events[starts[-1] :] if starts else events
-
-
-def _events_or_nothing(path: Path) -> list[dict[str, Any]]:
-    try:
-        return read_events(path)[0]
-    except StudyError:  # already named among the problems
-        return []
-
-
-def _foreign_lines(paths: RunPaths) -> list[str]:
-    """One line for each rank file that holds lines which are no events."""
-    found = []
-    for path in sorted(paths.ranks.glob("rank*.jsonl")):
-        try:
-            lines = read_events(path)[1]
-        except StudyError as error:
-            lines = [str(error)]
-        if lines:
-            found.append(lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""))
-    return found
+    return CollectedRun(run, result, _completed_row(run, result, reading.flaw))
 
 
 def _read_parity(path: Path, problems: list[str]) -> list[ParityRow]:
@@ -183,19 +144,20 @@ def _row(run: Run, outcome: str, reason: str = "", result: Result | None = None,
             "devices": cell.devices,
             "seed": run.seed,
             "outcome": outcome,
-            "reason": _one_line(reason),
+            "reason": one_line(reason),
             "oversubscribed": run.oversubscribed,
             "resumed": result.resumed if result else 0,
             "implementation": result.implementation if result else "",
             "host": " ".join(provenance.hosts) if provenance else "",
             "commit": provenance.commit if provenance else "",
+            "image": provenance.image_digest if provenance else "",
             "weights_sha256": (result.weights_sha256 if result else None) or "",
             **values,
         }
     )
 
 
-def _completed_row(run: Run, result: Result) -> RunRow:
+def _completed_row(run: Run, result: Result, flaw: str) -> RunRow:
     last, startup = result.epochs[-1], result.startup
     diverged = not all(math.isfinite(epoch.train_loss) for epoch in result.epochs)
     time_s = epoch_time_s(result)
@@ -212,6 +174,7 @@ def _completed_row(run: Run, result: Result) -> RunRow:
         accuracy=last.test_accuracy if math.isfinite(last.test_accuracy) else None,
         peak_memory_bytes=result.peak_memory_bytes,
         foreign_load=_foreign_load(timed_epochs(result)),
+        flaw=flaw,
     )
 
 
@@ -223,10 +186,6 @@ def _foreign_load(epochs: Sequence[Epoch]) -> float | None:
     return sum(load * time_s for load, time_s in shares) / sum(time_s for _, time_s in shares)
 
 
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
-
-
 def _shown(problem: str, results: Path) -> str:
     """The problem with paths below the study's folder, so that the report names no folder of the machine."""
-    return _one_line(problem.replace(f"{results}/", ""))
+    return one_line(problem.replace(f"{results}/", ""))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 from scalestudy.analysis.cells import CellRuns
-from scalestudy.analysis.statistics import Estimate, summarize_differences
+from scalestudy.analysis.statistics import Estimate, summarize_mean
 from scalestudy.records.report import CommunicationRow
 from scalestudy.records.result import CommunicationCost, Result
 
@@ -17,7 +17,7 @@ def communication_rows(cells: Sequence[CellRuns]) -> list[CommunicationRow]:
 def _row(cell: CellRuns) -> CommunicationRow:
     costs = [result.communication_cost for result in cell.results if result.communication_cost]
     measured = [cost for cost in costs if cost.with_s]
-    cost = summarize_differences([_cost_s(one) for one in measured]) if measured else None
+    cost = summarize_mean([_cost_s(one) for one in measured]) if measured else None
     with_s = median(median(one.with_s) for one in measured) if measured else None
     return CommunicationRow(
         **cell.key._asdict(),

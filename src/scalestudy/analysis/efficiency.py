@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import geometric_mean
 
 from scalestudy.analysis.cells import CellKey, CellRuns, base_of, key_of
-from scalestudy.analysis.collect import images_per_epoch, timed_epochs
 from scalestudy.analysis.pop import DeviceTime, Factors, computation_scalability, factors
+from scalestudy.analysis.reading import images_per_epoch, timed_epochs
 from scalestudy.records.report import EfficiencyRow, SpeedupRow
 from scalestudy.records.result import DevicePhases, Result
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from scalestudy.records.probe import AllReduce, Group, Probe
 from scalestudy.records.report import LinkRow
@@ -19,6 +20,7 @@ METHOD = (
     f"95% percentile bootstrap over the repeats of each size, {RESAMPLES} resamples"
 )
 LEAST_SIZES = 3
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,32 @@ def fit_links(probe: Probe) -> Iterator[Link]:
             yield _fit(probe, samples)
 
 
-def alpha_beta(sizes: Sequence[float], times_s: Sequence[float]) -> tuple[float, float]:
-    """The fit itself: seconds, seconds per byte. Every size counts alike, whatever its time."""
-    from scipy.optimize import nnls
+def alpha_beta(sizes: Sequence[float], times_s: ArrayLike) -> FloatArray:
+    """The fit itself, of the times of each size ``[..., sizes]``: seconds and seconds per byte ``[..., 2]``.
 
+    Every size counts alike, whatever its time. Where the better fit has a negative parameter, that one is 0: the least
+    squares of two parameters that may not be negative (C. Lawson and R. Hanson, Solving Least Squares Problems, 1974).
+    """
     weights = 1 / np.asarray(times_s, dtype=np.float64)
     scale = float(max(sizes))  # both columns of about one size
-    columns = np.stack([weights, np.asarray(sizes, dtype=np.float64) / scale * weights], axis=1)
-    alpha, beta = nnls(columns, np.ones(len(weights)))[0]
-    return float(alpha), float(beta) / scale
+    slopes = weights * (np.asarray(sizes, dtype=np.float64) / scale)
+    aa, ab, bb = (np.sum(one * other, axis=-1) for one, other in ((weights, weights), (weights, slopes), (slopes,) * 2))
+    a, b = weights.sum(axis=-1), slopes.sum(axis=-1)
+    determinant = aa * bb - ab**2
+    alpha, beta = (a * bb - b * ab) / determinant, (b * aa - a * ab) / determinant
+    return np.stack(
+        [
+            np.where(alpha < 0, 0.0, np.where(beta < 0, a / aa, alpha)),
+            np.where(beta < 0, 0.0, np.where(alpha < 0, b / bb, beta)) / scale,
+        ],
+        axis=-1,
+    )
 
 
 def _fit(probe: Probe, samples: Sequence[AllReduce]) -> Link:
     sizes = [float(sample.bytes) for sample in samples]
     medians = [median(sample.time_s) for sample in samples]
-    alpha, beta = alpha_beta(sizes, medians)
+    alpha, beta = alpha_beta(sizes, medians).tolist()
     random = np.random.default_rng(0)  # the same numbers for the same data
     drawn = np.stack(
         [
@@ -69,8 +82,7 @@ def _fit(probe: Probe, samples: Sequence[AllReduce]) -> Link:
         ],
         axis=1,
     )
-    fits = np.array([alpha_beta(sizes, times.tolist()) for times in drawn])
-    low, high = np.percentile(fits, [2.5, 97.5], axis=0).tolist()
+    low, high = np.percentile(alpha_beta(sizes, drawn), [2.5, 97.5], axis=0).tolist()
     errors = [abs(alpha + beta * size - time) / time for size, time in zip(sizes, medians, strict=True)]
     return Link(
         LinkRow(

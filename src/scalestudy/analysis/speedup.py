@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 from scalestudy.analysis.cells import CellRuns, base_of
-from scalestudy.analysis.statistics import SMALLEST_N, Estimate, ratio, summarize
+from scalestudy.analysis.statistics import SMALLEST_N, Estimate, ratio, summarize, summarize_mean
 from scalestudy.records.report import SpeedupRow
 
 OVERSUBSCRIBED = "more devices than cores: correctness only"
@@ -29,6 +29,7 @@ def speedup_rows(cells: Sequence[CellRuns]) -> list[SpeedupRow]:
 def _row(cell: CellRuns, base: CellRuns | None) -> SpeedupRow:
     devices = cell.cell.devices
     time = summarize(cell.times_s) if cell.results else None
+    mean = summarize_mean(cell.times_s) if cell.results else None
     obstacle = _obstacle(cell, base)
     speedup = None if obstacle or base is None else _speedup(cell, base)
     efficiency = speedup.scaled(1 / devices) if speedup else None
@@ -53,6 +54,10 @@ def _row(cell: CellRuns, base: CellRuns | None) -> SpeedupRow:
         total_s=float(median(cell.totals_s)) if cell.totals_s else None,
         time_method=time.method if time else "",
         speedup_method=speedup.method if speedup else "",
+        mean_s=mean.value if mean else None,
+        mean_low_s=mean.low if mean else None,
+        mean_high_s=mean.high if mean else None,
+        mean_method=mean.method if mean else "",
         note=obstacle or _remark(cell, base, speedup),
     )
 
@@ -91,6 +96,8 @@ def _remark(cell: CellRuns, base: CellRuns | None, speedup: Estimate | None) -> 
     """What a reader should know of a speedup that exists."""
     if base is cell or speedup is None or base is None:
         return "base" if base is cell else ""
+    if len(found := cell.containers | base.containers) > 1:
+        return f"{len(found)} container images: its runs and the base's were not all in the same one"
     if speedup.low is not None:
         return ""
     fewer = "the base" if len(base.results) < SMALLEST_N <= len(cell.results) else "the cell"

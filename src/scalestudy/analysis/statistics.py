@@ -6,7 +6,13 @@ Source: T. Hoefler and R. Belli, "Scientific Benchmarking of Parallel Computing 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean, median, variance
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SMALLEST_N = 3
 """Fewer values get no interval."""
@@ -16,7 +22,13 @@ SMALLEST_N_FOR_ORDER_STATISTICS = 6
 ORDER_STATISTICS = "order statistics (exact)"
 LOG_T = "t-interval on logarithms"
 WELCH_LOG = "Welch t-interval on logarithms"
-PLAIN_T = "t-interval"
+WELCH = "Welch t-interval"
+T = "t-interval"
+BOOTSTRAP_T = "studentized bootstrap"
+
+RESAMPLES = 1999
+SEED = 20151115
+"""Of the bootstrap, so that the same times give the same interval."""
 
 
 @dataclass(frozen=True)
@@ -57,26 +69,49 @@ def summarize(times_s: Sequence[float]) -> Estimate:
     return Estimate(middle, math.exp(center - half), math.exp(center + half), LOG_T)
 
 
-def summarize_differences(values: Sequence[float]) -> Estimate:
-    """Median of values of either sign with a 95 % interval: as ``summarize``, with the plain t-interval for 3 to 5.
+def summarize_mean(times_s: Sequence[float]) -> Estimate:
+    """Mean with a 95 % interval for the population's mean.
 
-    Raises ValueError for no value.
+    From 6 values on by the studentized bootstrap (B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993,
+    section 12.5), which follows the skewness of the sample; with 3 to 5, where there is too little to draw from, by the
+    t-interval; with fewer there is none. Raises ValueError for no value.
     """
-    n = len(values)
+    n = len(times_s)
     if n == 0:
         raise ValueError("no value to summarize")
-    middle = float(median(values))
+    center = fmean(times_s)
     if n < SMALLEST_N:
-        return Estimate(middle)
-    if n >= SMALLEST_N_FOR_ORDER_STATISTICS:
-        ordered, rank = sorted(values), _lower_rank(n)
-        return Estimate(middle, ordered[rank - 1], ordered[n - rank], ORDER_STATISTICS)
-    half = _t_quantile(0.975, n - 1) * math.sqrt(variance(values) / n)
-    return Estimate(middle, fmean(values) - half, fmean(values) + half, PLAIN_T)
+        return Estimate(center)
+    error = math.sqrt(variance(times_s) / n)
+    if n < SMALLEST_N_FOR_ORDER_STATISTICS:
+        half = _t_quantile(0.975, n - 1) * error
+        return Estimate(center, center - half, center + half, T)
+    low, high = _bootstrap_t(times_s, center) if error else (0.0, 0.0)
+    return Estimate(center, center - high * error, center - low * error, BOOTSTRAP_T)
 
 
-def ratio(numerator_s: Sequence[float], denominator_s: Sequence[float]) -> Estimate:
-    """Median of one sample of times over that of the other, with a 95 % interval where both have 3 values or more.
+def _bootstrap_t(values: Sequence[float], center: float) -> tuple[float, float]:
+    """The 2.5 and 97.5 % quantiles of the t-statistic of the mean, over resamples that are not all one value."""
+    import numpy as np
+
+    sample = np.asarray(values)[_resampling(len(values))]
+    spread = sample.std(axis=1, ddof=1)
+    usable = spread > 0
+    statistic = (sample.mean(axis=1)[usable] - center) / (spread[usable] / math.sqrt(len(values)))
+    low, high = np.quantile(statistic, [0.025, 0.975])
+    return float(low), float(high)
+
+
+@cache
+def _resampling(n: int) -> "NDArray[np.int64]":
+    """Which values each resample of n values takes [RESAMPLES, n]."""
+    import numpy as np
+
+    return np.random.default_rng([SEED, n]).integers(0, n, size=(RESAMPLES, n))
+
+
+def ratio(numerator_s: Sequence[float], denominator_s: Sequence[float], level: float = 0.95) -> Estimate:
+    """Median of one sample of times over that of the other, with an interval where both have 3 values or more.
 
     The interval is Welch's for the difference of the mean logarithms, exponentiated, and stretched to hold the ratio
     of the medians should a skewed sample put that outside. Raises ValueError when a sample is empty.
@@ -85,7 +120,7 @@ def ratio(numerator_s: Sequence[float], denominator_s: Sequence[float]) -> Estim
         raise ValueError("no value to compare")
     value = float(median(numerator_s) / median(denominator_s))
     logs = [math.log(time) for time in numerator_s], [math.log(time) for time in denominator_s]
-    bounds = _welch(*logs, level=0.95)
+    bounds = _welch(*logs, level=level)
     if bounds is None:
         return Estimate(value)
     low, high = (math.exp(bound) for bound in bounds)
@@ -102,7 +137,7 @@ def mean_difference(values: Sequence[float], reference: Sequence[float]) -> Esti
         raise ValueError("no value to compare")
     value = fmean(values) - fmean(reference)
     bounds = _welch(values, reference, level=0.90)
-    return Estimate(value) if bounds is None else Estimate(value, *bounds, "Welch t-interval")
+    return Estimate(value) if bounds is None else Estimate(value, *bounds, WELCH)
 
 
 def is_equivalent(difference: Estimate, margin: float) -> bool:
@@ -114,19 +149,43 @@ def is_equivalent(difference: Estimate, margin: float) -> bool:
     )
 
 
+def equivalence_p_value(values: Sequence[float], reference: Sequence[float], margin: float) -> float | None:
+    """The larger p-value of two one-sided Welch tests against differences of ``-margin`` and ``margin``.
+
+    Below 0.05 exactly when ``is_equivalent`` holds for ``mean_difference``. None for samples of fewer than 3 values.
+    """
+    if min(len(values), len(reference)) < SMALLEST_N:
+        return None
+    difference, error, freedom = _welch_terms(values, reference)
+    distance = margin - abs(difference)
+    if error == 0:
+        return 0.0 if distance > 0 else 1.0
+    from scipy.special import stdtr
+
+    return float(stdtr(freedom, -distance / error))
+
+
 def _welch(first: Sequence[float], second: Sequence[float], level: float) -> tuple[float, float] | None:
     """Interval for the difference of two means, first less second, with the Welch-Satterthwaite degrees of freedom."""
     if min(len(first), len(second)) < SMALLEST_N:
         return None
+    difference, error, freedom = _welch_terms(first, second)
+    if error == 0:
+        return difference, difference
+    half = _t_quantile((1 + level) / 2, freedom) * error
+    return difference - half, difference + half
+
+
+def _welch_terms(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
+    """Difference of the means, its standard error, and degrees of freedom (1 where there is no spread)."""
     difference = fmean(first) - fmean(second)
     squares = [variance(sample) / len(sample) for sample in (first, second)]
     total = sum(squares)
     if total == 0:
-        return difference, difference
+        return difference, 0.0, 1.0
     shares = [square / total for square in squares]  # before squaring: tiny variances would underflow
     freedom = 1 / sum(share**2 / (len(sample) - 1) for share, sample in zip(shares, (first, second), strict=True))
-    half = _t_quantile((1 + level) / 2, freedom) * math.sqrt(total)
-    return difference - half, difference + half
+    return difference, math.sqrt(total), freedom
 
 
 def _t_quantile(probability: float, freedom: float) -> float:

@@ -2,11 +2,23 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import BaseModel
 
 from scalestudy.records.files import write_text
+from scalestudy.records.findings import (
+    BatchRow,
+    ComparisonRow,
+    ComplianceRow,
+    EquivalenceRow,
+    Exclusion,
+    FitRow,
+    PredictionCurve,
+    RepeatRow,
+    TargetRow,
+    ValidationRow,
+)
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import (
@@ -23,24 +35,37 @@ from scalestudy.records.report import (
     SpeedupRow,
 )
 
+TABLES: dict[str, tuple[type[BaseModel], Callable[[ReportData], Sequence[BaseModel]]]] = {
+    "speedup": (SpeedupRow, lambda data: data.speedup),
+    "efficiency": (EfficiencyRow, lambda data: data.efficiencies),
+    "phases": (PhaseRow, lambda data: data.phases),
+    "communication": (CommunicationRow, lambda data: data.communication),
+    "probe": (CeilingRow, lambda data: data.probe.ceilings),
+    "allreduce": (AllReduceRow, lambda data: data.probe.all_reduce),
+    "links": (LinkRow, lambda data: data.probe.links),
+    "accuracy": (AccuracyRow, lambda data: data.accuracy),
+    "parity": (ParityRow, lambda data: data.parity),
+    "comparison": (ComparisonRow, lambda data: data.comparisons),
+    "equivalence": (EquivalenceRow, lambda data: data.equivalence),
+    "target": (TargetRow, lambda data: data.targets),
+    "epochs_to_target": (BatchRow, lambda data: data.epochs_to_target),
+    "compliance": (ComplianceRow, lambda data: data.compliance),
+    "fits": (FitRow, lambda data: data.fits),
+    "validation": (ValidationRow, lambda data: data.validation),
+    "exclusions": (Exclusion, lambda data: data.exclusions),
+    "repeats": (RepeatRow, lambda data: data.repeats),
+}
+"""Each table whose lines are rows of report.json: its name, the model that names its columns, its rows."""
+
 
 def write_tables(paths: StudyPaths, data: ReportData) -> None:
-    """Write every table. Raises StudyError when the disk refuses."""
-    tables: dict[str, tuple[type[BaseModel], Sequence[BaseModel]]] = {
-        "speedup": (SpeedupRow, data.speedup),
-        "efficiency": (EfficiencyRow, data.efficiencies),
-        "phases": (PhaseRow, data.phases),
-        "communication": (CommunicationRow, data.communication),
-        "probe": (CeilingRow, data.probe.ceilings),
-        "allreduce": (AllReduceRow, data.probe.all_reduce),
-        "links": (LinkRow, data.probe.links),
-        "accuracy": (AccuracyRow, data.accuracy),
-        "parity": (ParityRow, data.parity),
-    }
+    """Write every table below ``tables/``. Raises StudyError when the disk refuses."""
     write_text(paths.tables / "runs.csv", runs_csv(data.runs))
-    for name, (kind, rows) in tables.items():
-        write_text(paths.tables / f"{name}.csv", _csv(list(kind.model_fields), [row.model_dump() for row in rows]))
+    for name, (kind, rows) in TABLES.items():
+        lines = [row.model_dump() for row in rows(data)]
+        write_text(paths.tables / f"{name}.csv", _csv(list(kind.model_fields), lines))
     write_text(paths.tables / "curves.csv", _curves_csv(data.curves))
+    write_text(paths.tables / "prediction.csv", _prediction_csv(data.predictions))
 
 
 def runs_csv(rows: Sequence[RunRow]) -> str:
@@ -58,6 +83,18 @@ def _curves_csv(rows: Sequence[CurveRow]) -> str:
         for epoch, values in enumerate(zip(row.train_loss, row.low, row.high, strict=True))
     ]
     return _csv([*keys, "epoch", *names], lines)
+
+
+def _prediction_csv(curves: Sequence[PredictionCurve]) -> str:
+    """One line per curve and number of devices."""
+    keys = ["workload", "scaling", "strategy", "algorithm"]
+    columns = ["devices", "efficiency", "low", "high", "step_s"]
+    lines = [
+        {**{key: getattr(curve, key) for key in keys}, **dict(zip(columns, values, strict=True))}
+        for curve in curves
+        for values in zip(*(getattr(curve, column) for column in columns), strict=True)
+    ]
+    return _csv([*keys, *columns], lines)
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from scalestudy.errors import StudyError
-from scalestudy.records.files import read_model, write_model
+from scalestudy.records.files import read_model, write_model, write_text
+from scalestudy.records.image import STARTED, Image
 from scalestudy.records.paths import RunPaths, StudyPaths
 from scalestudy.records.report import ReportData
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Run, Study
+
+EXIT_SLOWER = 1
+EXIT_MISSING = 3
 
 
 def plan(arguments: Namespace) -> int:
@@ -28,6 +32,25 @@ def plan(arguments: Namespace) -> int:
         print(f"skipped: {reason}")
     print(f"{study.name}: {len(study.runs)} runs planned")
     return 0
+
+
+def image(arguments: Namespace) -> int:
+    """Build or take the image that the study runs in, and record it."""
+    from scalestudy.container.prepare import prepare
+    from scalestudy.spec.reading import load_config
+
+    found = prepare(load_config(arguments.config))
+    write_model(arguments.record, found)
+    if found.engine != "none":
+        print(f"image {found.digest[:19]}, {found.size_bytes / 1e9:.1f} GB, for {found.engine} {found.engine_version}")
+    return 0
+
+
+def inside(arguments: Namespace) -> int:
+    """Run a command in the image of a study."""
+    from scalestudy.container.inside import run_inside
+
+    return run_inside(read_model(arguments.image, Image), arguments.command_inside, arguments.online)
 
 
 def data(arguments: Namespace) -> int:
@@ -48,12 +71,23 @@ def data(arguments: Namespace) -> int:
 
 def train(arguments: Namespace) -> int:
     """Train one run. Ends without the interpreter's tear-down, which takes torch 0.8 s."""
-    started = time.time() - _age_s()
-    run = read_model(arguments.run, Run)
+    started = min(time.time() - _age_s(), float(os.environ.get(STARTED, "inf")))
     paths = RunPaths(arguments.run.parent)
+    run = _planned(paths) or read_model(arguments.run, Run)
     from scalestudy.cli.training import train_run
 
     return _end(train_run(run, paths, started, arguments.record_failure))
+
+
+def _planned(paths: RunPaths) -> Run | None:
+    """A run whose run.json was deleted, as its study has it; the file is written anew."""
+    if paths.run.exists() or (study := paths.study) is None or not study.study.exists():
+        return None
+    planned = {study.run(run.id).folder.resolve(): run for run in read_model(study.study, Study).runs}
+    run = planned.get(paths.folder.resolve())
+    if run is not None:
+        write_model(paths.run, run)
+    return run
 
 
 def _age_s() -> float:
@@ -106,6 +140,18 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
+def repeats(arguments: Namespace) -> int:
+    """Write the ids of the runs that adaptive repeats want as things stand."""
+    from scalestudy.analysis.collect import collect
+
+    collection = collect(arguments.study.parent)
+    wanted = [run.run.id for run in collection.runs]
+    open_runs = sum(run.row.outcome == "missing" for run in collection.runs)
+    write_text(arguments.wanted, "".join(f"{run}\n" for run in wanted))
+    print(f"{collection.study.name}: {len(wanted)} runs wanted, {open_runs} of them still to be trained")
+    return 0
+
+
 def analyze(arguments: Namespace) -> int:
     """Make the tables and report.json."""
     from scalestudy.analysis.analyze import analyze as work
@@ -122,6 +168,14 @@ def report(arguments: Namespace) -> int:
     return 0
 
 
+def figure(arguments: Namespace) -> int:
+    """Draw one figure again."""
+    from scalestudy.report.build import write_figure
+
+    write_figure(arguments.name, arguments.report, arguments.output)
+    return 0
+
+
 def show(arguments: Namespace) -> int:
     """Print tables, or only what a run of the workflow ends with."""
     from scalestudy.cli.planning import named_study
@@ -134,6 +188,39 @@ def show(arguments: Namespace) -> int:
         print(headline_text(read_model(StudyPaths(results).report, ReportData), pdf))
     else:
         print_tables(results)
+    return 0
+
+
+def doctor(arguments: Namespace) -> int:
+    """Check this place."""
+    from scalestudy.cli.doctor import doctor as examine
+
+    return examine(arguments)
+
+
+def compare(arguments: Namespace) -> int:
+    """Compare two analyzed studies. Exit code 0: no cell is slower; 1: some are; 3: none is, but some are missing."""
+    from scalestudy.analysis.compare import compare_studies
+    from scalestudy.report.compare import print_comparison, report_path
+
+    paths = [report_path(name) for name in (arguments.first, arguments.second)]
+    found = compare_studies(*(read_model(path, ReportData) for path in paths))
+    print_comparison(found, [arguments.first, arguments.second])
+    return EXIT_SLOWER if found.slower else EXIT_MISSING if found.missing else 0
+
+
+def predict(arguments: Namespace) -> int:
+    """Print what the model of one step says of more devices than were measured, and how far it was off where checked.
+
+    Raises StudyError when no strategy of the study has the data for it.
+    """
+    from scalestudy.analysis.ask import ask
+    from scalestudy.report.predict import print_answers
+
+    given = Path(arguments.study)
+    results = given if given.is_dir() else Path("results") / arguments.study
+    answers, refused = ask(results, arguments.devices, arguments.link_gbps, arguments.latency_us)
+    print_answers(answers, refused)
     return 0
 
 

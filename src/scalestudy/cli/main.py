@@ -28,6 +28,21 @@ def _argument(*names: str, **settings: object) -> tuple[tuple[str, ...], dict[st
     return names, settings
 
 
+def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+    """A number above 0 on the command line."""
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind(0)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"found {text}; must be a {'whole ' if kind is int else ''}number above 0")
+        return value
+
+    return read
+
+
 CONFIG = _argument("--config", type=Path, default=Path("config.yaml"), help="the configuration (default: config.yaml)")
 STUDY = _argument("--study", help="the study (default: the one that the configuration names)")
 PLANNED = _argument("study", type=Path, metavar="study.json", help="the planned study, as `plan` wrote it")
@@ -42,6 +57,22 @@ COMMANDS = {
             _argument("--cluster", action="store_true", help="for the nodes that the key cluster describes"),
         ),
         commands.plan,
+    ),
+    "image": Command(
+        "build or take the image that the study runs in (container in config.yaml), and record it",
+        (CONFIG, _argument("record", type=Path, metavar="image.json", help="where the record goes")),
+        commands.image,
+    ),
+    "inside": Command(
+        "run a command inside the image of a study, as the workflow does",
+        (
+            _argument("--online", action="store_true", help="let it use the network, for downloads"),
+            _argument("image", type=Path, metavar="image.json", help="what `image` wrote"),
+            _argument(
+                "command_inside", nargs=argparse.REMAINDER, metavar="COMMAND", help="such as: scalestudy train run.json"
+            ),
+        ),
+        commands.inside,
     ),
     "data": Command(
         "prepare a data set: download or read it, check it, write it as arrays",
@@ -70,14 +101,57 @@ COMMANDS = {
         (PLANNED, _argument("layout", help="nodes x devices per node, such as 1x2")),
         commands.probe,
     ),
+    "repeats": Command(
+        "write which runs adaptive repeats want, from the results so far",
+        (PLANNED, _argument("wanted", type=Path, metavar="wanted.txt", help="one run per line")),
+        commands.repeats,
+    ),
     "analyze": Command("make tables/*.csv and report.json from the runs", (PLANNED,), commands.analyze),
     "report": Command(
-        "typeset the PDF report and its figures",
+        "typeset the PDF report, its figures, and the tables as pages",
         (
             _argument("report", type=Path, metavar="report.json", help="what `analyze` wrote"),
-            _argument("pdf", type=Path, metavar="report.pdf", help="where the report goes; figures/ beside it"),
+            _argument("pdf", type=Path, metavar="report.pdf", help="where it goes; figures/ and tables/ beside it"),
         ),
         commands.report,
+    ),
+    "figure": Command(
+        "draw one figure of a report again",
+        (
+            _argument("name", help="name of the figure, such as scaling-epoch"),
+            _argument("report", type=Path, metavar="report.json", help="what `analyze` wrote"),
+            _argument("output", type=Path, metavar="FILE", help="where it goes: .svg or .png"),
+        ),
+        commands.figure,
+    ),
+    "doctor": Command(
+        "check whether studies can run here and on the cluster's nodes, with a job of seconds; exit code 1 if not",
+        (
+            CONFIG,
+            _argument("--partition", help="as slurm_partition in the profile (default: the cluster's own default)"),
+            _argument("--account", help="as slurm_account in the profile"),
+            _argument("--wait", type=int, default=120, metavar="SECONDS", help="for free nodes (default: 120)"),
+            _argument("options", nargs="*", help="options of srun, after --: such as -- --gres=gpu:1 --qos=debug"),
+        ),
+        commands.doctor,
+    ),
+    "compare": Command(
+        "compare two studies; exit code 1 when a cell is slower in the second, 3 when one is missing there",
+        (
+            _argument("first", help="a study by name, its folder, or a report.json: what is compared with"),
+            _argument("second", help="likewise: what is judged"),
+        ),
+        commands.compare,
+    ),
+    "predict": Command(
+        "predict step time and efficiency on more devices, from what a finished study measured",
+        (
+            _argument("study", help="a study by name, or its folder"),
+            _argument("--devices", type=_positive(int), required=True, help="on how many devices in all"),
+            _argument("--link-gbps", type=_positive(float), help="bandwidth of a link, Gbit/s (default: as probed)"),
+            _argument("--latency-us", type=_positive(float), help="latency of a message (default: as probed)"),
+        ),
+        commands.predict,
     ),
     "retry": Command(
         "forget the results of failed runs, so that the next run of the workflow trains them again",

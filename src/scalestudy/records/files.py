@@ -41,7 +41,12 @@ def write_text(path: Path, content: str) -> None:
 
 def write_model(path: Path, model: BaseModel) -> None:
     """Write a model as indented JSON."""
-    write_text(path, model.model_dump_json(indent=1) + "\n")
+    write_text(path, model_text(model))
+
+
+def model_text(model: BaseModel) -> str:
+    """What ``write_model`` writes."""
+    return model.model_dump_json(indent=1) + "\n"
 
 
 def read_model(path: Path, kind: type[M]) -> M:

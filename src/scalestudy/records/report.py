@@ -2,17 +2,24 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from scalestudy.records.base import ReportModel
+from scalestudy.records.findings import (
+    BatchRow,
+    ComparisonRow,
+    ComplianceRow,
+    EquivalenceRow,
+    Exclusion,
+    FitCurve,
+    FitRow,
+    PredictionCurve,
+    Refusal,
+    RepeatRow,
+    TargetRow,
+    ValidationRow,
+)
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.result import LayerRow
 from scalestudy.spec.config import ReportSpec
-
-
-class ReportModel(BaseModel):
-    """A part of report.json."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 class Interval(ReportModel):
@@ -61,6 +68,11 @@ class SpeedupRow(ReportModel):
     time_method: str = ""
     """How the interval of the time was computed; empty: there is none."""
     speedup_method: str = ""
+    mean_s: float | None = None
+    """Mean over the runs of the run's median epoch time."""
+    mean_low_s: float | None = None
+    mean_high_s: float | None = None
+    mean_method: str = ""
     ceiling_speedup: float | None = None
     """What so many independent serial trainings at once reach on this layout, against one alone: no strategy that
     computes the same can be faster. None where it was not probed."""
@@ -137,7 +149,7 @@ class CommunicationRow(ReportModel):
     without_s: float | None
     """Likewise without communication."""
     cost_s: float | None
-    """Median over the runs of a run's median paired difference of the two: what communication costs, the part that
+    """Mean over the runs of a run's median paired difference of the two: what communication costs, the part that
     runs beside the backward pass included."""
     cost_low_s: float | None
     cost_high_s: float | None
@@ -300,7 +312,13 @@ class RunRow(ReportModel):
     implementation: str = ""
     host: str = ""
     commit: str = ""
+    image: str = ""
+    """Digest of the image that the run was in; empty: in none."""
     weights_sha256: str = ""
+    flaw: str = ""
+    """What is wrong with its rank records; its numbers come from result.json, which is whole."""
+    excluded: str = ""
+    """Why a completed run does not enter the numbers."""
 
 
 class CurveRow(ReportModel):
@@ -362,12 +380,21 @@ class Headline(ReportModel):
     detail: str
 
 
+Place = Literal[
+    "abstract", "overview", "setup", "performance", "accuracy", "target", "parity", "challenges", "factors",
+    "communication", "prediction", "discussion",
+]  # fmt: skip
+"""Where in the report a sentence stands."""
+
+
 class Sentence(ReportModel):
     """A sentence written by a numbered rule. ``text`` is plain; ``**...**`` marks what is set in bold."""
 
     rule: str
-    section: Literal["abstract", "setup", "performance", "accuracy", "challenges", "discussion"]
+    section: Place
     text: str
+    scaling: str = ""
+    """The scaling that it is about; empty: it is about several or none."""
 
 
 class Rule(ReportModel):
@@ -391,12 +418,20 @@ class Counts(ReportModel):
     """Completed runs in which other programs took more than 5 % of the machine."""
     skipped: int = 0
     """Combinations that the study names but this machine cannot run."""
+    total_s: float = 0.0
+    """Wall-clock time of all completed runs together."""
+    excluded: int = 0
+    """Completed runs that do not enter the numbers, see ``exclusions``."""
+    flawed: int = 0
+    """Completed runs with something wrong in their rank records."""
 
 
 class EnvironmentRow(ReportModel):
-    """One line of the environment table, as the jobs recorded it."""
+    """One line of the environment tables, as the jobs recorded it."""
 
     item: str
+    part: Literal["architecture", "provenance"] = "provenance"
+    """Which table it stands in: machine, container and software, or source, data and settings."""
     value: str
     """Distinct values with the number of runs where there are several."""
     conflict: bool = False
@@ -411,6 +446,19 @@ class Method(ReportModel):
     source: str
 
 
+class Thresholds(ReportModel):
+    """The limits and levels that sentences and captions name, as fractions."""
+
+    interval: float = 0.95
+    """Level of the intervals of times, speedups and efficiencies."""
+    difference_interval: float = 0.90
+    """Level of the intervals of accuracy differences: two one-sided tests at 5 % go with it."""
+    efficiency: float = 0.8
+    """Efficiency that the largest configuration above it is named for."""
+    foreign_load: float = 0.05
+    """Share of the machine from which a run counts as disturbed."""
+
+
 class ReportData(ReportModel):
     """The whole of report.json."""
 
@@ -423,7 +471,13 @@ class ReportData(ReportModel):
     data_sha256: str
     """Of runs.csv."""
     device_name: str
-    """What one device is called: ``GPU`` or ``CPU core`` or, with several cores a device, ``CPU device``."""
+    """What one device is called: ``GPU`` or ``CPU core`` or, with several cores a device, ``CPU device``; in the
+    report's language."""
+    device_plural: str = "devices"
+    """What several are called."""
+    image: str = ""
+    """Digest of the container image that the runs were in; empty: in none. Several are listed."""
+    thresholds: Thresholds = Thresholds()
     accuracy_margin: float
     counts: Counts
     strategies: list[StrategyRow]
@@ -443,5 +497,18 @@ class ReportData(ReportModel):
     rules: list[Rule]
     methods: list[Method] = []
     """Statistical methods that the intervals of this report really used."""
+    comparisons: list[ComparisonRow] = []
+    equivalence: list[EquivalenceRow] = []
+    targets: list[TargetRow] = []
+    epochs_to_target: list[BatchRow] = []
+    compliance: list[ComplianceRow] = []
+    fits: list[FitRow] = []
+    fit_curves: list[FitCurve] = []
+    predictions: list[PredictionCurve] = []
+    validation: list[ValidationRow] = []
+    refusals: list[Refusal] = []
+    """Why nothing is predicted, where nothing is."""
+    exclusions: list[Exclusion] = []
+    repeats: list[RepeatRow] = []
     problems: list[str]
     """Damaged records and skipped combinations, one line each."""

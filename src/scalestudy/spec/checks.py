@@ -172,6 +172,18 @@ def _repeated(values: Iterable[object]) -> Iterator[tuple[int, object]]:
         seen.add(value)
 
 
+def _seeds_or_repeats(config: Config) -> Iterator[Problem]:
+    for key, study in _studies(config):
+        if study.seeds and study.repeats:
+            yield Problem((*key, "repeats"), "found together with seeds; must be given alone, it chooses the seeds")
+        elif not study.seeds and not study.repeats:
+            text = "found no seed; must have at least one, such as [1, 2, 3], or repeats in its place"
+            yield Problem((*key, "seeds"), text)
+        elif study.repeats and study.repeats.min > study.repeats.max:
+            right = f"must be at least min ({study.repeats.min})"
+            yield Problem((*key, "repeats", "max"), f"found {study.repeats.max}; {right}")
+
+
 def _layouts_suit(config: Config) -> Iterator[Problem]:
     for key, entry in _entries(config):
         for place, layout in enumerate(entry.layouts):
@@ -254,6 +266,19 @@ def _drives_several(strategy: str) -> bool:
     return facts is not None and facts.processes != "per_device" and facts.layout != "single"
 
 
+def _container_agrees(config: Config) -> Iterator[Problem]:
+    spec = config.container
+    if spec.digest and not spec.image:
+        right = "must be left out, since the digest of an image that is built here is not known before"
+        yield Problem(("container", "digest"), f"found a digest without container.image; {right}")
+    if spec.builder == "apptainer" and spec.engine in ("docker", "podman"):
+        right = f"must be one of auto, podman, buildah, docker, since {spec.engine} runs no SIF"
+        yield Problem(("container", "builder"), f"found apptainer for the engine {spec.engine}; {right}")
+    if spec.engine in ("docker", "podman") and spec.image.endswith(".sif"):
+        right = f"must be an address or a docker archive (.tar), since {spec.engine} runs no SIF"
+        yield Problem(("container", "image"), f"found {show_text(spec.image)}; {right}")
+
+
 def _not_one_of(found: str, kind: str, valid: Sequence[str]) -> str:
     hint = suggestion(found, valid)
     choices = "" if hint.startswith("must be") else f" Known: {one_of(valid).removeprefix('one of ')}."
@@ -269,6 +294,7 @@ CHECKS: tuple[Check, ...] = (
     _options_finite,
     _base_planned,
     _nothing_twice,
+    _seeds_or_repeats,
     _layouts_suit,
     _epochs_left_to_time,
     _momentum_with_sgd,
@@ -277,6 +303,7 @@ CHECKS: tuple[Check, ...] = (
     _weak_samples_given,
     _one_process_limits,
     _compression_has_messages,
+    _container_agrees,
 )
 
 

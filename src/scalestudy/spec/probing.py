@@ -32,6 +32,13 @@ class Probing(SpecModel):
         return self.nodes * self.devices_per_node
 
     @property
+    def run(self) -> Run:
+        """A run with one process per device of the layout, which pins devices as strategies have them."""
+        example = self.trainings[0].run
+        strategy = "ddp" if self.devices > 1 else "serial"
+        return example.model_copy(update={"cell": example.cell.model_copy(update={"strategy": strategy})})
+
+    @property
     def digest(self) -> str:
         """Hash of everything that it depends on."""
         return digest_of(self)

@@ -7,6 +7,7 @@ from typing import Literal
 from scalestudy.spec.base import SpecModel
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.config import ReportSpec, Scaling
+from scalestudy.spec.repeats import RepeatsSpec
 from scalestudy.spec.workload import Options, Workload
 
 
@@ -95,6 +96,10 @@ class Study(SpecModel):
     name: str
     runs: list[Run]
     accuracy_margin: float
+    accuracy_target: float | None = None
+    repeats: RepeatsSpec | None = None
+    """None: every run is wanted. Otherwise ``runs`` holds all that there can be, and analysis/repeats.py says which of
+    them are wanted."""
     report: ReportSpec = ReportSpec()
     skipped: list[str] = []
     """Combinations that the study names but this machine cannot run, one line each with the reason."""

@@ -101,7 +101,7 @@ class _Scratch:
     def of(cls, trainer: Trainer, context: Context, make_model: MakeModel) -> "_Scratch":
         """A new model under the strategy of the run."""
         strategy = make_strategy(context, make_model(context))
-        return cls(trainer, strategy, StepClock(len(strategy.modules())))
+        return cls(trainer, strategy, strategy.host_clock())
 
     def step_s(self, steps: int) -> float:
         """Seconds of a step, mean over so many: the slowest rank's, from a barrier on."""

@@ -11,7 +11,6 @@ import torch.distributed as dist
 from scalestudy.records.files import write_model
 from scalestudy.records.probe import Probe, Throughput
 from scalestudy.records.provenance import Provenance
-from scalestudy.records.result import Part
 from scalestudy.spec.probing import Probing
 from scalestudy.spec.run import Run
 from scalestudy.train.context import Context
@@ -36,10 +35,10 @@ def probe_layout(probing: Probing, path: Path, started: float) -> int:
 
     ``started`` is the Unix time at which the process was started. Raises what training raises.
     """
-    run = run_of(probing)
+    run = probing.run
 
     def work(rank: Rank) -> int:
-        probe = probe_as(probing, run, rank)
+        probe = probe_as(probing, run, rank, started)
         if rank.rank == 0:
             write_model(path, probe.model_copy(update={"time_s": time() - started}))
         return 0
@@ -48,16 +47,8 @@ def probe_layout(probing: Probing, path: Path, started: float) -> int:
     return on_all_ranks(work, run, f"probe of {probing.layout}")
 
 
-def run_of(probing: Probing) -> Run:
-    """A run with one process per device of the layout, which pins devices as strategies have them."""
-    example = probing.trainings[0].run
-    strategy = "ddp" if probing.devices > 1 else "serial"
-    return example.model_copy(update={"cell": example.cell.model_copy(update={"strategy": strategy})})
-
-
-def probe_as(probing: Probing, run: Run, rank: Rank) -> Probe:
+def probe_as(probing: Probing, run: Run, rank: Rank, started: float) -> Probe:
     """Everything that is probed on a layout, as one of its ranks. All ranks together."""
-    part = part_from(time())
     malloc_tuned = keep_freed_memory()
     context = make_context(run, rank)
     if rank.ranks > 1:
@@ -77,7 +68,7 @@ def probe_as(probing: Probing, run: Run, rank: Rank) -> Probe:
             "backend": _backend(run) if rank.ranks > 1 else "",
             "throughput": list(_throughputs(probing, context, control)),
             "all_reduce": all_reduce_times(context, control),
-            "provenance": _provenance(context, malloc_tuned, part),
+            "provenance": _provenance(context, malloc_tuned, started),
         }
     )
 
@@ -93,7 +84,7 @@ def _backend(run: Run) -> str:
     return "nccl" if run.device == "cuda" else "gloo"
 
 
-def _provenance(context: Context, malloc_tuned: bool, part: Part) -> Provenance:
+def _provenance(context: Context, malloc_tuned: bool, started: float) -> Provenance:
     """Where the probe ran: hosts and cores of all ranks."""
     own = (socket.gethostname(), context.cores)
     everywhere = [own]
@@ -106,5 +97,5 @@ def _provenance(context: Context, malloc_tuned: bool, part: Part) -> Provenance:
         hosts=[host for host, _ in everywhere],
         pinned=[cores for _, devices in everywhere for cores in devices],
         malloc_tuned=malloc_tuned,
-        part=part,
+        part=part_from(started),
     )

@@ -1,0 +1,138 @@
+"""Collect and analyze a synthetic study of 10,000 runs with 64 ranks each: time and peak memory, cold, warm, one new.
+
+    python benchmarks/analysis.py [--runs 10000] [--folder FOLDER]
+
+The study is made first (some 650,000 small files), through the record models; nothing in it was measured. Each
+measurement is a process of its own; its peak memory is that of the largest of its processes, and their sum.
+"""
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from synthetic_study import event_lines, result_of, workload_of
+
+from scalestudy.records.paths import RunPaths, StudyPaths
+from scalestudy.spec.run import Cell, Run, Study
+
+LAYOUTS = ((2, 32), (4, 16), (8, 8), (16, 4))
+STRATEGIES = ("ddp", "hsdp")
+SEEDS = 10
+RANKS = 64
+BAR_S = 20.0
+BAR_BYTES = 10**9
+
+
+def runs_of(count: int) -> list[Run]:
+    """At least ``count`` runs of 64 ranks over as many workloads as that takes, and their serial bases."""
+    runs: list[Run] = []
+    workload = 0
+    while sum(run.processes == RANKS for run in runs) < count:
+        cells = [
+            Cell(workload=f"net{workload}", scaling="epoch", strategy=strategy, nodes=nodes, devices_per_node=devices)
+            for strategy, layouts in (("serial", ((1, 1),)), *((name, LAYOUTS) for name in STRATEGIES))
+            for nodes, devices in layouts
+        ]
+        runs += [
+            Run(
+                study="large",
+                cell=cell,
+                seed=seed,
+                workload=workload_of(workload, 5),
+                device="cpu",
+                cores_per_device=1,
+                oversubscribed=False,
+                data_folder="data/prepared/none",
+            )
+            for cell in cells
+            for seed in range(SEEDS)
+        ]
+        workload += 1
+    return runs
+
+
+def write_run(results: Path, run: Run) -> None:
+    """Write the folder of a run, without waiting for the disk."""
+    paths = RunPaths.of(results, run)
+    paths.ranks.mkdir(parents=True)
+    paths.run.write_text(run.model_dump_json(indent=1) + "\n")
+    time_s = 100 / run.cell.devices**0.9 * (1 + 0.01 * (run.seed % 7 - 3))
+    result = result_of(run, time_s=time_s, compute_s=100 / run.cell.devices, accuracy=0.9 + 0.001 * (run.seed % 3))
+    paths.result.write_text(result.model_dump_json(indent=1) + "\n")
+    lines = event_lines(run, 0, result)
+    for rank in range(run.processes):
+        paths.events(rank).write_text(lines.replace('"rank": 0', f'"rank": {rank}', 1))
+
+
+def make(folder: Path, count: int) -> StudyPaths:
+    """Write the whole study below ``folder/large``."""
+    paths = StudyPaths(folder / "large")
+    runs = runs_of(count)
+    with ProcessPoolExecutor() as pool:
+        for _ in pool.map(partial(write_run, paths.results), runs, chunksize=50):
+            shutil.rmtree(folder)
+    paths.study.write_text(Study(name="large", runs=runs, accuracy_margin=0.01).model_dump_json() + "\n")
+    return paths
+
+
+def measure(paths: StudyPaths) -> dict[str, float]:
+    """Analyze in a process of its own: seconds, and bytes of the largest process and of all together."""
+    begin = time.perf_counter()
+    command = [sys.executable, __file__, "--analyze", str(paths.results)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {"time_s": time.perf_counter() - begin, **json.loads(done.stdout.splitlines()[-1])}
+
+
+def analyze_here(results: Path) -> None:
+    """What the measured process does."""
+    from scalestudy.analysis.analyze import analyze
+
+    analyze(results)
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    own, children = (one.ru_maxrss * 1024 for one in usage)
+    cpu_s = sum(one.ru_utime + one.ru_stime for one in usage)
+    print(json.dumps({"main_bytes": own, "reader_bytes": children, "cpu_s": cpu_s}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--folder", type=Path, help="where to make the study (default: a temporary folder)")
+    parser.add_argument("--analyze", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.analyze:
+        analyze_here(arguments.analyze)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="large-study-", dir=arguments.folder))
+    try:
+        paths = make(folder, arguments.runs)
+        count = len(list(paths.results.glob("runs/*/*/*/*")))
+        print(f"{count} runs, bar {BAR_S:g} s and {BAR_BYTES / 1e9:g} GB")
+        report("all runs new", measure(paths))
+        report("nothing new", measure(paths))
+        changed = next(paths.results.glob("runs/*/*/ddp-8x8/seed0/result.json"))
+        changed.write_text(changed.read_text().replace('"resumed": 0', '"resumed": 1'))
+        report("one run new", measure(paths))
+    finally:
+        shutil.rmtree(folder)
+
+
+def report(name: str, measured: dict[str, float]) -> None:
+    """Print one line."""
+    own, readers = measured["main_bytes"] / 1e6, measured["reader_bytes"] / 1e6
+    memory = f"{own:5.0f} MB, readers {readers:4.0f} MB each"
+    print(f"{name:14} {measured['time_s']:6.1f} s, {measured['cpu_s']:6.1f} s of CPU   {memory}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

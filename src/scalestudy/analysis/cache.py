@@ -1,0 +1,151 @@
+"""collected.jsonl: what was read of every run, so that the next analysis reads only what is new.
+
+The first line holds digests of the code that read and of the rest; then one line per run: a header, a tab, the result
+without its phases. Phases stand in the header as float64 columns in base64. A run is read again when its files
+changed, or the code that reads.
+"""
+
+import base64
+import hashlib
+import json
+import math
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, make_dataclass
+from functools import cache
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from scalestudy.analysis import rank_files, reading
+from scalestudy.analysis.reading import Planned, Reading, read_run
+from scalestudy.records import events, files, result
+from scalestudy.records.files import write_text
+from scalestudy.records.paths import RunPaths
+from scalestudy.records.result import DevicePhases, Epoch, Result
+
+COLUMNS = tuple(DevicePhases.model_fields)
+COUNTS = frozenset({"device", "steps"})
+CompactPhases: Any = make_dataclass("CompactPhases", COLUMNS, slots=True)
+"""As DevicePhases, in a fifth of its memory: there is one for every device of every run."""
+_COLUMNS = attrgetter(*COLUMNS)
+CompactEpoch: Any = make_dataclass("CompactEpoch", tuple(Epoch.model_fields), slots=True)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the cache, not yet decoded."""
+
+    stamp: str
+    line: str
+
+
+def load_cache(path: Path) -> dict[str, Entry]:
+    """The entries by run; none where the file is missing, changed by anyone else, or written by other code."""
+    try:
+        head, _, body = path.read_text(encoding="utf-8").partition("\n")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    if head != _head(body):
+        return {}
+    found = {}
+    for line in body.split("\n")[:-1]:
+        run, _, rest = line.partition("\t")
+        stamp, _, rest = rest.partition("\t")
+        found[run] = Entry(stamp, rest)
+    return found
+
+
+def save_cache(path: Path, entries: Mapping[str, Entry]) -> None:
+    """Write all entries, whole or not at all. Raises StudyError when the disk refuses."""
+    body = "".join(f"{run}\t{entry.stamp}\t{entry.line}\n" for run, entry in entries.items())
+    write_text(path, f"{_head(body)}\n{body}")
+
+
+def stamp_of(folder: Path, planned: Planned) -> str | None:
+    """What changes when the files of a run change; None when there is no result, which is looked for every time."""
+    paths = RunPaths(folder)
+    parts = [planned.digest]
+    try:
+        for path in (paths.result, paths.run, paths.ranks):
+            status = path.stat()
+            parts.append(f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}")
+    except FileNotFoundError:
+        if len(parts) == 1:
+            return None
+        parts.append("none")
+    except OSError:
+        return None
+    return " ".join(parts)
+
+
+def read_entries(folder: Path, runs: Iterable[Planned]) -> list[tuple[str, Entry]]:
+    """Read runs below ``results/STUDY/runs``; each entry has the stamp that its files had before they were read.
+
+    A run with something wrong has none, and is read again every time: its ranks may still be writing.
+    """
+    found = []
+    for planned in runs:
+        stamp = stamp_of(folder / planned.id, planned)
+        reading = read_run(folder / planned.id, planned)
+        found.append((planned.id, Entry(stamp if stamp and not reading.problems else "", encode(reading))))
+    return found
+
+
+def encode(reading: Reading) -> str:
+    """A reading as one line of text."""
+    found = reading.result
+    header = {
+        "reason": reading.reason,
+        "flaw": reading.flaw,
+        "problems": reading.problems,
+        "phases": _packed(found.phases) if found else "",
+    }
+    text = found.model_dump_json(exclude={"phases"}) if found else ""
+    return f"{json.dumps(header)}\t{text}"
+
+
+def decode(line: str) -> Reading:
+    """The reading of a line, its result with compact phases and epochs."""
+    head, _, text = line.partition("\t")
+    header = json.loads(head)
+    found = Result.model_validate_json(text) if text else None
+    if found is not None:
+        epochs = [CompactEpoch(**vars(epoch)) for epoch in found.epochs]
+        found = found.model_copy(update={"epochs": epochs, "phases": _unpacked(header["phases"])})
+    return Reading(found, header["reason"], header["flaw"], tuple(header["problems"]))
+
+
+def _packed(phases: Iterable[DevicePhases]) -> str:
+    """Columns one after the other; what was not measured is not a number."""
+    columns = zip(*map(_COLUMNS, phases), strict=True)
+    numbers = [math.nan if value is None else value for column in columns for value in column]
+    return base64.b64encode(array("d", numbers).tobytes()).decode()
+
+
+def _unpacked(text: str) -> list[DevicePhases]:
+    values = array("d")
+    values.frombytes(base64.b64decode(text))
+    length = len(values) // len(COLUMNS)
+    columns = []
+    for place, name in enumerate(COLUMNS):
+        column: list[Any] = values[place * length : (place + 1) * length].tolist()
+        if name in COUNTS:
+            column = [int(value) for value in column]
+        elif math.isnan(sum(column)):
+            column = [None if math.isnan(value) else value for value in column]
+        columns.append(column)
+    return [CompactPhases(*row) for row in zip(*columns, strict=True)]
+
+
+def _head(body: str) -> str:
+    """The first line: the code that reads, and a digest of all the others."""
+    return f"{_code()} {hashlib.blake2b(body.encode()).hexdigest()}"
+
+
+@cache
+def _code() -> str:
+    """Changes with the code that reads, so that its mistakes do not outlive it."""
+    sources = [Path(module.__file__ or "") for module in (rank_files, reading, events, files, result)]
+    text = b"".join(path.read_bytes() for path in (*sources, Path(__file__)))
+    return hashlib.sha256(text).hexdigest()

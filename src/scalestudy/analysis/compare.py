@@ -1,0 +1,111 @@
+"""Two studies of the same cells: is the second faster, and what differs in where and with what they ran?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from scalestudy.analysis.cells import CellKey, key_of
+from scalestudy.analysis.comparisons import time_verdict
+from scalestudy.analysis.statistics import ratio
+from scalestudy.records.report import ReportData, RunRow
+
+Verdict = Literal["faster", "slower", "not separated", "missing"]
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class CellComparison:
+    """One cell in both studies. Times are medians of epoch times in seconds."""
+
+    cell: CellKey
+    n: int
+    """Runs in the first study."""
+    other_n: int
+    time_s: float | None
+    other_time_s: float | None
+    ratio: float | None
+    """Time in the second study over time in the first: below 1, the second is faster."""
+    low: float | None
+    high: float | None
+    """Together, the intervals of all cells hold the true ratios with 95 %."""
+    verdict: Verdict
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An item of the environment on which the studies differ; empty where one did not record it."""
+
+    item: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True)
+class StudyComparison:
+    """All cells of both studies, and what differs around them."""
+
+    cells: list[CellComparison]
+    differences: list[Difference]
+
+    @property
+    def slower(self) -> int:
+        """Cells in which the second study is slower."""
+        return sum(cell.verdict == "slower" for cell in self.cells)
+
+    @property
+    def missing(self) -> int:
+        """Cells without a time in the second study that have one in the first."""
+        return sum(cell.verdict == "missing" and cell.other_time_s is None for cell in self.cells)
+
+
+def compare_studies(first: ReportData, second: ReportData) -> StudyComparison:
+    """The second study against the first. Intervals are widened for the number of cells (Bonferroni): of studies that
+    do not differ, 5 % have any cell called faster or slower."""
+    times = [_times(data.runs) for data in (first, second)]
+    keys = list(dict.fromkeys([*times[0], *times[1]]))
+    shared = sum(key in times[0] and key in times[1] for key in keys)
+    level = 1 - (1 - LEVEL) / max(1, shared)
+    cells = [_cell(key, times[0].get(key, []), times[1].get(key, []), level) for key in keys]
+    return StudyComparison(cells, _differences(first, second))
+
+
+def _times(runs: Sequence[RunRow]) -> dict[CellKey, list[float]]:
+    """Epoch times of the completed runs that enter numbers, by cell; oversubscribed ones are no times."""
+    found: dict[CellKey, list[float]] = {}
+    for run in runs:
+        if run.epoch_time_s is not None and not run.excluded and not run.oversubscribed:
+            found.setdefault(key_of(run), []).append(run.epoch_time_s)
+    return found
+
+
+def _cell(key: CellKey, first: list[float], second: list[float], level: float) -> CellComparison:
+    time_s = float(median(first)) if first else None
+    other_time_s = float(median(second)) if second else None
+    if time_s is None or other_time_s is None:
+        where = "first" if time_s is None else "second"
+        note = f"no completed run in the {where} study"
+        return CellComparison(key, len(first), len(second), time_s, other_time_s, None, None, None, "missing", note)
+    found = ratio(second, first, level)
+    verdict = time_verdict(found)
+    note = "" if verdict else "no interval: fewer than 3 runs in one of the studies"
+    return CellComparison(
+        key,
+        len(first),
+        len(second),
+        time_s,
+        other_time_s,
+        found.value,
+        found.low,
+        found.high,
+        verdict or "not separated",
+        note,
+    )
+
+
+def _differences(first: ReportData, second: ReportData) -> list[Difference]:
+    values = [{row.item: row.value for row in data.environment} for data in (first, second)]
+    items = dict.fromkeys([*values[0], *values[1]])
+    pairs = [(item, values[0].get(item, ""), values[1].get(item, "")) for item in items]
+    return [Difference(item, one, other) for item, one, other in pairs if one != other]

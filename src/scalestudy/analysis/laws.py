@@ -1,0 +1,146 @@
+"""Scaling laws, and how they are fitted to speedups.
+
+G. M. Amdahl, Validity of the single processor approach to achieving large scale computing capabilities, AFIPS 1967;
+J. L. Gustafson, Reevaluating Amdahl's law, CACM 31 (1988); N. J. Gunther, Guerrilla Capacity Planning, Springer 2007
+(the Universal Scalability Law).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+LawName = Literal["amdahl", "gustafson", "usl"]
+Vector = Any
+"""A NumPy array: NumPy is imported where it is used."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """A speedup as a function of the number of devices, 1 at one device."""
+
+    name: LawName
+    parameters: tuple[str, ...]
+    speedup: Callable[[Vector, Vector], Vector]
+    """Of devices [n] and parameters [k]."""
+
+    @property
+    def least(self) -> int:
+        """Numbers of devices above 1 that a fit needs: one more than leaves a residual, so that one can be left out."""
+        return len(self.parameters) + 2
+
+
+LAWS: dict[LawName, Law] = {
+    "amdahl": Law("amdahl", ("serial_fraction",), lambda p, f: p / (1 + f[0] * (p - 1))),
+    "usl": Law("usl", ("sigma", "kappa"), lambda p, f: p / (1 + f[0] * (p - 1) + f[1] * p * (p - 1))),
+    "gustafson": Law("gustafson", ("serial_fraction",), lambda p, f: p - f[0] * (p - 1)),
+}
+OF_SCALING: dict[str, tuple[LawName, ...]] = {
+    "strong": ("amdahl", "usl"),
+    "epoch": ("amdahl", "usl"),
+    "weak": ("gustafson",),
+}
+"""Amdahl and the USL hold the work fixed; Gustafson lets it grow with the devices."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law fitted to speedups, with what its intervals need."""
+
+    law: Law
+    values: Vector
+    """[k]"""
+    covariance: Vector
+    """[k, k]"""
+    variance: float
+    """Of the logarithm of a speedup around the law."""
+    freedom: int
+
+    def intervals(self) -> list[tuple[float, float]]:
+        """95 % interval of each parameter, from the linearized law and the t-distribution."""
+        half = _t(self.freedom)
+        spreads = [math.sqrt(max(0.0, self.covariance[k, k])) for k in range(len(self.values))]
+        return [(float(v) - half * s, float(v) + half * s) for v, s in zip(self.values, spreads, strict=True)]
+
+    def predict(self, devices: int) -> tuple[float, float, float]:
+        """Speedup on so many devices with the 95 % interval of a new measurement; not positive where the law ends."""
+        import numpy as np
+
+        value = _log_speedup(self.law, np.array([float(devices)]), self.values)[0]
+        slope = _slopes(self.law, np.array([float(devices)]), self.values)[0]
+        half = _t(self.freedom) * math.sqrt(max(0.0, float(slope @ self.covariance @ slope)) + self.variance)
+        return math.exp(value), math.exp(value - half), math.exp(min(value + half, 700.0))
+
+
+def fit(law: Law, devices: Sequence[int], speedup: Sequence[float]) -> Fit:
+    """Least squares of the logarithms, since noise acts on times as a factor.
+
+    The law is 1 at one device, as a speedup is by definition, so ``devices`` are those above 1. Parameters are not
+    bounded: a negative serial fraction is a speedup above the number of devices, and is said as such. Raises
+    ValueError for fewer points than parameters.
+    """
+    import numpy as np
+    from scipy.optimize import least_squares
+
+    p, logs = np.array(devices, dtype=float), np.log(np.array(speedup, dtype=float))
+    count = len(law.parameters)
+    if len(p) < count:
+        raise ValueError(f"{law.name}: {len(p)} points for {count} parameters")
+
+    def residuals(values: Vector) -> Vector:
+        return _log_speedup(law, p, values) - logs
+
+    found = least_squares(
+        residuals,
+        np.full(count, 1e-3),
+        x_scale=np.array([1.0, 1.0 / p.max()])[:count],
+        ftol=1e-15,
+        xtol=1e-15,
+        gtol=1e-15,
+        method="trf",
+    )
+    freedom = len(p) - count
+    variance = float(2 * found.cost / freedom) if freedom else math.nan
+    slopes = _slopes(law, p, found.x)
+    covariance = np.linalg.pinv(slopes.T @ slopes) * variance
+    return Fit(law, found.x, covariance, variance, freedom)
+
+
+def leave_one_out(law: Law, devices: Sequence[int], speedup: Sequence[float]) -> float:
+    """Mean relative error of the speedup of each point, predicted from the others."""
+    errors = []
+    for place, (own, measured) in enumerate(zip(devices, speedup, strict=True)):
+        others = [*devices[:place], *devices[place + 1 :]]
+        rest = [*speedup[:place], *speedup[place + 1 :]]
+        predicted = fit(law, others, rest).predict(own)[0]
+        errors.append(abs(predicted / measured - 1))
+    return sum(errors) / len(errors)
+
+
+def _log_speedup(law: Law, devices: Vector, values: Vector) -> Vector:
+    """A law may cross zero where the search looks; there its logarithm is far below every measurement."""
+    import numpy as np
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        speedup = law.speedup(devices, values)
+    return np.log(np.where(np.isfinite(speedup) & (speedup > 1e-12), speedup, 1e-12))
+
+
+def _slopes(law: Law, devices: Vector, values: Vector) -> Vector:
+    """Derivatives of the logarithm of the speedup by each parameter [n, k], by central differences."""
+    import numpy as np
+
+    columns = []
+    for place, value in enumerate(values):
+        step = 1e-6 * max(abs(value), 1e-3 / float(devices.max()))
+        up, down = np.array(values), np.array(values)
+        up[place] += step
+        down[place] -= step
+        columns.append((_log_speedup(law, devices, up) - _log_speedup(law, devices, down)) / (2 * step))
+    return np.stack(columns, axis=1)
+
+
+def _t(freedom: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.975)) if freedom else math.inf

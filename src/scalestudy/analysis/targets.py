@@ -1,0 +1,134 @@
+"""target.csv and epochs_to_target.csv: how long training takes to a test accuracy, in time and in epochs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+from scalestudy.analysis.cells import CellRuns, base_of
+from scalestudy.analysis.statistics import SMALLEST_N_FOR_ORDER_STATISTICS, Estimate, ratio, summarize
+from scalestudy.records.findings import BatchRow, TargetRow
+from scalestudy.records.result import Result
+from scalestudy.spec.run import Study
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """When one run first had the target accuracy; infinite when it never did."""
+
+    epochs: float
+    time_s: float
+
+
+def target_rows(cells: Sequence[CellRuns], study: Study) -> list[TargetRow]:
+    """One row per cell with a completed run and a target, in the order of the plan."""
+    rows = []
+    for cell in cells:
+        base = base_of(cell.cell, cells)
+        target = _target(base, study)
+        if target is not None and cell.results:
+            rows.append(_row(cell, base, target))
+    return rows
+
+
+def batch_rows(cells: Sequence[CellRuns], study: Study) -> list[BatchRow]:
+    """One row per workload and global batch on the whole data set (no weak scaling, where the images grow).
+
+    Cells of one global batch do the same mathematics: the runs of one seed are one value, their median.
+    """
+    groups: dict[tuple[str, int, float], dict[int, list[float]]] = {}
+    for cell in cells:
+        target = _target(base_of(cell.cell, cells), study)
+        if target is None or cell.cell.scaling == "weak":
+            continue
+        for run in cell.usable:
+            seeds = groups.setdefault((cell.cell.workload, run.run.global_batch, target), {})
+            if run.result is not None:
+                seeds.setdefault(run.run.seed, []).append(_reached(run.result, target).epochs)
+    rows = []
+    for (workload, batch, target), seeds in sorted(groups.items()):
+        values = [float(median(epochs)) for epochs in seeds.values()]
+        found = _epochs(values)
+        rows.append(
+            BatchRow(
+                workload=workload,
+                global_batch=batch,
+                target=target,
+                n=len(values),
+                reached=sum(map(math.isfinite, values)),
+                epochs=_finite(found.value),
+                epochs_low=_finite(found.low),
+                epochs_high=_finite(found.high),
+                method=found.method,
+            )
+        )
+    return rows
+
+
+def _target(base: CellRuns | None, study: Study) -> float | None:
+    """As the study sets it, or what the serial base reaches on average, less the margin."""
+    if study.accuracy_target is not None:
+        return study.accuracy_target
+    return fmean(base.accuracies) - study.accuracy_margin if base and base.accuracies else None
+
+
+def _row(cell: CellRuns, base: CellRuns | None, target: float) -> TargetRow:
+    own = [_reached(result, target) for result in cell.results]
+    epochs, time = _epochs([one.epochs for one in own]), _times([one.time_s for one in own])
+    speedup = _speedup(cell, base, target)
+    return TargetRow(
+        **cell.key._asdict(),
+        global_batch=cell.runs[0].run.global_batch,
+        target=target,
+        n=len(own),
+        reached=sum(math.isfinite(one.epochs) for one in own),
+        epochs=_finite(epochs.value),
+        epochs_low=_finite(epochs.low),
+        epochs_high=_finite(epochs.high),
+        time_s=_finite(time.value),
+        time_low_s=_finite(time.low),
+        time_high_s=_finite(time.high),
+        speedup=speedup.value if speedup else None,
+        speedup_low=speedup.low if speedup else None,
+        speedup_high=speedup.high if speedup else None,
+        method=time.method,
+    )
+
+
+def _speedup(cell: CellRuns, base: CellRuns | None, target: float) -> Estimate | None:
+    """Base's time to the target over the cell's, where all runs of both reached it and both are comparable."""
+    if base is None or base is cell or not (cell.is_comparable and base.is_comparable):
+        return None
+    before, after = ([_reached(result, target).time_s for result in one.results] for one in (base, cell))
+    return ratio(before, after) if all(map(math.isfinite, before + after)) else None
+
+
+def _reached(result: Result, target: float) -> _Reached:
+    """Whole epochs and training seconds, untimed epochs included and evaluation not."""
+    time_s = 0.0
+    for number, epoch in enumerate(result.epochs, start=1):
+        time_s += epoch.time_s
+        if epoch.test_accuracy >= target:
+            return _Reached(number, time_s)
+    return _Reached(math.inf, math.inf)
+
+
+def _times(values: Sequence[float]) -> Estimate:
+    """The median, which runs that never reached the target leave finite as long as they are less than half.
+
+    Their infinite values have a rank and no logarithm, so that only order statistics give an interval then.
+    """
+    if all(map(math.isfinite, values)):
+        return summarize(values)
+    return _epochs(values)
+
+
+def _epochs(values: Sequence[float]) -> Estimate:
+    """The median with order statistics alone: a number of epochs is no sample of a continuous distribution."""
+    if len(values) >= SMALLEST_N_FOR_ORDER_STATISTICS:
+        return summarize(values)
+    return Estimate(float(median(values)))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

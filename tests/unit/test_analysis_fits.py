@@ -1,0 +1,125 @@
+"""Laws come back from the numbers that they made, published examples from theirs, and intervals hold the truth."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import curve_fit
+from synthetic_study import make_study
+
+from scalestudy.analysis.analyze import report_data
+from scalestudy.analysis.collect import collect
+from scalestudy.analysis.laws import LAWS, fit, leave_one_out
+
+DEVICES = [2, 4, 8, 16, 32]
+GUNTHER_LOAD = [1, 18, 36, 72, 108, 144, 216]
+GUNTHER_THROUGHPUT = [64.9, 995.9, 1652.4, 1853.2, 1828.9, 1775.0, 1702.2]
+"""SPEC SDM91 on a Sun SPARCcenter 2000, as N. J. Gunther, Guerrilla Capacity Planning (2007), analyzes it."""
+
+
+def made(law, *values, devices=DEVICES):
+    return [float(LAWS[law].speedup(float(p), values)) for p in devices]
+
+
+@given(st.floats(1e-4, 0.5))
+@settings(max_examples=50, deadline=None)
+def test_amdahls_serial_fraction_comes_back(fraction):
+    found = fit(LAWS["amdahl"], DEVICES, made("amdahl", fraction))
+    assert found.values[0] == pytest.approx(fraction, rel=1e-6)
+    assert found.intervals()[0] == pytest.approx((fraction, fraction), rel=1e-4)
+
+
+@given(st.floats(1e-4, 0.9))
+@settings(max_examples=50, deadline=None)
+def test_gustafsons_serial_fraction_comes_back(fraction):
+    found = fit(LAWS["gustafson"], DEVICES, made("gustafson", fraction))
+    assert found.values[0] == pytest.approx(fraction, rel=1e-6)
+
+
+@given(st.floats(1e-3, 0.3), st.floats(1e-5, 1e-2))
+@settings(max_examples=50, deadline=None)
+def test_contention_and_coherency_of_the_usl_come_back(sigma, kappa):
+    found = fit(LAWS["usl"], DEVICES, made("usl", sigma, kappa))
+    assert found.values == pytest.approx((sigma, kappa), rel=1e-4)
+    assert leave_one_out(LAWS["usl"], DEVICES, made("usl", sigma, kappa)) < 1e-6
+
+
+def test_amdahls_own_example_half_serial_never_passes_two():
+    """Hennessy and Patterson, Computer Architecture, section 1.9: 40 % of the work 10 times faster gives 1.56."""
+    assert made("amdahl", 0.6, devices=[10]) == [pytest.approx(1.5625)]
+    assert made("amdahl", 0.5, devices=[10**9]) == [pytest.approx(2)]
+
+
+def test_gustafsons_own_example():
+    """Gustafson 1988: with a serial fraction s of the time on 1024 processors, speedup is 1024 - 1023 s."""
+    assert made("gustafson", 0.004, devices=[1024]) == [pytest.approx(1024 - 1023 * 0.004)]
+
+
+def test_the_published_usl_of_spec_sdm91_comes_back_within_its_published_errors():
+    """The R package usl 1.8.0 of Gunther and Moeding: sigma 0.01705 +- 0.003318, kappa 7.892e-05 +- 2.492e-05.
+
+    It minimizes errors of a transformed throughput, not of its logarithm, so that only its errors bound the difference.
+    """
+    speedup = [throughput / GUNTHER_THROUGHPUT[0] for throughput in GUNTHER_THROUGHPUT]
+    found = fit(LAWS["usl"], GUNTHER_LOAD[1:], speedup[1:])
+    assert found.values[0] == pytest.approx(0.01705, abs=2 * 0.003318)
+    assert found.values[1] == pytest.approx(7.892e-5, abs=2 * 2.492e-5)
+    peak = ((1 - found.values[0]) / found.values[1]) ** 0.5
+    assert 72 < peak < 144  # the measured peak lies at 72, its neighbors at 36 and 108
+
+
+def test_values_and_errors_are_those_of_scipys_curve_fit_on_logarithms():
+    noisy = np.array(made("usl", 0.03, 1e-3)) * [1.01, 0.99, 1.02, 0.985, 1.005]
+    expected, covariance = curve_fit(
+        lambda p, *values: np.log(LAWS["usl"].speedup(p, values)), np.array(DEVICES, float), np.log(noisy), [0.01, 1e-3]
+    )
+    found = fit(LAWS["usl"], DEVICES, noisy.tolist())
+    assert found.values == pytest.approx(expected, rel=1e-4)
+    assert found.covariance == pytest.approx(covariance, rel=1e-2)
+
+
+@pytest.mark.parametrize(("law", "truth"), [("amdahl", (0.05,)), ("usl", (0.03, 1e-3)), ("gustafson", (0.1,))])
+def test_parameter_intervals_hold_the_truth_in_93_to_97_percent_of_studies(law, truth):
+    random = np.random.default_rng(11)
+    exact = np.array(made(law, *truth))
+    held = []
+    for noise in random.normal(0, 0.02, size=(400, len(DEVICES))):
+        intervals = fit(LAWS[law], DEVICES, (exact * np.exp(noise)).tolist()).intervals()
+        held += [low <= value <= high for value, (low, high) in zip(truth, intervals, strict=True)]
+    assert 0.93 <= np.mean(held) <= 0.97
+
+
+def study(folder, **settings):
+    layouts = {"ddp": ("1x2", "1x4", "2x4", "4x4", "8x4")}
+    return report_data(
+        collect(make_study(folder, **{"workloads": 1, "strategies": layouts, "noise": 0, **settings}).results)
+    )
+
+
+def test_the_serial_share_that_made_a_study_comes_back_from_its_records(tmp_path):
+    data = study(tmp_path)
+    row = next(row for row in data.fits if row.law == "amdahl")
+    assert (row.value, row.n, row.largest_devices) == (pytest.approx(0.02, rel=1e-6), 5, 32)
+    assert row.error == pytest.approx(0, abs=1e-6)
+    curve = next(curve for curve in data.fit_curves if curve.law == "amdahl")
+    assert curve.devices[-1] == 128
+    assert curve.speedup[-1] == pytest.approx(128 / (1 + 0.02 * 127))
+    held = next(row for row in data.validation if row.model == "amdahl" and row.devices == 32)
+    assert (held.fitted_devices, held.measured) == (16, pytest.approx(1 / (1 + 0.02 * 31)))
+    assert held.error == pytest.approx(0, abs=1e-6)
+
+
+def test_weak_scaling_is_fitted_by_gustafson_alone(tmp_path):
+    layouts = ("1x2", "1x4", "2x4")
+    speedups = {("ddp", layout): p - 0.1 * (p - 1) for layout, p in zip(layouts, (2, 4, 8), strict=True)}
+    data = study(tmp_path, scalings=("weak",), strategies={"ddp": layouts}, speedups=speedups)
+    assert [(row.law, row.value) for row in data.fits] == [("gustafson", pytest.approx(0.1, rel=1e-6))]
+
+
+def test_too_few_numbers_of_devices_are_refused_with_the_reason(tmp_path):
+    data = study(tmp_path, strategies={"ddp": ("1x2", "1x4")})
+    assert [(row.law, row.value, row.refused) for row in data.fits] == [
+        ("amdahl", None, "needs speedups on 3 numbers of devices above 1, found 2 (2, 4)"),
+        ("usl", None, "needs speedups on 4 numbers of devices above 1, found 2 (2, 4)"),
+    ]
+    assert data.fit_curves == []

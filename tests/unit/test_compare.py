@@ -1,0 +1,113 @@
+"""Two studies against each other: verdicts, differences around them, exit codes, plain and rich output."""
+
+import io
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from rich.console import Console
+from synthetic_study import make_study
+
+from scalestudy.analysis.analyze import analyze, report_data
+from scalestudy.analysis.collect import collect
+from scalestudy.analysis.compare import compare_studies
+from scalestudy.report.compare import print_comparison
+
+LAYOUTS = {"ddp": ("1x2", "1x4"), "hsdp": ("1x4",)}
+
+
+def study(folder, name="quick", **settings):
+    made_of = {"workloads": 1, "strategies": LAYOUTS, "seeds": (0, 1, 2, 3, 4), "name": name, **settings}
+    return make_study(folder, **made_of)
+
+
+def report(folder, name="quick", **settings):
+    return report_data(collect(study(folder, name, **settings).results))
+
+
+def verdicts(found):
+    return {(row.cell.strategy, row.cell.devices): row.verdict for row in found.cells}
+
+
+def test_a_study_against_itself_is_not_separated_anywhere_and_differs_in_nothing(tmp_path):
+    data = report(tmp_path)
+    found = compare_studies(data, data)
+    assert set(verdicts(found).values()) == {"not separated"}
+    assert [row.ratio for row in found.cells] == [1.0] * 4
+    assert (found.slower, found.missing, found.differences) == (0, 0, [])
+
+
+def test_a_slower_a_faster_and_a_missing_cell_are_each_named(tmp_path):
+    first = report(tmp_path, "one", speedups={("ddp", "1x2"): 1.8, ("ddp", "1x4"): 3.0})
+    second = report(
+        tmp_path, "two", speedups={("ddp", "1x2"): 1.5, ("ddp", "1x4"): 3.6}, strategies={"ddp": ("1x2", "1x4")}
+    )
+    found = compare_studies(first, second)
+    assert verdicts(found) == {
+        ("serial", 1): "not separated", ("ddp", 2): "slower", ("ddp", 4): "faster", ("hsdp", 4): "missing"
+    }  # fmt: skip
+    slower = next(row for row in found.cells if row.verdict == "slower")
+    assert slower.ratio == pytest.approx(1.2)
+    assert 1 < slower.low < 1.2 < slower.high
+    assert (found.slower, found.missing) == (1, 1)
+    assert compare_studies(second, first).missing == 0
+
+
+def test_two_runs_have_no_verdict_but_not_separated_and_the_note_says_why(tmp_path):
+    first, second = report(tmp_path, "one", seeds=(0, 1)), report(tmp_path, "two", seeds=(0, 1), speedups={})
+    row = compare_studies(first, second).cells[0]
+    assert (row.verdict, row.low) == ("not separated", None)
+    assert "fewer than 3 runs" in row.note
+
+
+def test_what_differs_in_commit_and_versions_is_listed(tmp_path):
+    found = compare_studies(report(tmp_path, "one"), report(tmp_path, "two", commit="0123456789ab"))
+    assert [(one.item, one.first, one.second) for one in found.differences] == [
+        ("Source commit", "4f2c9e1d5b6a", "0123456789ab")
+    ]
+
+
+def test_of_equal_studies_at_most_one_in_twenty_has_any_cell_called_different(tmp_path):
+    data = report(tmp_path)
+    random = np.random.default_rng(3)
+
+    def redrawn():
+        rows = [row.model_copy(update={"epoch_time_s": float(random.lognormal(0, 0.05))}) for row in data.runs]
+        return data.model_copy(update={"runs": rows})
+
+    called = [set(verdicts(compare_studies(redrawn(), redrawn())).values()) != {"not separated"} for _ in range(400)]
+    assert np.mean(called) <= 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
+
+
+def run(folder, *arguments):
+    command = [sys.executable, "-m", "scalestudy", "compare", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ})
+
+
+def test_the_exit_code_is_what_ci_needs_and_a_pipe_gets_tab_separated_lines(tmp_path):
+    for name, settings in (
+        ("one", {"speedups": {("ddp", "1x2"): 1.8}}),
+        ("slow", {"speedups": {("ddp", "1x2"): 1.2}}),
+        ("less", {"speedups": {("ddp", "1x2"): 1.8}, "strategies": {"ddp": ("1x2",)}}),
+    ):
+        analyze(study(tmp_path / "results", name, **settings).results)
+    assert run(tmp_path, "one", "one").returncode == 0
+    slower = run(tmp_path, "one", "results/slow")
+    assert (slower.returncode, slower.stderr) == (1, "")
+    lines = slower.stdout.splitlines()
+    assert lines[0].split("\t")[:3] == ["workload", "scaling", "strategy"]
+    assert lines[2].split("\t")[-1] == "slower"
+    assert lines[-1] == "results/slow against one: 1 slower, 3 not separated"
+    assert run(tmp_path, "one", "results/less/report.json").returncode == 3
+    lost = run(tmp_path, "one", "none")
+    assert (lost.returncode, len(lost.stderr.splitlines())) == (2, 1)
+    assert "results/none/report.json: cannot be read" in lost.stderr
+
+
+def test_a_terminal_gets_a_table(tmp_path):
+    data, out = report(tmp_path), io.StringIO()
+    print_comparison(compare_studies(data, data), ("a", "b"), Console(file=out, width=120))
+    assert "Verdict" in out.getvalue()
+    assert out.getvalue().count("not separated") == 4
