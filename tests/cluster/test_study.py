@@ -12,6 +12,8 @@ import pytest
 from slurm_workflow import ROOT, queue
 from study_project import ALL, ORDINARY, Project, config, readable_python, wait_for
 
+from scalestudy.records.files import read_model
+from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
 
 TESTBED = ROOT / "slurm" / "testbed" / "cluster"
@@ -20,7 +22,6 @@ pytestmark = pytest.mark.skipif(
     reason="runs as two users and stops parts of the cluster: only as root on the one that `make cluster` boots",
 )
 Make = Callable[..., Project]
-LONG = {"epochs": 8, "train": 2048, "batch_size": 4}
 
 
 @pytest.fixture
@@ -86,3 +87,45 @@ def test_a_run_that_reaches_its_time_limit_twice_goes_on_where_it_was(project: M
     assert (stops[1]["epoch"], stops[1]["step"]) > (stops[0]["epoch"], stops[0]["step"])
     assert process.poll() is None  # a third job goes on
     study.interrupt(process)
+
+
+def test_a_ddp_run_that_lost_a_node_and_was_cancelled_ends_on_other_nodes_with_the_same_bits(project: Make) -> None:
+    ddp = {"name": "ddp", "layouts": ["2x1"]}
+    study = project(config(["serial", ddp], epochs=12, train=512, batch_size=4))
+    target = str(study.paths("ddp-2x1").result.relative_to(study.folder))
+    process = study.start("--", target)
+    wait_for(lambda: len(study.events("ddp-2x1", "checkpoint")) >= 2, "the second checkpoint")
+    lost = study.events("ddp-2x1", "start")[0]["host"]
+    subprocess.run([TESTBED, "kill-node", lost], check=True)
+    try:
+        wait_for(lambda: len(study.events("ddp-2x1", "resume")) == 1, "the run to go on")
+        wait_for(lambda: len(study.events("ddp-2x1", "checkpoint")) >= 5, "checkpoints after it")
+        study.interrupt(process)
+        assert not queue()
+        assert (study.paths("ddp-2x1").checkpoints / "latest").exists()
+        assert study.run("--", target) == 0, study.said
+    finally:
+        subprocess.run([TESTBED, "start-node", lost], check=True)
+    resumed = study.result("ddp-2x1")
+    assert resumed.resumed == 2
+    assert len(resumed.parts) == 3
+    assert len({part.slurm["SLURM_JOB_NODELIST"] for part in resumed.parts}) >= 2
+    assert lost not in resumed.parts[-1].slurm["SLURM_JOB_NODELIST"]
+    assert resumed.total_s == pytest.approx(sum(part.time_s for part in resumed.parts))
+    assert resumed.weights_sha256 == never_stopped(study).weights_sha256
+
+
+def never_stopped(study: Project) -> Result:
+    """The same run, trained on this machine in one go."""
+    again = study.folder / "again"
+    again.mkdir()
+    shutil.copy(study.paths("ddp-2x1").run, again / "run.json")
+    subprocess.run(
+        [sys.executable, "-m", "scalestudy", "train", str(again / "run.json")],
+        cwd=study.folder,
+        check=True,
+        timeout=300,
+    )
+    result = read_model(RunPaths(again).result, Result)
+    assert result.resumed == 0
+    return result
