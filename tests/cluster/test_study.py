@@ -96,7 +96,7 @@ def test_a_ddp_run_that_lost_a_node_and_was_cancelled_ends_on_other_nodes_with_t
         wait_for(lambda: len(study.events("ddp-2x1", "resume")) == 1, "the run to go on")
         wait_for(lambda: len(study.events("ddp-2x1", "checkpoint")) >= 5, "checkpoints after it")
         study.interrupt(process)
-        assert not queue()
+        wait_for(lambda: not queue(), "the end of the cancelled job")
         assert (study.paths("ddp-2x1").checkpoints / "latest").exists()
         assert study.run("--", target) == 0, study.said
     finally:
