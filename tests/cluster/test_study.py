@@ -54,6 +54,7 @@ def test_a_study_goes_from_its_configuration_to_the_pdf_on_several_nodes(user: s
         assert_recorded(study.result(cell), hosts=1)
     for cell in ("ddp-2x1", "hybrid-2x1", "hsdp-2x1"):
         assert_recorded(study.result(cell), hosts=2)
+        assert study.result(cell).parts[0].slurm.keys() >= {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"}  # alike jobs
         logs = {path.name for path in study.paths(cell).folder.glob("train.log*")}
         assert logs == {"train.log", "train.log.rank1"}
     assert not queue()
