@@ -20,6 +20,8 @@ try:
     IMAGE = image_of(CONFIG)
 except StudyError as error:
     sys.exit(str(error))
+for line in STUDY.skipped:
+    print(f"left out: {line}", file=sys.stderr)
 
 RUNS = {run.id: run for run in STUDY.runs}
 PROBINGS = probings(STUDY)  # by layout

@@ -209,6 +209,21 @@ def compare(arguments: Namespace) -> int:
     return EXIT_SLOWER if found.slower else EXIT_MISSING if found.missing else 0
 
 
+def predict(arguments: Namespace) -> int:
+    """Print what the model of one step says of more devices than were measured, and how far it was off where checked.
+
+    Raises StudyError when no strategy of the study has the data for it.
+    """
+    from scalestudy.analysis.ask import ask
+    from scalestudy.report.predict import print_answers
+
+    given = Path(arguments.study)
+    results = given if given.is_dir() else Path("results") / arguments.study
+    answers, refused = ask(results, arguments.devices, arguments.link_gbps, arguments.latency_us)
+    print_answers(answers, refused)
+    return 0
+
+
 def retry(arguments: Namespace) -> int:
     """Delete failed results, and what was made from them: Snakemake makes anew what its target lacks."""
     from scalestudy.cli.planning import named_study
