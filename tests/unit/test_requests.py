@@ -12,7 +12,7 @@ NET = {
     "data": {"name": "mnist"},
     "model": {"name": "mnist_cnn"},
     "optimizer": {"name": "adam", "lr": 0.01},
-    "epochs": 1,
+    "epochs": 2,
 }
 STRATEGIES = ["serial", "data_parallel", "ddp", "hybrid", "hsdp"]
 
