@@ -38,6 +38,8 @@ def project(place: Path) -> Iterator[Make]:
 
     yield make
     for one in made:
+        if one.output.exists():
+            print(one.said[-6000:])  # pytest shows it when the test failed
         one.clean_up()
 
 
@@ -94,7 +96,7 @@ def test_a_ddp_run_that_lost_a_node_and_was_cancelled_ends_on_other_nodes_with_t
     lost = study.events("ddp-2x1", "start")[0]["host"]
     subprocess.run([TESTBED, "kill-node", lost], check=True)
     try:
-        wait_for(lambda: len(study.events("ddp-2x1", "resume")) == 1, "the run to go on")
+        wait_for(lambda: len(study.events("ddp-2x1", "resume")) == 1, "the run to go on", 240)
         wait_for(lambda: len(study.events("ddp-2x1", "checkpoint")) >= 5, "checkpoints after it")
         study.interrupt(process)
         wait_for(lambda: not queue(), "the end of the cancelled job")
