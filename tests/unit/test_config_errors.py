@@ -94,6 +94,7 @@ WRONG = [
     ("unknown optimizer", f"{M}.optimizer.name", "adamw", ['found "adamw"; must be one of adam, sgd', "'adam'?"]),
     ("unknown augmentation", f"{M}.data.augment", "crop", ["must be one of none, crop_flip", "'crop_flip'?"]),
     ("yes in place of true", f"{M}.compile", "yes", ['compile: found "yes" (text); must be true or false']),
+    ("a device of the cluster", "cluster.device", "gpu", ['cluster.device: found "gpu"', "must be one of cpu, cuda"]),
     ("one in place of true", "machine.oversubscribe", 1, ["machine.oversubscribe: found 1; must be true or false"]),
     ("number as a title", f"{M}.title", 2024, [f"{M}.title: found 2024; must be text, put it in quotes"]),
     ("list as a workload", M, [1], [f"{M}: found a list; must be a mapping with the keys title, data, model"]),
