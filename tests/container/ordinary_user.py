@@ -27,8 +27,8 @@ class OrdinaryUser:
         if os.geteuid() == 0:
             try:
                 pwd.getpwnam(NAME)
-            except KeyError:  # useradd also gives the range of ids that building needs
-                subprocess.run(["useradd", "--home-dir", "/nonexistent", NAME], check=True)
+            except KeyError:  # useradd also gives the home and the range of ids that building needs
+                subprocess.run(["useradd", "--create-home", NAME], check=True)
             self.as_user = ["setpriv", f"--reuid={NAME}", f"--regid={NAME}", "--init-groups"]
             shutil.chown(self.home, NAME, NAME)
             for folder in [self.home, *self.home.parents][:-1]:

@@ -8,13 +8,8 @@ import subprocess
 from pathlib import Path
 
 from ordinary_user import OrdinaryUser
+from processes import left_of
 from study_folder import NET, StudyFolder
-
-
-def processes_of(name: str) -> list[str]:
-    """Command lines of engine processes that still run."""
-    found = subprocess.run(["pgrep", "-af", name], capture_output=True, text=True, check=False)
-    return [line for line in found.stdout.splitlines() if "pgrep" not in line]
 
 
 def test_the_host_has_no_torch_and_the_study_goes_from_start_to_pdf(study: StudyFolder, user: OrdinaryUser) -> None:
@@ -33,12 +28,10 @@ def test_the_record_names_what_the_image_is(study: StudyFolder, sif: Path) -> No
     assert image["size_bytes"] == sif.stat().st_size
     assert image["contents"]["base"].endswith("base.sif")
     lock = (study.folder / "containers/requirements.lock").read_text()
-    locked = dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;]+)", lock, re.MULTILINE))
+    locked = set(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;]+)", lock, re.MULTILINE))
     installed = {name.lower().replace("_", "-"): version for name, version in image["contents"]["packages"].items()}
-    assert installed["torch"].partition("+")[0] == locked["torch"]
-    assert {name: installed[name] for name in ("numpy", "pydantic", "torchvision")} == {
-        name: locked[name] for name in ("numpy", "pydantic", "torchvision")
-    }
+    for name in ("torch", "torchvision", "numpy", "pydantic", "snakemake"):
+        assert (name, installed[name].partition("+")[0]) in locked
 
 
 def test_every_result_names_engine_and_image(study: StudyFolder) -> None:
@@ -76,7 +69,8 @@ def test_a_change_of_lock_or_package_makes_another_image_and_trains_nothing_agai
         assert "rule train" not in planned.stdout + planned.stderr, name
     readme = study.folder / "Makefile"
     readme.write_text(readme.read_text() + "\n")
-    assert "Nothing to be done" in study.snakemake("-n").stderr
+    planned = study.snakemake("-n")
+    assert "Nothing to be done" in planned.stdout + planned.stderr
 
 
 def test_only_what_is_named_is_passed_and_files_belong_to_the_caller(study: StudyFolder, user: OrdinaryUser) -> None:
@@ -146,8 +140,7 @@ def test_a_run_that_is_asked_to_stop_saves_goes_on_inside_and_leaves_nothing_beh
     process.stdout.read()
     assert process.wait(120) == 75
     assert not (other_study.folder / run / "result.json").exists()
-    assert not processes_of(f"squashfuse.*{sif.name}")
-    assert str(sif) not in Path("/proc/mounts").read_text()
+    assert left_of(sif) == []
     again = subprocess.run(command, cwd=other_study.folder, capture_output=True, text=True, timeout=600, check=False)
     assert again.returncode == 0, again.stderr
     result = other_study.json(f"{run}/result.json")
