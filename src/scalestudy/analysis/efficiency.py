@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import geometric_mean
 
 from scalestudy.analysis.cells import CellKey, CellRuns, base_of, key_of
@@ -28,10 +29,15 @@ class MeasuredRun:
     runtime_s: float
     images: int
 
-    @property
+    @cached_property
     def factors(self) -> Factors:
         """Of this run."""
         return factors(self.devices, self.runtime_s)
+
+    @cached_property
+    def computing_s(self) -> float:
+        """Of all devices together."""
+        return sum(device.computing for device in self.devices)
 
 
 def efficiency_rows(cells: Sequence[CellRuns], speedup: Sequence[SpeedupRow]) -> list[EfficiencyRow]:
@@ -77,7 +83,7 @@ def _mean(runs: Sequence[MeasuredRun], factor: Callable[[MeasuredRun], float]) -
 def _scalability(run: MeasuredRun, base: Sequence[MeasuredRun]) -> float:
     """Against all runs of the base."""
     return geometric_mean(
-        computation_scalability(other.devices, run.devices, run.images / other.images) for other in base
+        computation_scalability(other.computing_s, run.computing_s, run.images / other.images) for other in base
     )
 
 

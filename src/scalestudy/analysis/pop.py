@@ -64,6 +64,6 @@ def factors(devices: Sequence[DeviceTime], runtime_s: float) -> Factors:
     )
 
 
-def computation_scalability(reference: Sequence[DeviceTime], devices: Sequence[DeviceTime], work: float = 1.0) -> float:
-    """Computing time of the reference over that of all devices, which did ``work`` times as much."""
-    return work * sum(device.computing for device in reference) / sum(device.computing for device in devices)
+def computation_scalability(reference_s: float, computing_s: float, work: float = 1.0) -> float:
+    """Computing time of all devices of the reference over that of all devices, which did ``work`` times as much."""
+    return work * reference_s / computing_s
