@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from ordinary_user import OrdinaryUser
@@ -146,3 +147,20 @@ def test_a_run_that_is_asked_to_stop_saves_goes_on_inside_and_leaves_nothing_beh
     result = other_study.json(f"{run}/result.json")
     assert result["resumed"] == 1
     assert result["provenance"]["engine"] == "apptainer"
+
+
+def test_nothing_inside_outlives_the_process_that_started_it(study: StudyFolder, sif: Path) -> None:
+    command = study.user.command(
+        *("scalestudy", "inside", "images/image.json", "python", "-c"),
+        "import time; print('here', flush=True); time.sleep(600)",
+    )
+    process = subprocess.Popen(command, cwd=study.folder, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "here\n"
+    assert left_of(sif)
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 20
+    while left_of(sif) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert left_of(sif) == []
