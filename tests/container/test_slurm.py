@@ -93,9 +93,10 @@ def test_a_run_that_reaches_its_time_limit_goes_on_inside_and_leaves_nothing_on_
         stop, resume = events("stop")[0], events("resume")[0]
         assert stop["reason"] == "time limit"
         assert (resume["epoch"], resume["step"]) == (stop["epoch"], stop["step"])
-        pids = subprocess.run(
-            ["pgrep", "-f", "squashfuse_ll"], capture_output=True, text=True, check=False
-        ).stdout.split()
+        mounting = subprocess.run(
+            ["pgrep", "-f", f"squashfuse_ll.*{sif.name}"], capture_output=True, text=True, check=False
+        )
+        pids = mounting.stdout.split()
         assert len(pids) == 1, "one image is mounted: the first job's is not any more"
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(120) != 0
