@@ -102,8 +102,9 @@ def _make(making: Making, kept: Path) -> Image:
         if image.sif:
             image = image.model_copy(update={"reference": str(kept / image.sif.name)})
         write_model(aside / RECORD, image)
-        if kept.exists():  # what was there was damaged, or another process was faster
-            shutil.rmtree(kept)
+        if other := _recorded(making, kept):  # another process was faster, and runs may be in it
+            return other
+        shutil.rmtree(kept, ignore_errors=True)  # what was there was damaged
         aside.rename(kept)
     finally:
         if (log := aside / "build.log").exists():
