@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from ordinary_user import OrdinaryUser
-from processes import left_of
+from processes import engine_processes
 from study_folder import NET, StudyFolder
 
 
@@ -141,7 +141,7 @@ def test_a_run_that_is_asked_to_stop_saves_goes_on_inside_and_leaves_nothing_beh
     process.stdout.read()
     assert process.wait(120) == 75
     assert not (other_study.folder / run / "result.json").exists()
-    assert left_of(sif) == []
+    assert engine_processes() == []
     again = subprocess.run(command, cwd=other_study.folder, capture_output=True, text=True, timeout=600, check=False)
     assert again.returncode == 0, again.stderr
     result = other_study.json(f"{run}/result.json")
@@ -157,10 +157,10 @@ def test_nothing_inside_outlives_the_process_that_started_it(study: StudyFolder,
     process = subprocess.Popen(command, cwd=study.folder, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "here\n"
-    assert left_of(sif)
+    assert engine_processes()
     process.kill()
     process.wait()
     end = time.monotonic() + 20
-    while left_of(sif) and time.monotonic() < end:
+    while engine_processes() and time.monotonic() < end:
         time.sleep(0.2)
-    assert left_of(sif) == []
+    assert engine_processes() == []
