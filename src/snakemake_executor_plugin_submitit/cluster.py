@@ -5,7 +5,6 @@ import io
 import os
 import pickle
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -45,9 +44,9 @@ class Local:
             jobs += [executor.submit(task) for task in tasks]
         return jobs
 
-    def states(self) -> dict[str, JobState] | None:
-        """The jobs that are known, by id; None when there is no answer."""
-        return {name: JobState("RUNNING") for name in self.saved() if self._alive(name)}
+    def states(self, names: Iterable[str]) -> dict[str, JobState] | None:
+        """What is known of these jobs, and of others, by id; None when there is no answer."""
+        return {name: JobState("RUNNING") for name in names if self._alive(name)}
 
     def saved(self) -> dict[str, rank.Task]:
         """What jobs run whose end nobody saw, by id: submitit's file of it is still there."""
@@ -56,10 +55,6 @@ class Local:
             with contextlib.suppress(Exception):  # written by another version
                 tasks[path.name.removesuffix("_submitted.pkl")] = pickle.loads(path.read_bytes()).function
         return tasks
-
-    def history(self, ids: Iterable[str]) -> dict[str, JobState]:  # noqa: ARG002
-        """How jobs ended that ``states`` no longer knows, as far as there is a record."""
-        return {}
 
     def cancel(self, ids: Sequence[str]) -> None:
         """Cancel jobs; raises OSError or SubprocessError."""
@@ -97,13 +92,13 @@ class Slurm(Local):
     @cached_property
     def largest_array(self) -> int:  # type: ignore[override]
         """How many tasks an array may have."""
-        found = [row[0].split()[-1] for row in _table("scontrol", "show", "config") if "MaxArraySize" in row[0]]
-        return int(found[0])
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            return next(int(row[0].split()[-1]) for row in _table("scontrol", "show", "config") if "MaxArray" in row[0])
+        return 1000
 
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
         """One sbatch; once more when SLURM is only busy."""
-        reason = ""
-        for pause in SUBMIT_AGAIN_AFTER_S:
+        for pause_s in SUBMIT_AGAIN_AFTER_S:
             try:
                 with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, besides raising it
                     return super().submit(tasks)
@@ -111,33 +106,33 @@ class Slurm(Local):
                 reason = (str(error).strip() or "sbatch failed without a word").splitlines()[-1]
             if REFUSED_FOR_GOOD.search(reason):
                 break
-            time.sleep(pause)
+            time.sleep(pause_s)
         raise NotSubmitted(f"not submitted: {reason}")
 
-    def states(self) -> dict[str, JobState] | None:
-        """One squeue for all jobs of this user: it never complains about ids that SLURM has forgotten."""
+    def states(self, names: Iterable[str]) -> dict[str, JobState] | None:
+        """One squeue for all jobs of this user; sacct for what it has forgotten, where there is a sacct."""
         fields = "JobArrayID:|,State:|,exit_code:|,NodeList:|,Reason:|,STDOUT:|"
         try:
             rows = _table("squeue", "--array", "--states=all", "--noheader", f"--user={os.getuid()}", "-O", fields)
         except (OSError, subprocess.SubprocessError):
             return None
-        # The exit code is a wait status here: 256 is what sacct calls 1:0.
-        return {row[0]: JobState(row[1], f"{int(row[2]) >> 8}:{int(row[2]) & 127}", *row[3:6]) for row in rows}
-
-    def history(self, ids: Iterable[str]) -> dict[str, JobState]:
-        """What sacct remembers; nothing where there is no sacct."""
-        if not (wanted := ",".join(ids)) or shutil.which("sacct") is None:
-            return {}
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            rows = _table("sacct", "-X", "-n", "-P", "-o", "JobID,State,ExitCode,NodeList", "-j", wanted)
-            found = {name: JobState(state.split()[0], *facts) for name, state, *facts in rows}
-            return {name: state for name, state in found.items() if state.over}  # else slurmctld lost it
-        return {}
+        found = {name: JobState(state, _exit(code), *facts) for name, state, code, *facts, _ in rows}
+        if forgotten := ",".join(name for name in names if name not in found):
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                rows = _table("sacct", "-X", "-n", "-P", "-o", "JobID,State,ExitCode,NodeList", "-j", forgotten)
+                ended = {name: JobState(state.split()[0], *facts) for name, state, *facts in rows}
+                found |= {name: state for name, state in ended.items() if state.over}  # else slurmctld lost it
+        return found
 
     def cancel(self, ids: Sequence[str]) -> None:
         """scancel, 500 jobs a call."""
         for start in range(0, len(ids), 500):
             _table("scancel", "--quiet", *ids[start : start + 500])
+
+
+def _exit(code: str) -> str:
+    """A wait status (256), as squeue writes it, in the words of sacct (1:0)."""
+    return f"{int(code) >> 8}:{int(code) & 127}" if code.isdigit() else code
 
 
 CLUSTERS = {kind.name: kind for kind in (Slurm, Local, Debug)}

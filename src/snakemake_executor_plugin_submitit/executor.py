@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 from snakemake_executor_plugin_submitit.cluster import CLUSTERS
-from snakemake_executor_plugin_submitit.ending import JobState, failure_message, rank_results
+from snakemake_executor_plugin_submitit.ending import JobState, failure_message, rank_errors
 from snakemake_executor_plugin_submitit.rank import Task
 from snakemake_executor_plugin_submitit.request import NotSubmitted, task_of
 
@@ -52,6 +52,8 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
                 if not self._take_over(job, task):
                     batches[json.dumps(task.parameters, sort_keys=True)].append((job, task))
             except NotSubmitted as refusal:
+                if job.is_group():  # whose message Snakemake does not show
+                    self.logger.error(str(refusal))
                 self.report_job_error(SubmittedJobInfo(job), msg=f"{refusal}. ")
         for batch in batches.values():
             for start in range(0, len(batch), self.cluster.largest_array):
@@ -92,7 +94,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         name, earlier = self.left_behind.pop(task.key)
         if earlier.command != task.command:
             self.logger.info(f"Job {name} runs an older command of rule {job.name}: cancelled.")
-            self.cluster.cancel([name])
+            self._cancel([name])
             task.parameters["slurm"]["dependency"] = f"afterany:{name}"  # never two at once
             return False
         self.logger.info(f"Took over job {name} (rule {job.name}).")
@@ -105,14 +107,12 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         folder = self.cluster.folder
         if not any(folder.iterdir()):
             return {}
-        while (states := self.cluster.states()) is None:
-            self._note_silence(True)
-            time.sleep(5)
         self.alive = self.cluster.saved()
-        states |= self.cluster.history(self.alive.keys() - states.keys())
+        while (states := self._states(self.alive)) is None:
+            time.sleep(5)
         # Killed between sbatch and the naming of the job's file: it waits for the file, then fails. It runs nothing.
         mine = [name for name, state in states.items() if not state.over and state.log.startswith(f"{folder}/")]
-        self.cluster.cancel([name for name in mine if name not in self.alive])
+        self._cancel([name for name in mine if name not in self.alive])
         left = {}
         for name, task in list(self.alive.items()):
             state = states.get(name) or self._from_results(name)
@@ -126,11 +126,8 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         """Ask once for all jobs, report those that are over and yield the others."""
         if not active_jobs:
             return
-        states = await asyncio.to_thread(self.cluster.states)
-        self._note_silence(states is None)
         names = [str(info.external_jobid) for info in active_jobs]
-        if states is not None:
-            states |= await asyncio.to_thread(self.cluster.history, [name for name in names if name not in states])
+        states = await asyncio.to_thread(self._states, names)
         for info, name in zip(active_jobs, names, strict=True):
             state = JobState("UNKNOWN") if states is None else states.get(name) or self._from_results(name)
             if state.over or state.hopeless:
@@ -144,12 +141,12 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         else:
             self.report_job_error(info, msg=failure_message(self.cluster.folder, name, state))
         if state.hopeless:
-            self.cluster.cancel([name])
+            self._cancel([name])
         self._forget(name)
 
     def _from_results(self, name: str) -> JobState:
         """How a job ended that the cluster has forgotten, by its ranks' results, once they may have arrived."""
-        results = rank_results(self.cluster.folder, name)
+        results = rank_errors(self.cluster.folder, name)
         if any(error for _, error in results):
             return JobState("FAILED")
         if len(results) == self.alive[name].ranks:
@@ -162,14 +159,21 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         for path in self.cluster.folder.glob(f"{name}_*.pkl"):
             path.unlink()
 
-    def _note_silence(self, silent: bool) -> None:
-        if silent != self.silent:
-            self.logger.warning("squeue does not answer; waiting." if silent else "squeue answers again.")
-        self.silent = silent
+    def _states(self, names: Iterable[str]) -> dict[str, JobState] | None:
+        """What the cluster says; None, and a warning once, while it does not answer."""
+        states = self.cluster.states(names)
+        if self.silent != (states is None):
+            self.silent = states is None
+            self.logger.warning("squeue does not answer; waiting." if self.silent else "squeue answers again.")
+        self.missing_since = {name: since for name, since in self.missing_since.items() if name not in (states or ())}
+        return states
+
+    def _cancel(self, names: list[str]) -> None:
+        try:
+            self.cluster.cancel(names)
+        except (OSError, subprocess.SubprocessError):
+            self.logger.error(f"scancel failed; left in the queue: {' '.join(names)}")
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:  # noqa: ARG002  (see self.alive)
         """Cancel whatever was submitted and is not known to be over."""
-        try:
-            self.cluster.cancel(sorted(self.alive))
-        except (OSError, subprocess.SubprocessError):
-            self.logger.error(f"scancel failed; left in the queue: {' '.join(self.alive)}")
+        self._cancel(sorted(self.alive))

@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Task:
-    """A shell command for every rank of a job, and the parameters that submitit submits it with."""
+    """A shell command for every rank of a job."""
 
     key: tuple[str, ...]
     """Which of a workflow's jobs it is: folder and outputs."""
@@ -22,17 +22,16 @@ class Task:
     ranks: int
     threads: int
     runtime_min: int | None
-    parameters: dict[str, Any]
+    parameters: dict[str, dict[str, Any]]
+    """What submitit is told, by the kind of cluster. Tasks with equal parameters form an array."""
 
     def __call__(self) -> None:
         """Run as this rank; raises RuntimeError that names rank, host and exit code or signal: srun ends the others."""
-        environment = os.environ | self.place() | self.limits()
+        environment = self.environment()
         # A session of its own: a signal for the ranks must not reach what the command keeps running beside itself,
         # such as the process that serves a container's file system.
-        command = [self.shell, "-c", self.command]
-        child = subprocess.Popen(
-            command, cwd=self.workdir, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
-        )
+        options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "start_new_session": True}
+        child = subprocess.Popen([self.shell, "-c", self.command], cwd=self.workdir, env=environment, **options)
         try:
             code = child.wait()
         except BaseException:
@@ -40,16 +39,24 @@ class Task:
             raise
         if code:
             ending = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            hint = self.memory_hint() if code in (-signal.SIGKILL, 128 + signal.SIGKILL) else ""
-            raise RuntimeError(f"rank {environment['RANK']} on {socket.gethostname()} {ending}{hint}")
+            if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
+                ending += self.memory_hint(int(environment["LOCAL_WORLD_SIZE"]))
+            raise RuntimeError(f"rank {environment['RANK']} on {socket.gethostname()} {ending}")
 
-    def place(self) -> dict[str, str]:
-        """Where this rank stands, in the variables that torch.distributed reads."""
+    def memory_hint(self, ranks: int) -> str:
+        """Whether a kill was for want of memory: the peak of one process against a rank's share of its node."""
+        asked_mb = int(os.environ.get("SLURM_MEM_PER_NODE") or 0) / ranks
+        asked_mb = asked_mb or self.threads * int(os.environ.get("SLURM_MEM_PER_CPU") or 0)
+        used_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        return f", out of memory: it used {used_mb:.0f} of {asked_mb:.0f} MB" if used_mb > 0.8 * asked_mb > 0 else ""
+
+    def environment(self) -> dict[str, str]:
+        """Where this rank stands, as torch.distributed reads it; Snakemake's thread limits; JOB_DEADLINE (s, epoch)."""
         from submitit import JobEnvironment
 
         here = JobEnvironment()
         job_number = int("".join(filter(str.isdigit, here.raw_job_id)))
-        return {
+        environment = os.environ | {
             "RANK": str(here.global_rank),
             "WORLD_SIZE": str(here.num_tasks),
             "LOCAL_RANK": str(here.local_rank),
@@ -59,18 +66,9 @@ class Task:
             # Below 32768, where Linux begins to hand out ports to outgoing connections.
             "MASTER_PORT": str(20_000 + job_number % 12_000),
         }
-
-    def limits(self) -> dict[str, str]:
-        """Threads, as Snakemake limits them, and JOB_DEADLINE (seconds since 1970), where a time limit is known."""
-        libraries = ("OMP", "MKL", "OPENBLAS", "GOTO", "NUMEXPR")
-        end = os.environ.get("SLURM_JOB_END_TIME")
-        if not end and self.runtime_min:
-            end = str(round(float(os.environ.get("SLURM_JOB_START_TIME") or time.time()) + 60 * self.runtime_min))
-        return {f"{name}_NUM_THREADS": str(self.threads) for name in libraries} | ({"JOB_DEADLINE": end} if end else {})
-
-    def memory_hint(self) -> str:
-        """Whether a kill was for want of memory: the peak of one process against the rank's share of the job's."""
-        asked_mb = int(os.environ.get("SLURM_MEM_PER_NODE") or 0) / int(self.place()["LOCAL_WORLD_SIZE"])
-        asked_mb = asked_mb or self.threads * int(os.environ.get("SLURM_MEM_PER_CPU") or 0)
-        used_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        return f", out of memory: it used {used_mb:.0f} of {asked_mb:.0f} MB" if used_mb > 0.8 * asked_mb > 0 else ""
+        for library in ("OMP", "MKL", "OPENBLAS", "GOTO", "NUMEXPR"):
+            environment[f"{library}_NUM_THREADS"] = str(self.threads)
+        if self.runtime_min or "SLURM_JOB_END_TIME" in environment:
+            end_s = round(time.time() + 60 * (self.runtime_min or 0))
+            environment["JOB_DEADLINE"] = environment.get("SLURM_JOB_END_TIME", str(end_s))
+        return environment

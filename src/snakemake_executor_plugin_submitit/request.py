@@ -11,7 +11,6 @@ from snakemake.shell import shell
 from snakemake_executor_plugin_submitit.rank import Task
 
 KINDS = ("script", "notebook", "wrapper", "cwl", "template_engine", "run", "shadow", "pipe", "service")
-
 SBATCH: dict[str, tuple[str, Callable[[Any], object]]] = {
     "slurm_partition": ("partition", str),
     "slurm_account": ("account", str),
@@ -28,7 +27,7 @@ SBATCH: dict[str, tuple[str, Callable[[Any], object]]] = {
 
 
 class NotSubmitted(Exception):
-    """The executor cannot run a job, or the cluster did not take it; the message is the reason, in one line."""
+    """The executor cannot run a job, or the cluster does not take it; the message is the reason, in one line."""
 
 
 def task_of(job: Any, workdir: str) -> Task:
@@ -39,16 +38,20 @@ def task_of(job: Any, workdir: str) -> Task:
     asked = _gpus_settled({name: value for name, value in job.resources.items() if value not in (None, "")})
     threads, nodes = int(asked.get("cpus_per_task", job.threads)), int(asked.get("nodes", 1))
     tasks_per_node = int(asked.get("tasks_per_node", asked.get("tasks", nodes) // nodes))
-    if nodes * tasks_per_node != asked.get("tasks", nodes * tasks_per_node):
+    ranks, limit_min = nodes * tasks_per_node, asked.get("runtime")
+    if ranks != asked.get("tasks", ranks):
         raise NotSubmitted(f"{where}: {asked['tasks']} tasks on {nodes} nodes; every node takes equally many")
     options = {option: write(asked[name]) for name, (option, write) in SBATCH.items() if name in asked}
     if "mem-per-cpu" in options:
         options.pop("mem", None)  # mostly Snakemake's own default; SLURM takes only one of them
     # submitit has SIGUSR2 sent to every process before the end, which ends most of them: the batch shell gets a
     # harmless signal instead, and ranks read JOB_DEADLINE.
-    options |= {"signal": "B:CONT@1"} | _extra_options(where, str(asked.get("slurm_extra", "")))
-    program = asked.get("shell_exec") or shell.get_executable() or "/bin/sh"
-    command = f"{shell._get_process_prefix(program)} {job.shellcmd or ':'} {shell._process_suffix}".strip()
+    options["signal"] = "B:CONT@1"
+    for word in shlex.split(str(asked.get("slurm_extra", "")).strip("'")):
+        name, has_value, value = word.removeprefix("--").partition("=")
+        if name == word:
+            raise NotSubmitted(f"{where}: slurm_extra has {word!r}; write every option as --name or --name=value")
+        options[name] = value if has_value else True
     setup = str(asked.get("slurm_setup", "")).splitlines()
     slurm = {
         "job_name": job.name,
@@ -63,10 +66,11 @@ def task_of(job: Any, workdir: str) -> Task:
         "array_parallelism": sys.maxsize,
         "additional_parameters": options,
     }
-    ranks, limit_min = nodes * tasks_per_node, asked.get("runtime")
     local = {"tasks_per_node": ranks, "timeout_min": limit_min or 60 * 24 * 365, "setup": setup}
+    program = asked.get("shell_exec") or shell.get_executable() or "/bin/sh"
+    command = f"{shell._get_process_prefix(program)} {job.shellcmd or ':'} {shell._process_suffix}".strip()
     key = (workdir, *map(str, job.output or [command]))
-    parameters = {"slurm": slurm, "local": local, "debug": {}}
+    parameters: dict[str, dict[str, Any]] = {"slurm": slurm, "local": local, "debug": {}}
     return Task(key, command, program, workdir, ranks, threads, limit_min, parameters)
 
 
@@ -91,15 +95,7 @@ def _refused(job: Any) -> str | None:
         "conda": DeploymentMethod.CONDA in methods and job.conda_env,
         "container": DeploymentMethod.APPTAINER in methods and job.container_img_url,
         "envmodules": DeploymentMethod.ENV_MODULES in methods and job.env_modules,
-        **{f"resources: {name}": job.resources.get(name) for name in ("mpi", "clusters")},
+        "resources: mpi": job.resources.get("mpi"),
+        "resources: clusters": job.resources.get("clusters"),
     }
     return next((part for part, present in parts.items() if present), None)
-
-
-def _extra_options(where: str, text: str) -> dict[str, Any]:
-    """``--exclusive --mail-type=END`` as a dict; raises NotSubmitted where it is not of that form."""
-    words = shlex.split(text[1:-1] if text[:1] == text[-1:] == "'" else text)
-    if wrong := [word for word in words if not word.startswith("--")]:
-        raise NotSubmitted(f"{where}: slurm_extra has {wrong[0]!r}; write every option as --name or --name=value")
-    pairs = (word[2:].partition("=") for word in words)
-    return {name: value if separator else True for name, separator, value in pairs}

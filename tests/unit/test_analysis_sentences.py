@@ -88,6 +88,7 @@ def test_r1_counts_each_outcome_and_names_reasons():
     (text,) = written("R1", counts=counts, runs=runs)
     assert text.startswith("Of 6 planned runs, 4 completed, 1 failed and 1 is missing (1 × out of memory); 2 were res")
     assert text.endswith("enter no number. 1 combination of the study cannot run on this machine.")
+    assert "time of a resumed run is the sum of its parts" in text
     assert written("R1", counts=Counts(**dict.fromkeys(COUNTS, 0))) == ["No run was planned."]
 
 

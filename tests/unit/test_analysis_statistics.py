@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from scalestudy.analysis.statistics import (
+    BOOTSTRAP_T,
     LOG_T,
     ORDER_STATISTICS,
     WELCH_LOG,
     Estimate,
+    T,
+    equivalence_p_value,
     is_equivalent,
     mean_difference,
     ratio,
     summarize,
+    summarize_mean,
 )
 
 FIRST = [1.71, 1.65, 1.82, 1.69, 1.74]
@@ -152,3 +156,70 @@ def test_the_analysis_imports_neither_scipy_nor_pandas_nor_torch_before_it_needs
     program = "import sys, scalestudy.analysis.analyze; print(sorted({'scipy', 'pandas', 'torch'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_few_values_get_the_t_interval_of_their_mean_and_more_the_studentized_bootstrap():
+    low, high = stats.t.interval(0.95, 4, loc=np.mean(FIRST), scale=stats.sem(FIRST))
+    found = summarize_mean(FIRST)
+    assert (found.value, found.low, found.high) == pytest.approx((np.mean(FIRST), low, high))
+    assert found.method == T
+    assert summarize_mean(FIRST[:2]) == Estimate(pytest.approx(1.68))
+    assert summarize_mean([2.0] * 6) == Estimate(2.0, 2.0, 2.0, BOOTSTRAP_T)
+    many = FIRST + SECOND
+    assert summarize_mean(many) == summarize_mean(many)
+    assert summarize_mean(many).method == BOOTSTRAP_T
+
+
+def test_the_bootstrap_of_a_large_sample_is_the_normal_interval():
+    values = np.random.default_rng(2).normal(8, 0.2, 400)
+    low, high = stats.norm.interval(0.95, values.mean(), stats.sem(values))
+    found = summarize_mean(values.tolist())
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.003)
+
+
+@pytest.mark.parametrize("n", [3, 5, 6, 10, 20])
+def test_mean_intervals_hold_the_true_mean_in_93_to_97_percent_of_samples(n):
+    samples = np.random.default_rng(n).lognormal(mean=math.log(8), sigma=0.05, size=(2000, n))
+    truth = 8 * math.exp(0.05**2 / 2)
+    held = [found.low <= truth <= found.high for found in map(summarize_mean, samples.tolist())]
+    assert 0.93 <= np.mean(held) <= 0.97
+
+
+@pytest.mark.parametrize("n", [3, 5, 6, 9, 12, 15, 23])
+def test_median_intervals_hold_the_truth_in_93_to_98_percent_of_samples(n):
+    samples = np.random.default_rng(n).lognormal(mean=math.log(8), sigma=0.05, size=(2000, n))
+    held = [found.low <= 8 <= found.high for found in map(summarize, samples.tolist())]
+    assert 0.93 <= np.mean(held) <= 0.98
+
+
+@pytest.mark.parametrize("sizes", [(3, 3), (5, 5), (10, 10), (15, 5)])
+def test_ratio_intervals_hold_the_truth_in_93_to_98_percent_of_samples(sizes):
+    random = np.random.default_rng(sum(sizes))
+    bases = random.lognormal(mean=math.log(8), sigma=0.04, size=(2000, sizes[0])).tolist()
+    cells = random.lognormal(mean=math.log(2), sigma=0.04, size=(2000, sizes[1])).tolist()
+    held = [found.low <= 4 <= found.high for found in map(ratio, bases, cells)]
+    assert 0.93 <= np.mean(held) <= 0.98
+
+
+@pytest.mark.parametrize("n", [6, 7, 8, 10, 14])
+def test_order_statistics_cover_exactly_as_often_as_the_binomial_distribution_says(n):
+    """Conover, Practical Nonparametric Statistics, section 3.2: 1 - 2 P(B < k) for the k-th from either end."""
+    found = summarize([float(value) for value in range(1, n + 1)])
+    exact = 1 - 2 * stats.binom.cdf(int(found.low) - 1, n, 0.5)
+    assert exact >= 0.95
+    samples = np.random.default_rng(n).exponential(size=(4000, n))
+    held = [one.low <= math.log(2) <= one.high for one in map(summarize, samples.tolist())]
+    assert np.mean(held) == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / len(held)))
+
+
+@given(
+    st.lists(st.floats(0.8, 1.0), min_size=3, max_size=8, unique=True),
+    st.lists(st.floats(0.8, 1.0), min_size=3, max_size=8, unique=True),
+    st.floats(0.005, 0.2),
+)
+@settings(max_examples=100, deadline=None)
+def test_the_p_value_of_equivalence_is_the_larger_of_scipys_two_tests(first, second, margin):
+    below = stats.ttest_ind(np.add(first, margin), second, equal_var=False, alternative="greater").pvalue
+    above = stats.ttest_ind(np.subtract(first, margin), second, equal_var=False, alternative="less").pvalue
+    assert equivalence_p_value(first, second, margin) == pytest.approx(max(below, above), abs=1e-9)
+    assert equivalence_p_value(first[:2], second, margin) is None

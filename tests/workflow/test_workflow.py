@@ -91,6 +91,18 @@ def test_one_more_seed_trains_only_its_own_runs(project: Path) -> None:
     assert json.loads((project / "results/tiny/report.json").read_text())["counts"]["planned"] == 4
 
 
+def test_another_configuration_on_the_same_data_runs_its_whole_study(project: Path) -> None:
+    (project / "other.yaml").write_text(
+        yaml.safe_dump(CONFIG | {"study": "other", "studies": {"other": CONFIG["studies"]["tiny"]}})
+    )
+    done = snakemake(project, "-n", "--configfile", "other.yaml")
+    assert done.returncode == 0, done.stderr
+    counts = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    assert counts.get("train") == "2"
+    assert counts.get("report") == "1"
+    assert "data" not in counts
+
+
 def test_a_dry_run_lists_the_runs_and_changes_nothing(tmp_path: Path, project: Path) -> None:
     folder = tmp_path / "fresh"
     shutil.copytree(ROOT / "workflow", folder / "workflow")
@@ -146,3 +158,19 @@ def test_a_run_that_fails_is_counted_in_the_report_and_can_be_retried(tmp_path: 
     assert "will train again: net/epoch/serial-1x1/seed1" in said
     assert snakemake(tmp_path).returncode == 0
     assert json.loads((tmp_path / "results/tiny/report.json").read_text())["counts"]["completed"] == 1
+
+
+def test_adaptive_repeats_train_until_the_interval_suffices_or_max_is_reached(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    repeats = {"min": 1, "max": 2, "until_ci": "0.01%"}
+    write_config(tmp_path, studies={"tiny": {"workloads": ["net"], "strategies": ["serial"], "repeats": repeats}})
+    dry = snakemake(tmp_path, "-n")
+    assert dry.returncode == 0, dry.stderr
+    assert (dry.stdout + dry.stderr).count("rule train:") == 1
+    done = snakemake(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(results(tmp_path)) == 2
+    report = json.loads((tmp_path / "results/tiny/report.json").read_text())
+    assert [(row["runs"], row["state"]) for row in report["repeats"]] == [(2, "at most")]
+    assert "Nothing to be done" in snakemake(tmp_path).stderr

@@ -2,7 +2,7 @@
 rule probe:
     input:
         study=ancient(f"{RESULTS}/study.json"),
-        data=ancient(expand("{folder}/meta.json", folder=sorted({run.data_folder for run in STUDY.runs}))),
+        data=ancient(PREPARED),
         image=ancient(RECORD),
     output:
         f"{RESULTS}/probe/{{layout}}.json",

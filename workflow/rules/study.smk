@@ -20,9 +20,12 @@ try:
     IMAGE = image_of(CONFIG)
 except StudyError as error:
     sys.exit(str(error))
+for line in STUDY.skipped:
+    print(f"left out: {line}", file=sys.stderr)
 
 RUNS = {run.id: run for run in STUDY.runs}
 PROBINGS = probings(STUDY)  # by layout
+PREPARED = sorted({f"{run.data_folder}/meta.json" for run in STUDY.runs})
 RESULTS = f"results/{STUDY.name}"
 REPORTS = f"reports/{STUDY.name}"
 HERE = None if CLUSTER else asked.cores or 1  # the cores of this machine: no two runs at once
@@ -35,9 +38,11 @@ INSIDE, ONLINE = (
     [f"scalestudy inside {option}{shlex.quote(IMAGE.record)}" for option in ("", "--online ")] if IMAGE else ("", "")
 )
 
-# The commands of this very environment, whether or not it is activated. OF_RANK: nothing, or .rank1 and up.
+# The commands of this very environment, whether or not it is activated. CONFIG: for the rule whose results do not depend
+# on which file it is. OF_RANK: nothing, or .rank1 and up.
+PLACES = f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH CONFIG={shlex.quote(str(CONFIG))}"
 shell.prefix(
-    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; set -euo pipefail; "
+    f"export {PLACES.replace('{', '{{').replace('}', '}}')}; set -euo pipefail; "
     "OF_RANK=${{RANK:+.rank$RANK}}; OF_RANK=${{OF_RANK#.rank0}}; "
 )
 
@@ -56,8 +61,7 @@ rule plan:
     input:
         ancient(str(CONFIG)),
     output:
-        f"{RESULTS}/study.json",
-        expand(f"{RESULTS}/runs/{{run}}/run.json", run=RUNS),
+        f"{RESULTS}/study.json",  # and each run.json: as thousands of outputs they would cost Snakemake minutes
     log:
         f"{RESULTS}/logs/plan.log",
     params:

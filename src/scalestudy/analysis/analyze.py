@@ -10,6 +10,7 @@ from scalestudy.analysis.cells import CellRuns, cells_of
 from scalestudy.analysis.collect import Collection, collect
 from scalestudy.analysis.communication import communication_rows
 from scalestudy.analysis.comparisons import comparison_rows
+from scalestudy.analysis.compliance import compliance_rows
 from scalestudy.analysis.curves import curve_rows
 from scalestudy.analysis.efficiency import efficiency_rows
 from scalestudy.analysis.environment import (
@@ -28,6 +29,7 @@ from scalestudy.analysis.language import LANGUAGES, in_language
 from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.methods import methods_used
 from scalestudy.analysis.phases import phase_problems, phase_rows
+from scalestudy.analysis.predictions import models, prediction_curves, step_validation_rows
 from scalestudy.analysis.probes import probe_facts
 from scalestudy.analysis.repeats import repeat_rows
 from scalestudy.analysis.rules_time import EFFICIENCY_TARGET
@@ -59,7 +61,7 @@ def report_data(collection: Collection) -> ReportData:
     cells = cells_of(collection)
     evidence = _evidence(collection, cells)
     language = evidence.language
-    return ReportData(
+    data = ReportData(
         study=collection.study.name,
         words=collection.study.report,
         date=last_day(collection.runs),
@@ -92,9 +94,11 @@ def report_data(collection: Collection) -> ReportData:
         targets=list(evidence.targets),
         fits=fit_rows(evidence.speedup),
         fit_curves=fit_curves(evidence.speedup),
+        predictions=list(evidence.predictions),
         validation=list(evidence.validation),
+        refusals=list(evidence.refusals),
         epochs_to_target=batch_rows(cells, collection.study),
-        exclusions=exclusion_rows(cells),
+        exclusions=in_language(exclusion_rows(cells), language, "excluded_from", "reason"),
         repeats=repeat_rows(collection.study, evidence.runs),
         problems=[
             *collection.problems,
@@ -102,6 +106,7 @@ def report_data(collection: Collection) -> ReportData:
             *environment_problems(evidence.environment, language),
         ],
     )
+    return data.model_copy(update={"compliance": compliance_rows(data, cells)})
 
 
 def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
@@ -110,6 +115,7 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
     language = LANGUAGES[collection.study.report.language]
     probe = probe_facts(collection.probes)
     speedup = in_language(with_ceilings(speedup_rows(cells), cells, probe.ceilings), language, "note")
+    found, refused = models(cells, probe.links)
     return Evidence(
         language=language,
         counts=_counts(rows, len(collection.study.skipped)),
@@ -127,7 +133,9 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
         communication=communication_rows(cells),
         efficiencies=efficiency_rows(cells, speedup),
         targets=target_rows(cells, collection.study),
-        validation=law_validation_rows(speedup),
+        predictions=prediction_curves(found),
+        validation=[*law_validation_rows(speedup), *step_validation_rows(cells, probe.links, speedup)],
+        refusals=refused,
     )
 
 

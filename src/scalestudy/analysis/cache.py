@@ -1,7 +1,8 @@
 """collected.jsonl: what was read of every run, so that the next analysis reads only what is new.
 
-The first line names the code that read; then one line per run: a header, a tab, the result without its phases. Phases
-stand in the header as float64 columns in base64. A run is read again when its files changed, or the code that reads.
+The first line holds digests of the code that read and of the rest; then one line per run: a header, a tab, the result
+without its phases. Phases stand in the header as float64 columns in base64. A run is read again when its files
+changed, or the code that reads.
 """
 
 import base64
@@ -18,7 +19,6 @@ from typing import Any
 
 from scalestudy.analysis import rank_files, reading
 from scalestudy.analysis.reading import Planned, Reading, read_run
-from scalestudy.errors import StudyError
 from scalestudy.records import events, files, result
 from scalestudy.records.files import write_text
 from scalestudy.records.paths import RunPaths
@@ -41,15 +41,15 @@ class Entry:
 
 
 def load_cache(path: Path) -> dict[str, Entry]:
-    """The entries by run; none where the file is missing, damaged, or written by other code."""
+    """The entries by run; none where the file is missing, changed by anyone else, or written by other code."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        head, _, body = path.read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):
         return {}
-    if not lines or lines[0] != _code() or lines[-1] != "":
+    if head != _head(body):
         return {}
     found = {}
-    for line in lines[1:-1]:
+    for line in body.split("\n")[:-1]:
         run, _, rest = line.partition("\t")
         stamp, _, rest = rest.partition("\t")
         found[run] = Entry(stamp, rest)
@@ -58,8 +58,8 @@ def load_cache(path: Path) -> dict[str, Entry]:
 
 def save_cache(path: Path, entries: Mapping[str, Entry]) -> None:
     """Write all entries, whole or not at all. Raises StudyError when the disk refuses."""
-    lines = [f"{run}\t{entry.stamp}\t{entry.line}" for run, entry in entries.items()]
-    write_text(path, "\n".join([_code(), *lines, ""]))
+    body = "".join(f"{run}\t{entry.stamp}\t{entry.line}\n" for run, entry in entries.items())
+    write_text(path, f"{_head(body)}\n{body}")
 
 
 def stamp_of(folder: Path, planned: Planned) -> str | None:
@@ -80,11 +80,15 @@ def stamp_of(folder: Path, planned: Planned) -> str | None:
 
 
 def read_entries(folder: Path, runs: Iterable[Planned]) -> list[tuple[str, Entry]]:
-    """Read runs below ``results/STUDY/runs``; each entry has the stamp that its files had before they were read."""
+    """Read runs below ``results/STUDY/runs``; each entry has the stamp that its files had before they were read.
+
+    A run with something wrong has none, and is read again every time: its ranks may still be writing.
+    """
     found = []
     for planned in runs:
         stamp = stamp_of(folder / planned.id, planned)
-        found.append((planned.id, Entry(stamp or "", encode(read_run(folder / planned.id, planned)))))
+        reading = read_run(folder / planned.id, planned)
+        found.append((planned.id, Entry(stamp if stamp and not reading.problems else "", encode(reading))))
     return found
 
 
@@ -102,17 +106,14 @@ def encode(reading: Reading) -> str:
 
 
 def decode(line: str) -> Reading:
-    """The reading of a line, its result with compact phases and epochs. Raises StudyError for a damaged line."""
-    try:
-        head, _, text = line.partition("\t")
-        header = json.loads(head)
-        found = Result.model_validate_json(text) if text else None
-        if found is not None:
-            epochs = [CompactEpoch(**vars(epoch)) for epoch in found.epochs]
-            found = found.model_copy(update={"epochs": epochs, "phases": _unpacked(header["phases"])})
-        return Reading(found, header["reason"], header["flaw"], tuple(header["problems"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise StudyError(f"collected.jsonl: a line is damaged: {error}") from error
+    """The reading of a line, its result with compact phases and epochs."""
+    head, _, text = line.partition("\t")
+    header = json.loads(head)
+    found = Result.model_validate_json(text) if text else None
+    if found is not None:
+        epochs = [CompactEpoch(**vars(epoch)) for epoch in found.epochs]
+        found = found.model_copy(update={"epochs": epochs, "phases": _unpacked(header["phases"])})
+    return Reading(found, header["reason"], header["flaw"], tuple(header["problems"]))
 
 
 def _packed(phases: Iterable[DevicePhases]) -> str:
@@ -135,6 +136,11 @@ def _unpacked(text: str) -> list[DevicePhases]:
             column = [None if math.isnan(value) else value for value in column]
         columns.append(column)
     return [CompactPhases(*row) for row in zip(*columns, strict=True)]
+
+
+def _head(body: str) -> str:
+    """The first line: the code that reads, and a digest of all the others."""
+    return f"{_code()} {hashlib.blake2b(body.encode()).hexdigest()}"
 
 
 @cache

@@ -1,6 +1,7 @@
 """The two to four figures below the abstract."""
 
 from scalestudy.analysis.evidence import Evidence
+from scalestudy.analysis.load import is_loaded
 from scalestudy.records.report import Headline, SpeedupRow
 
 MOST = 4
@@ -26,8 +27,18 @@ def _speedup(evidence: Evidence, row: SpeedupRow) -> Headline:
         label=f"{evidence.title(row.workload)}, {w.say('scaled speedup' if row.scaling == 'weak' else 'fastest')}",
         value=f"{w.number(speedup, 1)}×" if speedup >= 10 else w.times(speedup),
         interval=w.factor_interval(row.speedup_low, row.speedup_high),
-        detail=w.say("{name}, {efficiency} efficiency", name=evidence.name(row), efficiency=efficiency),
+        detail=w.say("{name}, {efficiency} efficiency", name=evidence.name(row), efficiency=efficiency)
+        + _disturbed(evidence, row),
     )
+
+
+def _disturbed(evidence: Evidence, row: SpeedupRow) -> str:
+    """How many runs of a workload and scaling had less than the whole machine, where any had."""
+    runs = [run for run in evidence.runs if (run.workload, run.scaling) == (row.workload, row.scaling)]
+    disturbed = sum(is_loaded(run) and not run.excluded for run in runs)
+    if not disturbed:
+        return ""
+    return evidence.wording.say("; other programs disturbed {n} of {runs} runs", n=disturbed, runs=len(runs))
 
 
 def _efficiency(evidence: Evidence, row: SpeedupRow) -> Headline:
@@ -65,7 +76,7 @@ def _accuracy_change(evidence: Evidence) -> Headline | None:
 def _parity(evidence: Evidence) -> Headline:
     rows, w = evidence.parity, evidence.wording
     passed = sum(row.passed for row in rows)
-    errors = [row.parameter_error for row in rows if row.parameter_error is not None]
+    errors = [error for row in rows for error in (row.gradient_error, row.parameter_error) if error is not None]
     return Headline(
         label=w.say("parity with serial training"),
         value=f"{passed}/{len(rows)}" if rows else w.say("not checked"),

@@ -47,6 +47,11 @@ def outcomes(evidence: Evidence) -> Iterator[Statement]:
     resumed = {0: "none was resumed after an interruption", 1: "{n} was resumed after an interruption"}
     words = resumed.get(counts.resumed, "{n} were resumed after an interruption")
     text += f"; {w.say(words, n=counts.resumed)}."
+    if counts.resumed:
+        text += " " + w.say(
+            "The time of a resumed run is the sum of its parts, each up to its last checkpoint; it enters the epoch "
+            "times and not the end-to-end speedup."
+        )
     if counts.failed or counts.missing:
         text += " " + w.say("Runs that did not complete enter no number.")
     if counts.skipped:

@@ -22,7 +22,10 @@ class SentenceRule:
 
 RULES = (
     SentenceRule(
-        "R1", "planned, completed, failed, missing and resumed runs", "always", {"abstract": rules_record.outcomes}
+        "R1",
+        "planned, completed, failed, missing and resumed runs, and how those that were resumed are treated",
+        "always",
+        {"abstract": rules_record.outcomes},
     ),
     SentenceRule(
         "R2",

@@ -48,7 +48,7 @@ def batch_rows(cells: Sequence[CellRuns], study: Study) -> list[BatchRow]:
     rows = []
     for (workload, batch, target), seeds in sorted(groups.items()):
         values = [float(median(epochs)) for epochs in seeds.values()]
-        found = _summary(values)
+        found = _epochs(values)
         rows.append(
             BatchRow(
                 workload=workload,
@@ -74,7 +74,7 @@ def _target(base: CellRuns | None, study: Study) -> float | None:
 
 def _row(cell: CellRuns, base: CellRuns | None, target: float) -> TargetRow:
     own = [_reached(result, target) for result in cell.results]
-    epochs, time = _summary([one.epochs for one in own]), _summary([one.time_s for one in own])
+    epochs, time = _epochs([one.epochs for one in own]), _times([one.time_s for one in own])
     speedup = _speedup(cell, base, target)
     return TargetRow(
         **cell.key._asdict(),
@@ -113,12 +113,19 @@ def _reached(result: Result, target: float) -> _Reached:
     return _Reached(math.inf, math.inf)
 
 
-def _summary(values: Sequence[float]) -> Estimate:
+def _times(values: Sequence[float]) -> Estimate:
     """The median, which runs that never reached the target leave finite as long as they are less than half.
 
     Their infinite values have a rank and no logarithm, so that only order statistics give an interval then.
     """
-    if all(map(math.isfinite, values)) or len(values) >= SMALLEST_N_FOR_ORDER_STATISTICS:
+    if all(map(math.isfinite, values)):
+        return summarize(values)
+    return _epochs(values)
+
+
+def _epochs(values: Sequence[float]) -> Estimate:
+    """The median with order statistics alone: a number of epochs is no sample of a continuous distribution."""
+    if len(values) >= SMALLEST_N_FOR_ORDER_STATISTICS:
         return summarize(values)
     return Estimate(float(median(values)))
 

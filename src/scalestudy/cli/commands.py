@@ -72,11 +72,22 @@ def data(arguments: Namespace) -> int:
 def train(arguments: Namespace) -> int:
     """Train one run. Ends without the interpreter's tear-down, which takes torch 0.8 s."""
     started = min(time.time() - _age_s(), float(os.environ.get(STARTED, "inf")))
-    run = read_model(arguments.run, Run)
     paths = RunPaths(arguments.run.parent)
+    run = _planned(paths) or read_model(arguments.run, Run)
     from scalestudy.cli.training import train_run
 
     return _end(train_run(run, paths, started, arguments.record_failure))
+
+
+def _planned(paths: RunPaths) -> Run | None:
+    """A run whose run.json was deleted, as its study has it; the file is written anew."""
+    if paths.run.exists() or (study := paths.study) is None or not study.study.exists():
+        return None
+    planned = {study.run(run.id).folder.resolve(): run for run in read_model(study.study, Study).runs}
+    run = planned.get(paths.folder.resolve())
+    if run is not None:
+        write_model(paths.run, run)
+    return run
 
 
 def _age_s() -> float:
@@ -196,6 +207,21 @@ def compare(arguments: Namespace) -> int:
     found = compare_studies(*(read_model(path, ReportData) for path in paths))
     print_comparison(found, [arguments.first, arguments.second])
     return EXIT_SLOWER if found.slower else EXIT_MISSING if found.missing else 0
+
+
+def predict(arguments: Namespace) -> int:
+    """Print what the model of one step says of more devices than were measured, and how far it was off where checked.
+
+    Raises StudyError when no strategy of the study has the data for it.
+    """
+    from scalestudy.analysis.ask import ask
+    from scalestudy.report.predict import print_answers
+
+    given = Path(arguments.study)
+    results = given if given.is_dir() else Path("results") / arguments.study
+    answers, refused = ask(results, arguments.devices, arguments.link_gbps, arguments.latency_us)
+    print_answers(answers, refused)
+    return 0
 
 
 def retry(arguments: Namespace) -> int:

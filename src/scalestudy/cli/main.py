@@ -28,6 +28,21 @@ def _argument(*names: str, **settings: object) -> tuple[tuple[str, ...], dict[st
     return names, settings
 
 
+def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
+    """A number above 0 on the command line."""
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind(0)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"found {text}; must be a {'whole ' if kind is int else ''}number above 0")
+        return value
+
+    return read
+
+
 CONFIG = _argument("--config", type=Path, default=Path("config.yaml"), help="the configuration (default: config.yaml)")
 STUDY = _argument("--study", help="the study (default: the one that the configuration names)")
 PLANNED = _argument("study", type=Path, metavar="study.json", help="the planned study, as `plan` wrote it")
@@ -127,6 +142,16 @@ COMMANDS = {
             _argument("second", help="likewise: what is judged"),
         ),
         commands.compare,
+    ),
+    "predict": Command(
+        "predict step time and efficiency on more devices, from what a finished study measured",
+        (
+            _argument("study", help="a study by name, or its folder"),
+            _argument("--devices", type=_positive(int), required=True, help="on how many devices in all"),
+            _argument("--link-gbps", type=_positive(float), help="bandwidth of a link, Gbit/s (default: as probed)"),
+            _argument("--latency-us", type=_positive(float), help="latency of a message (default: as probed)"),
+        ),
+        commands.predict,
     ),
     "retry": Command(
         "forget the results of failed runs, so that the next run of the workflow trains them again",

@@ -25,6 +25,10 @@ GRAMMAR: dict[str, frozenset[str]] = {
 """Event name to the keys that it must have, beside ``event`` and ``time`` (Unix seconds)."""
 
 
+NUMBERS = frozenset({"time", "epoch", "step", "rank", "ranks", "pid", "time_s", "total_s"})
+"""Keys whose values are numbers."""
+
+
 class EventLog:
     """Appends event lines; each is flushed, so that a run cut short leaves a readable file."""
 
@@ -80,12 +84,15 @@ def read_events(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     for number, line in enumerate(lines, start=1):
         try:
             event = json.loads(line)
-            missing = GRAMMAR[event["event"]] - event.keys()
+            missing = (GRAMMAR[event["event"]] | {"time"}) - event.keys()
+            wrong = [key for key in NUMBERS & event.keys() if type(event[key]) not in (int, float)]
         except (ValueError, KeyError, TypeError):
             problems.append(f"{path}:{number}: is not an event line")
             continue
         if missing:
             problems.append(f"{path}:{number}: event {event['event']} lacks {', '.join(sorted(missing))}")
+        elif wrong:
+            problems.append(f"{path}:{number}: event {event['event']}: {min(wrong)} is not a number")
         else:
             events.append(event)
     return events, problems

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,12 +41,9 @@ def svg_to_png(svg: bytes, ppi: float = 200) -> bytes:
     """A figure as a PNG picture with the fonts of the report. Raises StudyError when Typst refuses."""
     import typst
 
-    page = (
-        b'#set page(width: auto, height: auto, margin: 0pt, fill: white)\n#image(bytes(sys.inputs.svg), format: "svg")'
-    )
     try:
-        picture = typst.compile(
-            page,
+        picture: bytes = typst.compile(
+            str(TEMPLATE / "picture.typ"),
             font_paths=_font_paths(),
             ignore_system_fonts=True,
             format="png",
@@ -56,7 +52,7 @@ def svg_to_png(svg: bytes, ppi: float = 200) -> bytes:
         )
     except (typst.TypstError, RuntimeError, ValueError) as error:
         raise StudyError(f"a figure could not be made a picture: {error}") from error
-    return bytes(picture)
+    return picture
 
 
 def compile_report(
@@ -85,7 +81,7 @@ def compile_report(
         raise StudyError(f"report.json of study {data.study}: Typst could not set the report: {message[0]}") from error
 
 
-def _font_paths() -> list[str | PathLike[str]]:
+def _font_paths() -> list[str]:
     return [str(FONTS), str(fallback_folder())]
 
 

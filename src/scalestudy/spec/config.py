@@ -23,7 +23,8 @@ class StrategyEntry(SpecModel):
     name: str
     """``serial``, ``data_parallel``, ``ddp``, ``hybrid`` or ``hsdp``."""
     layouts: list[Layout] = Field(default=["auto"], min_length=1)
-    """Nodes x devices per node, such as ``2x4``; ``auto``: all devices of the machine."""
+    """Nodes x devices per node, such as ``2x4``; ``auto``: all devices of the machine, as far as an epoch keeps four
+    batches or more."""
     options: Options = {}
     """Settings of the strategy, see docs/strategies.md."""
 

@@ -46,10 +46,10 @@ def line_panels(data: ReportData, workloads: list[WorkloadFacts], rows: list[Spe
 
 
 def node_end(rows: list[SpeedupRow]) -> float | None:
-    """The number of devices at which one node ends, between the largest cell on one and the smallest on several."""
-    one = [row.devices for row in rows if row.nodes == 1]
-    several = [row.devices for row in rows if row.nodes > 1]
-    return math.sqrt(max(one) * min(several)) if one and several and max(one) < min(several) else None
+    """Where one node ends: between the most devices on one node and the next larger number."""
+    one = max((row.devices for row in rows if row.nodes == 1), default=None)
+    more = [row.devices for row in rows if one and row.devices > one]
+    return math.sqrt(one * min(more)) if one and more else None
 
 
 def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> None:

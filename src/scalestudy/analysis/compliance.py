@@ -1,0 +1,219 @@
+"""compliance.csv: the twelve rules of Hoefler and Belli, each judged from the data of this study.
+
+T. Hoefler and R. Belli, Scientific Benchmarking of Parallel Computing Systems, SC 2015. A rule that the program keeps
+by construction is checked all the same: the numbers have to show it.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from scalestudy.analysis.cells import CellRuns
+from scalestudy.analysis.statistics import SMALLEST_N
+from scalestudy.records.findings import ComplianceRow
+from scalestudy.records.report import ReportData, SpeedupRow
+
+Judgment = tuple[Literal["yes", "no", "not applicable"], str]
+EXACT = 1e-9
+SIGNIFICANCE = 0.05
+SETUP = ("Hosts", "Processor", "Operating system", "Kernel", "Python", "PyTorch", "scalestudy", "Source commit")
+"""Lines of the environment table without which a measurement cannot be repeated."""
+
+
+@dataclass(frozen=True)
+class BenchmarkRule:
+    """One rule and what judges it."""
+
+    title: str
+    judge: Callable[[ReportData, Sequence[CellRuns]], Judgment]
+
+
+def compliance_rows(data: ReportData, cells: Sequence[CellRuns]) -> list[ComplianceRow]:
+    """One row per rule, 1 to 12. ``data`` is the finished report but for this table."""
+    rows = []
+    for number, rule in enumerate(RULES, start=1):
+        satisfied, evidence = rule.judge(data, cells)
+        rows.append(ComplianceRow(rule=number, title=rule.title, satisfied=satisfied, evidence=evidence))
+    return rows
+
+
+def _answer(holds: bool, evidence: str) -> Judgment:
+    return ("yes" if holds else "no"), evidence
+
+
+def _timed(data: ReportData) -> list[SpeedupRow]:
+    return [row for row in data.speedup if row.time_s is not None]
+
+
+def _ratios(data: ReportData) -> list[SpeedupRow]:
+    return [row for row in data.speedup if row.speedup is not None and row.strategy != "serial"]
+
+
+def _base(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    rows = _ratios(data)
+    if not rows:
+        return "not applicable", "No speedup is reported."
+    with_base = sum(row.base_time_s is not None for row in rows)
+    return _answer(
+        with_base == len(rows),
+        f"{with_base} of {len(rows)} speedups stand beside the absolute time of their base, the tuned serial loop on "
+        "one device.",
+    )
+
+
+def _subsets(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    lost = [row for row in data.runs if row.outcome != "completed" or row.excluded]
+    explained = sum(bool(row.reason or row.excluded) for row in lost)
+    return _answer(
+        explained == len(lost),
+        f"{len(lost)} of {len(data.runs)} planned runs and {data.counts.skipped} combinations are left out; "
+        f"{explained} of these runs and all combinations have their reason.",
+    )
+
+
+def _costs(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    rows = [(row.time_s, row.images_per_s) for row in data.speedup if row.time_s and row.images_per_s]
+    if not rows:
+        return "not applicable", "No time is reported."
+    derived = sum(_is_whole(time_s * rate) for time_s, rate in rows)
+    return _answer(
+        derived == len(rows),
+        f"Means and medians are taken of times; {derived} of {len(rows)} rates are images over the summarized time.",
+    )
+
+
+def _is_whole(value: float) -> bool:
+    return abs(value - round(value)) <= EXACT * max(1.0, value)
+
+
+def _no_mean_of_ratios(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    rows = _ratios(data)
+    if not rows:
+        return "not applicable", "No ratio is reported."
+    kept = sum(_is_ratio_of_times(row) for row in rows)
+    return _answer(kept == len(rows), f"{kept} of {len(rows)} speedups are the ratio of the two summarized times.")
+
+
+def _is_ratio_of_times(row: SpeedupRow) -> bool:
+    if row.time_s is None or row.base_time_s is None or row.speedup is None:
+        return False
+    scale = row.devices if row.scaling == "weak" else 1
+    return math.isclose(row.speedup, scale * row.base_time_s / row.time_s, rel_tol=EXACT)
+
+
+def _intervals(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    rows = _timed(data)
+    if not rows:
+        return "not applicable", "No time is reported."
+    known = sum(row.time_low_s is not None for row in rows)
+    why = "" if known == len(rows) else f"; the others have fewer than {SMALLEST_N} runs"
+    return _answer(known == len(rows), f"{known} of {len(rows)} cells have a 95% interval of their time{why}.")
+
+
+def _normality(_: ReportData, cells: Sequence[CellRuns]) -> Judgment:
+    samples = [cell.times_s for cell in cells if len(cell.times_s) >= SMALLEST_N and len(set(cell.times_s)) > 1]
+    if not samples:
+        return "not applicable", "No interval assumes a distribution: there are too few runs, or no noise."
+    from scipy.stats import combine_pvalues, shapiro
+
+    p_values = [max(1e-300, float(shapiro([math.log(time) for time in times]).pvalue)) for times in samples]
+    together = float(combine_pvalues(p_values, method="fisher").pvalue)
+    return _answer(
+        together >= SIGNIFICANCE,
+        f"Ratios assume that logarithms of times are normal; Shapiro-Wilk tests of {len(samples)} cells, combined by "
+        f"Fisher's method, give p = {together:.2g}.",
+    )
+
+
+def _sound_comparisons(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    rows = data.comparisons
+    if not rows:
+        return "not applicable", "No two strategies have the same number of devices."
+    known = sum(row.low is not None for row in rows)
+    apart = sum(row.verdict in ("faster", "slower") for row in rows)
+    return _answer(
+        known == len(rows),
+        f"{known} of {len(rows)} comparisons of strategies have an interval of the ratio; {apart} of them leave 1 out.",
+    )
+
+
+def _central_tendency(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    rows = [
+        (row.mean_s, row.time_s, row.time_low_s, row.time_high_s)
+        for row in data.speedup
+        if row.mean_s is not None and row.time_s and row.time_low_s is not None and row.time_high_s is not None
+    ]
+    if not rows:
+        return "not applicable", "No cell has an interval."
+    inside = sum(low <= mean <= high for mean, _, low, high in rows)
+    apart = max(abs(mean / middle - 1) for mean, middle, _, _ in rows)
+    return _answer(
+        inside == len(rows),
+        f"Median and mean are given; they differ by at most {apart:.1%}, and the mean lies within the interval of the "
+        f"median in {inside} of {len(rows)} cells.",
+    )
+
+
+def _setup(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    there = {row.item for row in data.environment}
+    lacking = [item for item in SETUP if item not in there]
+    conflicts = [row.item for row in data.environment if row.conflict]
+    parts = [f"{len(SETUP) - len(lacking)} of {len(SETUP)} items of the set-up are recorded"]
+    parts += [f"lacking: {', '.join(lacking)}"] if lacking else []
+    parts += [f"runs disagree on {', '.join(conflicts)}"] if conflicts else []
+    return _answer(not lacking and not conflicts, f"{'; '.join(parts)}.")
+
+
+def _methods(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    pairs = [(row.time_low_s, row.time_method) for row in data.speedup]
+    pairs += [(row.speedup_low, row.speedup_method) for row in data.speedup]
+    pairs += [(row.low, row.method) for row in data.comparisons]
+    named = [bool(method) for low, method in pairs if low is not None]
+    if not named:
+        return "not applicable", "No interval is reported."
+    return _answer(
+        all(named),
+        f"Epoch times are the slowest rank's between two barriers; {sum(named)} of {len(named)} intervals name their "
+        "method.",
+    )
+
+
+def _bounds(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    rows = _ratios(data)
+    if not rows:
+        return "not applicable", "No speedup is reported."
+    bounded = sum(row.ceiling_speedup is not None for row in rows)
+    return _answer(
+        bounded == len(rows),
+        f"{bounded} of {len(rows)} speedups stand beside the measured ceiling of their layout, and all beside the "
+        "ideal.",
+    )
+
+
+def _plots(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    rows = _ratios(data)
+    if not rows:
+        return "not applicable", "No speedup is drawn."
+    complete = sum(row.speedup_low is not None for row in rows)
+    return _answer(
+        complete == len(rows),
+        f"{complete} of {len(rows)} speedups are drawn with their interval; lines join one strategy's measured numbers "
+        f"of devices, and all {len(data.runs)} runs are listed.",
+    )
+
+
+RULES: tuple[BenchmarkRule, ...] = (
+    BenchmarkRule("Speedups name their base case and its absolute time", _base),
+    BenchmarkRule("Subsets of runs and resources have their reason", _subsets),
+    BenchmarkRule("Arithmetic means summarize costs only", _costs),
+    BenchmarkRule("Ratios are not summarized", _no_mean_of_ratios),
+    BenchmarkRule("Nondeterministic measurements have confidence intervals", _intervals),
+    BenchmarkRule("Normality is not assumed unchecked", _normality),
+    BenchmarkRule("Comparisons are statistically sound", _sound_comparisons),
+    BenchmarkRule("The measure of central tendency suits the data", _central_tendency),
+    BenchmarkRule("All varying factors and the set-up are documented", _setup),
+    BenchmarkRule("Measurement, synchronization and summarization are reported", _methods),
+    BenchmarkRule("Upper performance bounds are shown", _bounds),
+    BenchmarkRule("Plots show what is needed to interpret them", _plots),
+)

@@ -1,0 +1,311 @@
+"""prediction.csv: the model of one step filled with what was measured, and checked on cells that it did not see."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scalestudy.analysis.cells import CellKey, CellRuns, base_of, key_of
+from scalestudy.analysis.step_model import (
+    ALGORITHMS,
+    STEPS,
+    Algorithm,
+    Array,
+    Exchange,
+    Replicates,
+    efficiency,
+    expected_largest,
+    grid,
+    interval,
+)
+from scalestudy.records.findings import PredictionCurve, Refusal, ValidationRow
+from scalestudy.records.report import LinkRow, SpeedupRow
+from scalestudy.records.result import DevicePhases, Result
+from scalestudy.spec.catalog import STRATEGIES
+
+REPLICATES = 400
+SEED = 20101005
+LEAST_RUNS = 3
+LEAST_COUNTS = 2
+GAP = 1.96
+MODELED = {"ddp": True, "hybrid": False}
+"""Strategies that keep whole replicas and sum gradients, and whether they do so in buckets during the backward pass."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """Latency of a message and time of a byte on one link, with their standard deviations, and where they come from."""
+
+    hop_s: float
+    hop_sd: float
+    byte_s: float
+    byte_sd: float
+    source: str
+
+    def with_link(self, gbps: float | None, latency_us: float | None) -> "Network":
+        """The same with a given bandwidth in Gbit/s or latency in microseconds."""
+        network = self
+        if gbps is not None:
+            network = replace(network, byte_s=8 / (gbps * 1e9), byte_sd=0.0, source=f"{gbps:g} Gbit/s as given")
+        if latency_us is not None:
+            given = f"{latency_us:g} us as given"
+            network = replace(network, hop_s=latency_us * 1e-6, hop_sd=0.0, source=f"{given}; {network.source}")
+        elif gbps is not None:
+            network = replace(network, source=f"{network.source}, latency {self.hop_s * 1e6:.3g} us: {self.source}")
+        return network
+
+
+@dataclass(frozen=True)
+class Model:
+    """A strategy's step as measured on cells of up to some number of devices."""
+
+    strategy: tuple[str, str, str]
+    """Workload, scaling, strategy."""
+    inputs: Replicates
+    exchange: Exchange
+    network: Network
+    fitted_devices: int
+    uniform: Array
+
+    def predict(self, algorithm: Algorithm, devices: int) -> tuple[Array, Array]:
+        """Efficiency and time of a step on so many devices, in each replicate [R]."""
+        return efficiency(self.inputs, self.exchange, algorithm, devices, self._share, self.uniform)
+
+    def _share(self, devices: int) -> float:
+        return 1 / devices if self.strategy[1] == "strong" else 1.0
+
+
+def models(
+    cells: Sequence[CellRuns], links: Sequence[LinkRow], gbps: float | None = None, latency_us: float | None = None
+) -> tuple[list[Model], list[Refusal]]:
+    """A model of every strategy that can have one, and for the others why not."""
+    found, refused = [], []
+    for strategy, own in _strategies(cells).items():
+        made = build(strategy, own, cells, links, gbps, latency_us)
+        if isinstance(made, str):
+            names = dict(zip(("workload", "scaling", "strategy"), strategy, strict=True))
+            refused.append(Refusal(**names, reason=made))
+        else:
+            found.append(made)
+    return found, refused
+
+
+def prediction_curves(found: Sequence[Model]) -> list[PredictionCurve]:
+    """Efficiency up to 16,384 devices, one curve per model and algorithm."""
+    return [_curve(model, algorithm) for model in found for algorithm in ALGORITHMS]
+
+
+def step_validation_rows(
+    cells: Sequence[CellRuns], links: Sequence[LinkRow], speedup: Sequence[SpeedupRow]
+) -> list[ValidationRow]:
+    """Every measured cell of 2 K devices as predicted by the model of the cells and links of up to K."""
+    measured = {key_of(row): row.efficiency for row in speedup}
+    return [
+        row
+        for strategy, own in _strategies(cells).items()
+        for row in _validation(strategy, own, cells, links, measured)
+    ]
+
+
+def build(
+    strategy: tuple[str, str, str],
+    own: Sequence[CellRuns],
+    cells: Sequence[CellRuns],
+    links: Sequence[LinkRow],
+    gbps: float | None = None,
+    latency_us: float | None = None,
+    least_counts: int = LEAST_COUNTS,
+) -> Model | str:
+    """The model of a strategy from its own cells, or why there is none."""
+    name = strategy[2]
+    if name not in MODELED:
+        return f"the model is of replicas that sum their gradients; {STRATEGIES[name].title} works otherwise"
+    usable = [cell for cell in own if cell.is_comparable and _is_measured(cell)]
+    counts = sorted({cell.cell.devices for cell in usable})
+    if len(counts) < least_counts:
+        listed = ", ".join(map(str, counts)) or "none"
+        return f"needs cells with measured phases on {least_counts} numbers of devices above 1, found {listed}"
+    base = base_of(usable[0].cell, cells)
+    steps = [_base_step(result) for result in base.results] if base and base.is_comparable else []
+    known = [step for step in steps if step is not None]
+    if len(known) < LEAST_RUNS:
+        return f"needs {LEAST_RUNS} runs of the serial base with measured phases, found {len(known)}"
+    network = _network(links, counts[-1], gbps, latency_us)
+    if network is None:
+        return "needs the probe's all-reduce times on 2 devices or more, or a latency and a bandwidth"
+    return _model(strategy, usable, known, network)
+
+
+def _strategies(cells: Sequence[CellRuns]) -> dict[tuple[str, str, str], list[CellRuns]]:
+    """The parallel cells of each workload, scaling and strategy, in the order of the plan."""
+    found: dict[tuple[str, str, str], list[CellRuns]] = {}
+    for cell in cells:
+        if cell.cell.devices > 1:
+            found.setdefault((cell.cell.workload, cell.cell.scaling, cell.cell.strategy), []).append(cell)
+    return found
+
+
+def _model(
+    strategy: tuple[str, str, str], usable: Sequence[CellRuns], base: Sequence[tuple[float, float, float]], net: Network
+) -> Model:
+    """Draw every measured input REPLICATES times: runs as they were, the network from its interval."""
+    random = np.random.default_rng([SEED, len(usable), len(base)])
+    mean = np.asarray(base)[random.integers(0, len(base), size=(REPLICATES, len(base)))].mean(axis=1)
+    reference = float(np.mean([sum(step) for step in base]))
+    runs = [(cell, result) for cell in usable for result in cell.results]
+    spreads = np.array([_spread(cell, result) for cell, result in runs])
+    inflations = np.array([_inflation(cell, result, base, reference) for cell, result in runs])
+    drawn = random.integers(0, len(runs), size=(REPLICATES, len(runs)))
+    largest = max(usable, key=lambda cell: cell.cell.devices)
+    per_node = largest.cell.devices_per_node
+    return Model(
+        strategy=strategy,
+        inputs=Replicates(
+            forward_s=mean[:, 0],
+            backward_s=mean[:, 1],
+            rest_s=mean[:, 2],
+            inflation=inflations[drawn].mean(axis=1),
+            spread=spreads[drawn].mean(axis=1),
+            hop_s=np.maximum(0.0, random.normal(net.hop_s, net.hop_sd, REPLICATES)),
+            byte_s=np.maximum(0.0, random.normal(net.byte_s, net.byte_sd, REPLICATES)),
+        ),
+        exchange=Exchange(
+            bytes=max(1, largest.results[0].gradient_bytes),
+            devices_per_rank=1 if STRATEGIES[strategy[2]].processes == "per_device" else per_node,
+            bucketed=MODELED[strategy[2]],
+        ),
+        network=net,
+        fitted_devices=largest.cell.devices,
+        uniform=random.uniform(size=(REPLICATES, STEPS)),
+    )
+
+
+def _curve(model: Model, algorithm: Algorithm) -> PredictionCurve:
+    devices = grid([model.fitted_devices])
+    values = [model.predict(algorithm, count) for count in devices]
+    intervals = [interval(one) for one, _ in values]
+    workload, scaling, strategy = model.strategy
+    return PredictionCurve(
+        workload=workload,
+        scaling=scaling,
+        strategy=strategy,
+        algorithm=algorithm,
+        devices=devices,
+        efficiency=[middle for middle, _, _ in intervals],
+        low=[low for _, low, _ in intervals],
+        high=[high for _, _, high in intervals],
+        step_s=[interval(step_s)[0] for _, step_s in values],
+        network=model.network.source,
+    )
+
+
+def _validation(
+    strategy: tuple[str, str, str],
+    own: Sequence[CellRuns],
+    cells: Sequence[CellRuns],
+    links: Sequence[LinkRow],
+    measured: dict[CellKey, float | None],
+) -> Iterator[ValidationRow]:
+    workload, scaling, name = strategy
+    for held in own:
+        known = measured.get(held.key)
+        seen = [cell for cell in own if 2 * cell.cell.devices <= held.cell.devices]
+        largest = max((cell.cell.devices for cell in seen), default=0)
+        if known is None or 2 * largest != held.cell.devices:
+            continue
+        small = [link for link in links if link.ranks <= largest]
+        model = build(strategy, seen, cells, small, least_counts=1)
+        if isinstance(model, str):
+            continue
+        for algorithm in ALGORITHMS:
+            middle, low, high = interval(model.predict(algorithm, held.cell.devices)[0])
+            yield ValidationRow(
+                workload=workload,
+                scaling=scaling,
+                strategy=name,
+                model=f"step model ({algorithm})",
+                fitted_devices=largest,
+                devices=held.cell.devices,
+                predicted=middle,
+                low=low,
+                high=high,
+                measured=known,
+                error=middle / known - 1,
+            )
+
+
+def _network(links: Sequence[LinkRow], largest: int, gbps: float | None, latency_us: float | None) -> Network | None:
+    """From the all-reduce over the most ranks that the cells have: between nodes where there are several.
+
+    The fitted ``alpha + beta bytes`` of a ring of n ranks is ``2 (n - 1)`` messages of ``1 / n`` of the bytes each.
+    """
+    usable = [link for link in links if 2 <= link.ranks <= largest]
+    if not usable:
+        if gbps is None or latency_us is None:
+            return None
+        return Network(0.0, 0.0, 0.0, 0.0, "").with_link(gbps, latency_us)
+    link = max(usable, key=lambda one: (one.nodes > 1, one.group == "nodes", one.ranks))
+    hops, share = 2 * (link.ranks - 1), 2 * (link.ranks - 1) / link.ranks
+    network = Network(
+        hop_s=link.alpha_s / hops,
+        hop_sd=_sd(link.alpha_low_s, link.alpha_high_s) / hops,
+        byte_s=link.beta_s_per_byte / share,
+        byte_sd=_sd(link.beta_low_s_per_byte, link.beta_high_s_per_byte) / share,
+        source="",
+    )
+    rate = f"{8e-9 / network.byte_s:.3g} Gbit/s" if network.byte_s else "no time per byte"
+    layout = f"{link.nodes}x{link.devices // max(1, link.nodes)}"
+    source = f"probe of {link.ranks} ranks on {layout}: {network.hop_s * 1e6:.3g} us, {rate}"
+    return replace(network, source=source).with_link(gbps, latency_us)
+
+
+def _sd(low: float | None, high: float | None) -> float:
+    return 0.0 if low is None or high is None else (high - low) / (2 * GAP)
+
+
+def _is_measured(cell: CellRuns) -> bool:
+    return all(
+        result.phases and all(device.waiting is not None and device.forward is not None for device in result.phases)
+        for result in cell.results
+    )
+
+
+def _base_step(result: Result) -> tuple[float, float, float] | None:
+    """Forward, backward and all else of a step of the base, in seconds; None where they were not measured."""
+    if not result.phases or any(device.forward is None or not device.steps for device in result.phases):
+        return None
+    steps = result.phases[0].steps
+    forward, backward = (
+        sum(_part(device, name) for device in result.phases) / steps for name in ("forward", "backward")
+    )
+    return forward, backward, result.phases[0].time_s / steps - forward - backward
+
+
+def _busy_s(device: DevicePhases) -> float:
+    """Time of a step of a device that is its own: neither communication nor waiting."""
+    return (device.time_s - _part(device, "communication") - _part(device, "waiting")) / device.steps
+
+
+def _part(device: DevicePhases, name: str) -> float:
+    value: float | None = getattr(device, name)
+    return value or 0.0
+
+
+def _spread(cell: CellRuns, result: Result) -> float:
+    """Standard deviation of a device's step that makes devices wait as long as they did, relative to its own time.
+
+    The slowest of p normal numbers lies ``expected_largest(p)`` standard deviations above their mean.
+    """
+    waiting = float(np.mean([_part(device, "waiting") / device.steps for device in result.phases]))
+    busy = float(np.mean([_busy_s(device) for device in result.phases]))
+    return waiting / busy / expected_largest(cell.cell.devices)
+
+
+def _inflation(cell: CellRuns, result: Result, base: Sequence[tuple[float, float, float]], reference: float) -> float:
+    """A device's own time over what the base needs for the same share of a batch."""
+    share = 1 / cell.cell.devices if cell.cell.scaling == "strong" else 1.0
+    rest = float(np.mean([step[2] for step in base]))
+    expected = (reference - rest) * share + rest
+    busy = float(np.mean([_busy_s(device) for device in result.phases]))
+    return busy / expected if expected > 0 and math.isfinite(busy) else 1.0

@@ -1,0 +1,107 @@
+"""Strategies on equal devices, equivalence with its margin, time to accuracy and epochs to it."""
+
+import pytest
+from synthetic_study import make_study
+
+from scalestudy.analysis.analyze import report_data
+from scalestudy.analysis.collect import collect
+from scalestudy.analysis.statistics import ratio
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.result import Result
+from scalestudy.spec.run import Study
+
+STRATEGIES = {"ddp": ("1x2", "2x2"), "hybrid": ("2x2",), "hsdp": ("2x2",)}
+
+
+def report(folder, change=None, **settings):
+    paths = make_study(folder, **{"workloads": 1, "strategies": STRATEGIES, **settings})
+    if change:
+        change(paths)
+    return report_data(collect(paths.results))
+
+
+def with_accuracies(curves):
+    """Sets the test accuracies of every run: by strategy, then by seed."""
+
+    def change(paths):
+        for run in read_model(paths.study, Study).runs:
+            path = paths.run(run.id).result
+            result = read_model(path, Result)
+            curve = curves[run.cell.strategy][run.seed]
+            pairs = zip(result.epochs, curve, strict=True)
+            epochs = [epoch.model_copy(update={"test_accuracy": accuracy}) for epoch, accuracy in pairs]
+            write_model(path, result.model_copy(update={"epochs": epochs}))
+
+    return change
+
+
+def test_every_two_strategies_on_equal_devices_are_compared_by_the_ratio_of_their_times(tmp_path):
+    speedups = {("ddp", "2x2"): 3.0, ("hybrid", "2x2"): 2.4, ("hsdp", "2x2"): 2.4}
+    rows = report(tmp_path, speedups=speedups, noise=0.01).comparisons
+    pairs = {(row.strategy, row.other_strategy): row for row in rows}
+    assert set(pairs) == {("ddp", "hybrid"), ("ddp", "hsdp"), ("hybrid", "hsdp")}
+    assert {row.devices for row in rows} == {4}
+    apart, equal = pairs[("ddp", "hybrid")], pairs[("hybrid", "hsdp")]
+    assert (apart.ratio, apart.verdict) == (pytest.approx(0.8), "faster")
+    assert (equal.ratio, equal.verdict) == (pytest.approx(1.0), "not separated")
+    assert apart.low < 0.8 < apart.high < 1
+
+
+def test_a_comparison_is_not_computed_from_two_runs_and_not_made_with_a_wrong_strategy(tmp_path):
+    rows = report(tmp_path, seeds=(0, 1), parity=("hsdp",)).comparisons
+    assert [(row.strategy, row.other_strategy, row.verdict) for row in rows] == [("ddp", "hybrid", "not computed")]
+
+
+def test_equivalence_rows_hold_margin_interval_and_p_value_of_the_verdict(tmp_path):
+    data = report(tmp_path, accuracies={"hybrid": 0.88})
+    rows = {(row.strategy, row.devices): row for row in data.equivalence}
+    assert {row.margin for row in rows.values()} == {0.01}
+    same, other = rows[("ddp", 4)], rows[("hybrid", 4)]
+    assert (same.verdict, other.verdict) == ("equivalent", "not shown")
+    assert same.p_value < 0.05 < other.p_value
+    assert other.difference == pytest.approx(-0.02)
+    by_cell = {(row.strategy, row.devices): row.verdict for row in data.accuracy if row.strategy != "serial"}
+    assert by_cell == {key: row.verdict for key, row in rows.items()}
+
+
+CURVES = {
+    "serial": [[0.5, 0.7, 0.8, 0.9, 0.9, 0.9]] * 3,
+    "ddp": [[0.5, 0.6, 0.7, 0.8, 0.9, 0.9], [0.5, 0.6, 0.7, 0.8, 0.85, 0.9], [0.5, 0.6, 0.7, 0.8, 0.9, 0.9]],
+    "hybrid": [[0.5] * 6, [0.5] * 5 + [0.9], [0.5] * 6],
+    "hsdp": [[0.9] * 6] * 3,
+}
+
+
+def test_time_to_accuracy_counts_whole_epochs_from_the_first_and_training_alone(tmp_path):
+    rows = {(row.strategy, row.devices): row for row in report(tmp_path, with_accuracies(CURVES), noise=0).targets}
+    base, ddp, hybrid, hsdp = (rows[key] for key in (("serial", 1), ("ddp", 2), ("hybrid", 4), ("hsdp", 4)))
+    assert base.target == pytest.approx(0.89)
+    assert (base.epochs, base.time_s) == (4, pytest.approx(8 * (1.3 + 3)))
+    assert (ddp.epochs, ddp.reached, ddp.global_batch) == (5, 3, 128)
+    assert ddp.time_s == pytest.approx(8 * 1.02 / 2 * (1.3 + 4))
+    assert ddp.speedup == pytest.approx(base.time_s / ddp.time_s)
+    assert (hybrid.reached, hybrid.epochs, hybrid.time_s, hybrid.speedup) == (1, None, None, None)
+    assert (hsdp.epochs, hsdp.time_low_s) == (1, pytest.approx(hsdp.time_s))
+
+
+def test_a_target_of_the_study_stands_in_for_that_of_the_base(tmp_path):
+    def change(paths):
+        with_accuracies(CURVES)(paths)
+        write_model(paths.study, read_model(paths.study, Study).model_copy(update={"accuracy_target": 0.75}))
+
+    rows = {(row.strategy, row.devices): row.epochs for row in report(tmp_path, change, noise=0).targets}
+    assert (rows[("serial", 1)], rows[("ddp", 2)], rows[("hsdp", 4)]) == (3, 4, 1)
+
+
+def test_epochs_to_the_target_pool_the_cells_of_one_global_batch_seed_by_seed(tmp_path):
+    rows = {row.global_batch: row for row in report(tmp_path, with_accuracies(CURVES), noise=0).epochs_to_target}
+    assert {batch: (row.n, row.reached, row.epochs) for batch, row in rows.items()} == {
+        64: (3, 3, 4),  # serial
+        128: (3, 3, 5),  # ddp on two devices
+        256: (3, 3, 5),  # of ddp, hybrid and hsdp on four: median of 5, never, 1
+    }
+
+
+def test_a_ratio_at_a_higher_level_is_wider():
+    plain, strict = ratio([1.0, 1.1, 1.2], [2.0, 2.1, 2.3]), ratio([1.0, 1.1, 1.2], [2.0, 2.1, 2.3], level=0.99)
+    assert strict.low < plain.low < plain.high < strict.high

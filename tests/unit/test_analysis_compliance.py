@@ -1,0 +1,75 @@
+"""The twelve rules are judged from the data: the same program gives other answers for other studies."""
+
+import numpy as np
+import pytest
+from synthetic_study import make_study
+
+from scalestudy.analysis.analyze import report_data
+from scalestudy.analysis.collect import collect
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.result import Result
+from scalestudy.spec.run import Study
+
+DDP = {"ddp": ("1x2", "1x4"), "hsdp": ("1x4",)}
+
+
+def judged(folder, change=None, **settings):
+    paths = make_study(folder, **{"workloads": 1, "strategies": DDP, **settings})
+    if change:
+        change(paths)
+    rows = report_data(collect(paths.results)).compliance
+    assert [row.rule for row in rows] == list(range(1, 13))
+    return {row.rule: row for row in rows}
+
+
+def test_a_whole_study_without_a_probe_keeps_all_rules_but_the_one_on_bounds(tmp_path):
+    rows = judged(tmp_path, seeds=(0, 1, 2, 3, 4, 5))
+    assert {number for number, row in rows.items() if row.satisfied != "yes"} == {11}
+    assert rows[11].evidence.startswith("0 of 3 speedups stand beside the measured ceiling")
+
+
+def test_two_runs_break_the_rules_on_intervals_and_comparisons(tmp_path):
+    rows = judged(tmp_path, seeds=(0, 1))
+    assert [rows[number].satisfied for number in (5, 7, 12)] == ["no"] * 3
+    assert rows[5].evidence == "0 of 4 cells have a 95% interval of their time; the others have fewer than 3 runs."
+    assert [rows[number].satisfied for number in (6, 8)] == ["not applicable"] * 2
+
+
+def test_runs_that_disagree_on_the_commit_break_the_rule_on_the_setup(tmp_path):
+    def change(paths):
+        path = paths.run("mnist/epoch/ddp-1x2/seed1").result
+        result = read_model(path, Result)
+        other = result.provenance.model_copy(update={"commit": "0000000"})
+        write_model(path, result.model_copy(update={"provenance": other}))
+
+    row = judged(tmp_path, change)[9]
+    assert (row.satisfied, "runs disagree on Source commit" in row.evidence) == ("no", True)
+
+
+def test_a_study_without_parallel_cells_has_rules_that_do_not_apply(tmp_path):
+    rows = judged(tmp_path, strategies={})
+    assert {number for number, row in rows.items() if row.satisfied == "not applicable"} == {1, 4, 7, 11, 12}
+
+
+@pytest.mark.parametrize(("heavy", "satisfied"), [(False, "yes"), (True, "no")])
+def test_normality_of_logarithms_is_tested_and_heavy_tails_are_found(tmp_path, heavy, satisfied):
+    random = np.random.default_rng(4)
+
+    def change(paths):
+        for run in read_model(paths.study, Study).runs:
+            path = paths.run(run.id).result
+            result = read_model(path, Result)
+            noise = random.standard_cauchy() if heavy else random.normal()
+            factor = float(np.exp(0.01 * np.clip(noise, -60, 60)))
+            epochs = [epoch.model_copy(update={"time_s": epoch.time_s * factor}) for epoch in result.epochs]
+            write_model(path, result.model_copy(update={"epochs": epochs, "total_s": 1e4}))
+
+    row = judged(tmp_path, change, seeds=tuple(range(10)))[6]
+    assert row.satisfied == satisfied
+    assert "Shapiro-Wilk tests of 4 cells" in row.evidence
+
+
+def test_lost_runs_are_counted_with_their_reasons(tmp_path):
+    row = judged(tmp_path, failures={"mnist/epoch/ddp-1x2/seed0": "failed"}, skipped=["ddp 4x4: one node"])[2]
+    assert row.satisfied == "yes"
+    assert row.evidence.startswith("1 of 12 planned runs and 1 combinations are left out; 1 of these runs")

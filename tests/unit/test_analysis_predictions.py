@@ -1,0 +1,184 @@
+"""The model of one step against arithmetic, against a plain event loop, and against studies that it made itself."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic_study import make_study
+
+from scalestudy.analysis.analyze import analyze, report_data
+from scalestudy.analysis.cells import cells_of
+from scalestudy.analysis.collect import collect
+from scalestudy.analysis.predictions import Network, models, step_validation_rows
+from scalestudy.analysis.speedup import speedup_rows
+from scalestudy.analysis.step_model import (
+    ALGORITHMS,
+    STEPS,
+    Exchange,
+    Replicates,
+    all_reduce_s,
+    efficiency,
+    expected_largest,
+    simulate,
+)
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.report import LinkRow
+from scalestudy.records.result import DevicePhases, Result
+from scalestudy.spec.run import Study
+
+HOP_S, BYTE_S = 2e-5, 1e-9
+UNIFORM = np.random.default_rng(1).uniform(size=(3, STEPS))
+
+
+def inputs(forward=0.3, backward=0.6, rest=0.1, inflation=1.0, spread=0.0, hop=0.0, byte=0.0):
+    return Replicates(*(np.full(3, value) for value in (forward, backward, rest, inflation, spread, hop, byte)))
+
+
+@pytest.mark.parametrize(("n", "expected"), [(2, 0.56419), (3, 0.84628), (10, 1.53875), (100, 2.50759)])
+def test_the_largest_of_n_normal_numbers_is_that_of_harters_table(n, expected):
+    """H. L. Harter, Expected values of normal order statistics, Biometrika 48 (1961)."""
+    assert expected_largest(n) == pytest.approx(expected, abs=5e-4)
+
+
+@given(st.integers(1, 16384), st.sampled_from(ALGORITHMS))
+@settings(max_examples=60, deadline=None)
+def test_without_jitter_and_network_every_number_of_devices_is_fully_efficient(devices, algorithm):
+    values, step_s = efficiency(inputs(), Exchange(10**7), algorithm, devices, lambda _: 1.0, UNIFORM)
+    assert values == pytest.approx(1.0)
+    assert step_s == pytest.approx(1.0)
+
+
+def test_an_exchange_after_the_backward_pass_costs_exactly_its_time():
+    exchange = Exchange(10**6, bucketed=False)
+    for algorithm, time_s in (
+        ("ring", 2 * 7 * (HOP_S + 10**6 / 8 * BYTE_S)),
+        ("tree", 2 * 3 * HOP_S + 2 * 7 / 8 * 10**6 * BYTE_S),
+    ):
+        step_s = simulate(inputs(hop=HOP_S, byte=BYTE_S), exchange, algorithm, 8, 1.0, UNIFORM)
+        assert step_s == pytest.approx(1 + time_s)
+        assert all_reduce_s(algorithm, 8, 10**6, np.array([HOP_S]), np.array([BYTE_S])) == pytest.approx(time_s)
+
+
+def test_devices_of_one_process_send_no_message_among_themselves():
+    exchange = Exchange(10**6, devices_per_rank=4, bucketed=False)
+    assert simulate(inputs(hop=1.0), exchange, "ring", 4, 1.0, UNIFORM) == pytest.approx(1.0)
+    assert simulate(inputs(hop=1.0), exchange, "ring", 8, 1.0, UNIFORM) == pytest.approx(3.0)
+
+
+@given(st.integers(1, 10**9), st.integers(2**20, 2**26))
+@settings(max_examples=100, deadline=None)
+def test_buckets_hold_all_bytes_and_none_is_too_large(size, bucket):
+    buckets = Exchange(size, bucket_bytes=bucket).buckets
+    assert sum(buckets) == size
+    assert 0 < max(buckets) <= bucket
+
+
+def test_the_vectorized_simulation_agrees_with_a_plain_event_loop_over_every_device():
+    devices, spread, exchange = 8, 0.1, Exchange(60 * 2**20)
+    random = np.random.default_rng(5)
+    plain = []
+    for _ in range(20_000):
+        slowest = 1 + spread * random.normal(size=devices).max()
+        clock, ready = 0.0, 0
+        for size in exchange.buckets:
+            ready += size
+            computed = slowest * (0.3 + 0.6 * ready / exchange.bytes)
+            clock = max(clock, computed) + 2 * 7 * (HOP_S + size / 8 * 4 * BYTE_S)
+        plain.append(max(clock, slowest * 0.9) + slowest * 0.1)
+    uniform = np.random.default_rng(6).uniform(size=(3, 20_000))
+    found = simulate(inputs(spread=spread, hop=HOP_S, byte=4 * BYTE_S), exchange, "ring", devices, 1.0, uniform)
+    assert found.mean() == pytest.approx(np.mean(plain), rel=2e-3)
+
+
+def link(ranks, nodes):
+    share = 2 * (ranks - 1)
+    return LinkRow(
+        nodes=nodes, devices=ranks, group="all", ranks=ranks, backend="gloo", sizes=8, repeats=9,
+        alpha_s=share * HOP_S, alpha_low_s=None, alpha_high_s=None,
+        beta_s_per_byte=share / ranks * BYTE_S, beta_low_s_per_byte=None, beta_high_s_per_byte=None, largest_error=0.0,
+    )  # fmt: skip
+
+
+def modeled_study(folder, spread=0.03, layouts=("2x1", "4x1", "8x1"), seeds=(0, 1, 2)):
+    """A study whose cells are what the model says: one process per node, an exchange after the backward pass."""
+    paths = make_study(folder, workloads=1, strategies={"hybrid": layouts}, seeds=seeds, noise=0)
+    for run in read_model(paths.study, Study).runs:
+        result = read_model(paths.run(run.id).result, Result)
+        steps, devices, busy = result.phases[0].steps, run.cell.devices, 0.1
+        waiting = spread * expected_largest(devices) * busy if devices > 1 else 0.0
+        talking = 2 * (devices - 1) * (HOP_S + result.gradient_bytes / devices * BYTE_S)
+        step_s = busy + waiting + talking
+        phases = [
+            DevicePhases(
+                device=device, steps=steps, time_s=steps * step_s, data=0.0, forward=0.3 * steps * busy,
+                backward=0.6 * steps * busy, optimizer=0.1 * steps * busy, communication=steps * talking,
+                waiting=steps * waiting, other=0.0,
+            )
+            for device in range(devices)
+        ]  # fmt: skip
+        epochs = [epoch.model_copy(update={"time_s": step_s * 94 / devices}) for epoch in result.epochs]
+        write_model(paths.run(run.id).result, result.model_copy(update={"phases": phases, "epochs": epochs}))
+    return paths
+
+
+def test_a_study_made_by_the_model_is_predicted_from_its_smaller_cells(tmp_path):
+    cells = cells_of(collect(modeled_study(tmp_path).results))
+    links = [link(2, 2), link(4, 4), link(8, 8)]
+    rows = [row for row in step_validation_rows(cells, links, speedup_rows(cells)) if "ring" in row.model]
+    assert [(row.fitted_devices, row.devices) for row in rows] == [(2, 4), (4, 8)]
+    for row in rows:
+        assert row.error == pytest.approx(0, abs=0.005)
+        assert row.low <= row.measured * 1.005
+        assert row.high >= row.measured * 0.995
+
+
+def test_a_faster_link_predicts_a_higher_efficiency_and_says_where_it_comes_from(tmp_path):
+    cells = cells_of(collect(modeled_study(tmp_path).results))
+    slow = models(cells, [link(8, 8)], gbps=1)[0][0]
+    fast = models(cells, [link(8, 8)], gbps=100)[0][0]
+    assert np.median(fast.predict("ring", 256)[0]) > np.median(slow.predict("ring", 256)[0])
+    assert fast.network.source == "100 Gbit/s as given, latency 20 us: probe of 8 ranks on 8x1: 20 us, 8 Gbit/s"
+    assert Network(1e-5, 0, 1e-9, 0, "x").with_link(None, 5).hop_s == pytest.approx(5e-6)
+
+
+def test_what_cannot_be_predicted_is_refused_with_the_reason(tmp_path):
+    strategies = {"ddp": ("1x2",), "hsdp": ("1x4",), "hybrid": ("2x1", "4x1")}
+    data = report_data(collect(make_study(tmp_path, workloads=1, strategies=strategies).results))
+    assert data.predictions == []
+    assert {row.strategy: row.reason for row in data.refusals} == {
+        "ddp": "needs cells with measured phases on 2 numbers of devices above 1, found 2",
+        "hsdp": "the model is of replicas that sum their gradients; HSDP works otherwise",
+        "hybrid": "needs the probe's all-reduce times on 2 devices or more, or a latency and a bandwidth",
+    }
+    few = report_data(collect(make_study(tmp_path / "few", workloads=1, strategies=strategies, seeds=(0, 1)).results))
+    assert few.refusals[2].reason == "needs 3 runs of the serial base with measured phases, found 2"
+
+
+def test_the_command_answers_from_a_finished_study_without_torch(tmp_path):
+    analyze(modeled_study(tmp_path / "results").results)
+    program = (
+        "import sys; sys.modules['torch'] = None; from scalestudy.cli import main; "
+        "sys.exit(main(['predict', 'quick', '--devices', '256', *sys.argv[1:]]))"
+    )
+
+    def ask(*given):
+        command = [sys.executable, "-c", program, *given]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    done = ask("--link-gbps", "100", "--latency-us", "5")
+    assert done.returncode == 0, done.stderr
+    header, ring, tree = (line.split("\t") for line in done.stdout.splitlines())
+    found = dict(zip(header, ring, strict=True))
+    assert (found["algorithm"], found["devices"], found["network"]) == (
+        "ring",
+        "256",
+        "5 us as given; 100 Gbit/s as given",
+    )
+    assert 0 < float(found["low"]) <= float(found["efficiency"]) <= float(found["high"]) < 1
+    assert float(dict(zip(header, tree, strict=True))["efficiency"]) > float(found["efficiency"])
+    refused = ask()
+    assert refused.returncode == 2
+    assert "nothing can be predicted: mnist epoch hybrid: needs the probe's all-reduce times" in refused.stderr

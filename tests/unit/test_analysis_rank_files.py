@@ -1,0 +1,261 @@
+"""Every wrong record is named with its file and line, marks its run, and moves no number."""
+
+import json
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic_study import event_lines, make_study
+
+from scalestudy.analysis.analyze import report_data
+from scalestudy.analysis.collect import collect
+from scalestudy.analysis.rank_files import check_ranks, wrong_lines
+from scalestudy.records.events import EventLog
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.result import Result
+from scalestudy.spec.run import Study
+
+RUN = "mnist/epoch/ddp-1x2/seed1"
+SMALL = {"workloads": 1, "strategies": {"ddp": ("1x2",)}, "noise": 0}
+WHERE = f"runs/{RUN}/ranks/rank1.jsonl"
+
+
+def lines_of(paths):
+    return paths.run(RUN).events(1).read_text().splitlines(keepends=True)
+
+
+def moved(line, seconds):
+    event = json.loads(line)
+    return json.dumps(event | {"time": event["time"] + seconds}) + "\n"
+
+
+def swapped(lines, one, other):
+    lines = list(lines)
+    lines[one], lines[other] = lines[other], lines[one]
+    return lines
+
+
+def at_times_of(lines, originals):
+    """The lines with the times of the originals, so that only their order is wrong."""
+    times = [json.loads(line)["time"] for line in originals]
+    return [json.dumps(json.loads(line) | {"time": time}) + "\n" for line, time in zip(lines, times, strict=True)]
+
+
+DAMAGES = {
+    "foreign": (lambda ls: [*ls[:5], "slurmstepd: error\n", *ls[5:]], "foreign rank lines", ":6: is not an event line"),
+    "truncated": (
+        lambda ls: [*ls[:-1], ls[-1][:20]],
+        "foreign rank lines; rank lines lost",
+        ":14: is not an event line",
+    ),
+    "cut off": (lambda ls: ls[:-1], "rank lines lost", ":13: ends without an end event"),
+    "empty": (lambda ls: [], "rank lines lost", ":1: does not begin with a start event"),
+    "twice": (lambda ls: [*ls[:4], ls[3], *ls[4:]], "rank lines twice", ":5: repeats line 4"),
+    "out of order": (
+        lambda ls: at_times_of(swapped(ls, 3, 5), ls),
+        "rank lines out of order",
+        ":4: epoch 2 where epoch 1 was to follow",
+    ),
+    "lost epoch": (
+        lambda ls: [*ls[:3], *ls[5:]],
+        "rank lines out of order",
+        ":4: epoch 2 where epoch 1 was to follow",
+    ),
+    "clock back": (
+        lambda ls: [*ls[:6], *(moved(line, -3600) for line in ls[6:])],
+        "clock jumps",
+        ":7: the clock jumps",
+    ),
+    "clock ahead": (
+        lambda ls: [*ls[:5], *(moved(line, 3600) for line in ls[5:])],
+        "clock jumps",
+        ":6: epoch 2 took 4.1 s by its timer and 3604.1 s by the clock",
+    ),
+    "of another run": (
+        lambda ls: [ls[0].replace('"digest": "', '"digest": "x'), *ls[1:]],
+        "foreign rank lines",
+        ":1: was written by a run of another specification",
+    ),
+    "of another rank": (
+        lambda ls: [ls[0].replace('"rank": 1', '"rank": 0'), *ls[1:]],
+        "foreign rank lines",
+        ":1: was written by rank 0",
+    ),
+    "a number that is none": (
+        lambda ls: [*ls[:3], ls[3].replace('"time_s": ', '"time_s": "x'), *ls[4:]],
+        "foreign rank lines; rank lines out of order",
+        ":4: is not an event line",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "flaw", "problem"), DAMAGES.values(), ids=DAMAGES)
+def test_a_wrong_line_is_named_marks_its_run_and_moves_no_number(tmp_path, damage, flaw, problem):
+    whole = report_data(collect(make_study(tmp_path / "whole", **SMALL).results))
+    paths = make_study(tmp_path, **SMALL)
+    paths.run(RUN).events(1).write_text("".join(damage(lines_of(paths))))
+    data = report_data(collect(paths.results))
+    row = next(row for row in data.runs if row.run == RUN)
+    assert (row.outcome, row.flaw) == ("completed", flaw)
+    assert len(data.problems) == 1
+    assert data.problems[0].startswith(WHERE + problem)
+    assert data.counts.flawed == 1
+    assert (data.speedup, data.accuracy, data.phases) == (whole.speedup, whole.accuracy, whole.phases)
+
+
+def test_a_missing_and_a_surplus_rank_file_are_named(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    paths.run(RUN).events(1).rename(paths.run(RUN).events(7))
+    data = report_data(collect(paths.results))
+    assert data.problems == [
+        f"{WHERE}: is missing; the run has 2 ranks",
+        f"runs/{RUN}/ranks/rank7.jsonl: is of no rank of this run, which has 2",
+    ]
+    assert next(row for row in data.runs if row.run == RUN).flaw == "rank file missing; foreign rank file"
+
+
+def test_a_record_of_another_schema_is_named_beside_those_of_this_one(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    result = paths.run(RUN).result
+    result.write_text(result.read_text().replace('"schema_version": 1', '"schema_version": 2', 1))
+    data = report_data(collect(paths.results))
+    assert data.problems == [f"runs/{RUN}/result.json: schema_version: found 2; this version of scalestudy reads 1"]
+    assert (data.counts.completed, data.counts.missing) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "flaw"),
+    [
+        (lambda epochs: [epochs[0], epochs[2], epochs[1], *epochs[3:]], "holds its epochs as 0, 2, 1, 3, 4, 5, not in"),
+        (lambda epochs: [epochs[0], *epochs[:1], *epochs[2:]], "holds its epochs as 0, 0, 2, 3, 4, 5, not in order"),
+        (
+            lambda epochs: [e.model_copy(update={"test_accuracy": 90.0}) for e in epochs],
+            "holds a test accuracy that is",
+        ),
+        (lambda epochs: [e.model_copy(update={"images": 0}) for e in epochs], "holds an epoch without images or steps"),
+    ],
+)
+def test_epochs_out_of_order_or_with_impossible_numbers_void_the_result(tmp_path, change, flaw):
+    paths = make_study(tmp_path, **SMALL)
+    path = paths.run(RUN).result
+    result = read_model(path, Result)
+    write_model(path, result.model_copy(update={"epochs": change(result.epochs)}))
+    data = report_data(collect(paths.results))
+    row = next(row for row in data.runs if row.run == RUN)
+    assert row.outcome == "missing"
+    assert row.reason.startswith(flaw)
+    assert data.problems == [f"runs/{RUN}/result.json: {row.reason}"]
+
+
+def test_a_wall_clock_that_went_back_costs_the_end_to_end_time_alone(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    path = paths.run(RUN).result
+    write_model(path, read_model(path, Result).model_copy(update={"total_s": 3.0}))
+    data = report_data(collect(paths.results))
+    row = next(row for row in data.runs if row.run == RUN)
+    assert (row.total_s, row.epoch_time_s, row.flaw) == (None, pytest.approx(4.08), "clock jumps")
+    assert "less than the" in data.problems[0]
+    assert [(one.run, one.excluded_from) for one in data.exclusions] == [(RUN, "end-to-end speedup")]
+
+
+def test_a_run_that_was_killed_and_taken_up_again_has_nothing_wrong(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    log = lines_of(paths)
+    again = [log[0].replace("1795", "1796", 1), '{"event": "resume", "time": 1796000000.5, "epoch": 2, "step": 0}\n']
+    rest = [moved(line, 10**6) for line in log[5:]]
+    paths.run(RUN).events(1).write_text("".join([*log[:5], *again, *rest]))
+    assert report_data(collect(paths.results)).problems == []
+
+
+def test_what_the_trainers_log_writes_is_plain(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    run = next(run for run in read_model(paths.study, Study).runs if run.id == RUN)
+    for rank in (0, 1):
+        paths.run(RUN).events(rank).unlink()
+        log = EventLog(paths.run(RUN).events(rank))
+        log.write("start", run=run.id, digest=run.digest, rank=rank, ranks=2, host="n1", pid=1)
+        for epoch in range(6):
+            log.write("epoch", epoch=epoch, train_loss=0.5 / (epoch + 1), time_s=1e-5)
+            log.write("evaluation", epoch=epoch, test_loss=0.5, test_accuracy=0.8)
+            log.write("checkpoint", epoch=epoch + 1, step=0)
+        log.write("end", total_s=1.0)
+        log.close()
+    assert check_ranks(paths.run(RUN), 2, run.digest).problems == []
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_quick_look_passes_nothing_that_the_close_look_finds(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("ranks")
+    paths = make_study(folder, workloads=1, strategies={"ddp": ("1x2",)}, seeds=(1,))
+    run = next(run for run in read_model(paths.study, Study).runs if run.id == RUN)
+    text = event_lines(run, 1, read_model(paths.run(RUN).result, Result))
+    place = data.draw(st.integers(0, len(text) - 1))
+    edit = data.draw(st.sampled_from(["cut", "drop line", "repeat line", "digit", "junk"]))
+    lines = text.splitlines(keepends=True)
+    line = data.draw(st.integers(0, len(lines) - 1))
+    changed = {
+        "cut": text[:place],
+        "drop line": "".join(lines[:line] + lines[line + 1 :]),
+        "repeat line": "".join([*lines[: line + 1], *lines[line:]]),
+        "digit": text[:place] + ("7" if text[place].isdigit() else text[place]) + text[place + 1 :],
+        "junk": text[:place] + "\x00" + text[place + 1 :],
+    }[edit]
+    paths.run(RUN).events(1).write_text(changed)
+    close = list(wrong_lines(paths.run(RUN).events(1), 1, run.digest))
+    quick = check_ranks(paths.run(RUN), 2, run.digest)
+    assert bool(quick.problems) == bool(close), (edit, place, line)
+
+
+def test_an_unchanged_run_is_not_read_again_and_a_changed_one_is(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    first = collect(paths.results)
+    assert (first.read, collect(paths.results).read) == (6, 0)
+    assert report_data(collect(paths.results)) == report_data(first)
+    path = paths.run(RUN).result
+    write_model(path, read_model(path, Result).model_copy(update={"resumed": 1}))
+    again = collect(paths.results)
+    assert again.read == 1
+    assert next(run.row.resumed for run in again.runs if run.run.id == RUN) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense\n", b"\xff\xfe"])
+def test_a_damaged_cache_is_not_believed(tmp_path, damage):
+    paths = make_study(tmp_path, **SMALL)
+    first = report_data(collect(paths.results))
+    content = paths.collected.read_bytes()
+    paths.collected.write_bytes(damage + content[:-100])
+    again = collect(paths.results)
+    assert again.read == 6
+    assert report_data(again) == first
+
+
+def test_a_run_with_something_wrong_is_read_again_until_it_is_whole(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    lines = lines_of(paths)
+    paths.run(RUN).events(1).write_text("".join(lines[:-1]))  # the rank has not written its last line yet
+    assert len(collect(paths.results).problems) == 1
+    paths.run(RUN).events(1).write_text("".join(lines))
+    again = collect(paths.results)
+    assert (again.read, again.problems) == (1, [])
+
+
+def test_a_line_of_the_cache_that_was_changed_is_read_again(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    first = report_data(collect(paths.results))
+    lines = paths.collected.read_text().split("\n")
+    lines[2] = lines[2][:-40]
+    paths.collected.write_text("\n".join(lines))
+    assert report_data(collect(paths.results)) == first
+
+
+def test_many_runs_are_read_by_several_processes_to_the_same_end(tmp_path, monkeypatch):
+    paths = make_study(tmp_path, **SMALL, seeds=tuple(range(101)), failures={RUN: "foreign_rank_lines"})
+    many = collect(paths.results)
+    assert many.read == 202
+    paths.collected.unlink()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    alone = collect(paths.results)
+    assert report_data(alone) == report_data(many)
+    assert many.problems == [f"runs/{RUN}/ranks/rank0.jsonl:15: is not an event line (and 1 more)"]
