@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import geometric_mean
 
 from scalestudy.analysis.cells import CellKey, CellRuns, base_of, key_of
@@ -28,7 +29,7 @@ class MeasuredRun:
     runtime_s: float
     images: int
 
-    @property
+    @cached_property
     def factors(self) -> Factors:
         """Of this run."""
         return factors(self.devices, self.runtime_s)
