@@ -79,8 +79,7 @@ def make(folder: Path, count: int) -> StudyPaths:
     paths = StudyPaths(folder / "large")
     runs = runs_of(count)
     with ProcessPoolExecutor() as pool:
-        for _ in pool.map(partial(write_run, paths.results), runs, chunksize=50):
-            shutil.rmtree(folder)
+        list(pool.map(partial(write_run, paths.results), runs, chunksize=50))
     paths.study.write_text(Study(name="large", runs=runs, accuracy_margin=0.01).model_dump_json() + "\n")
     return paths
 

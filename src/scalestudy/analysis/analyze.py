@@ -31,7 +31,7 @@ from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.methods import methods_used
 from scalestudy.analysis.phases import phase_problems, phase_rows
 from scalestudy.analysis.predictions import models, prediction_curves, step_validation_rows
-from scalestudy.analysis.probes import probe_facts
+from scalestudy.analysis.probes import probe_facts, probe_problems
 from scalestudy.analysis.repeats import repeat_rows
 from scalestudy.analysis.rules_time import EFFICIENCY_TARGET
 from scalestudy.analysis.sentences import rule_table, sentences
@@ -104,6 +104,7 @@ def report_data(collection: Collection) -> ReportData:
         problems=[
             *collection.problems,
             *phase_problems(cells),
+            *probe_problems(collection.probes),
             *environment_problems(evidence.environment, language),
         ],
     )

@@ -1,5 +1,6 @@
 """Reads all planned runs: what completed, what failed, what is missing, and every record that is damaged."""
 
+import gc
 import math
 import os
 from collections.abc import Sequence
@@ -98,7 +99,21 @@ def _readings(paths: StudyPaths, runs: Sequence[Run]) -> tuple[list[Reading], in
     lasting = {one.id: entries[one.id] for one in planned if entries[one.id].stamp}
     if lasting != known:
         save_cache(paths.collected, lasting)
-    return [decode(entries.pop(one.id).line) for one in planned], len(changed)
+    return _decoded([entries.pop(one.id).line for one in planned]), len(changed)
+
+
+def _decoded(lines: list[str]) -> list[Reading]:
+    """All readings. Of the hundreds of thousands of objects that this makes none is garbage: none is looked for."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        found = [decode(line) for line in lines]
+        if len(lines) > CHUNK:
+            gc.freeze()
+        return found
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _read(folder: Path, runs: Sequence[Planned]) -> dict[str, Entry]:

@@ -1,12 +1,13 @@
 """phases.csv: where the device time of an epoch goes."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from statistics import fmean
 
 from scalestudy.analysis.cells import CellRuns, base_of
 from scalestudy.analysis.collect import timed_epochs
 from scalestudy.records.report import PhaseRow
-from scalestudy.records.result import PHASES, DevicePhases, Result
+from scalestudy.records.result import PHASES, Result
 
 SUM_TOLERANCE = 0.01
 """The phases add up to the step time within this share of it."""
@@ -42,10 +43,11 @@ def phase_rows(cells: Sequence[CellRuns]) -> list[PhaseRow]:
 def phase_problems(cells: Sequence[CellRuns]) -> list[str]:
     """One line for each run whose phases do not add up to the step time within 1 %."""
     problems = []
+    phases_of = attrgetter(*PHASES)
     for cell in cells:
         for run in cell.runs:
             for device in run.result.phases if run.result else []:
-                parts = [part for phase in PHASES if (part := getattr(device, phase)) is not None]
+                parts = [part for part in phases_of(device) if part is not None]
                 if parts and abs(sum(parts) - device.time_s) > SUM_TOLERANCE * device.time_s:
                     problems.append(
                         f"runs/{run.run.id}/result.json: phases of device {device.device} add up to "
@@ -73,11 +75,6 @@ def _phase_s(cell: CellRuns, phase: str) -> float | None:
 
 
 def _per_epoch(result: Result, field: str) -> float | None:
-    parts = [_seconds(device, field) for device in result.phases]
+    parts: list[float | None] = [*map(attrgetter(field), result.phases)]
     known = [part for part in parts if part is not None]
     return sum(known) / len(timed_epochs(result)) if len(known) == len(parts) else None
-
-
-def _seconds(device: DevicePhases, field: str) -> float | None:
-    value: float | None = getattr(device, field)
-    return value

@@ -285,6 +285,8 @@ class ProbeFacts(ReportModel):
     links: list[LinkRow] = []
     method: str = ""
     """How the intervals of the fits were computed."""
+    foreign_load: float | None = None
+    """Largest share of the machine that other programs took during any of the probes; None: not measured."""
 
 
 class RunRow(ReportModel):

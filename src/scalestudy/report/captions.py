@@ -5,8 +5,6 @@ from typing import Any
 
 from scalestudy.spec.run import Study
 
-HTML_SECONDS = 300
-"""The HTML report is given up after so long."""
 FIGURES = {
     "scaling": "speedup and efficiency",
     "curves": "training loss",
