@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter, time
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pairs import Block, Build
@@ -32,6 +32,7 @@ from scalestudy.train.shared_memory import SharedMemoryReducer, average_in_share
 from scalestudy.train.stopping import StopRequest
 from scalestudy.train.strategies.make import make_strategy
 
+T = TypeVar("T")
 ALONE = Rank(0, 1, "", one_machine=True)
 
 
@@ -126,12 +127,12 @@ class SilentDeviceClock(DeviceClock):
         return 0
 
 
-def from_start(model: nn.Module, block: Block) -> Block:
+def from_start(model: nn.Module, block: Callable[[], T]) -> Callable[[], T]:
     """The block, starting from the same weights every time."""
     state = [*model.parameters(), *model.buffers()]
     kept = keep(state)
 
-    def work() -> float:
+    def work() -> T:
         restore(state, kept)
         return block()
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
 
+from report_findings import with_findings
+
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.report import (
     AccuracyRow,
@@ -365,6 +367,7 @@ def build(shape: Shape) -> ReportData:
         commit="4f2c9e1d1c8bb0b4",
         data_sha256="65d31b89ae76099041b244b5a59dfdc75f8353a0abf84c8f3513d89933bb3e64",
         device_name=shape.device_name,
+        device_plural=f"{shape.device_name}s",
         accuracy_margin=0.01,
         counts=Counts(
             planned=len(runs),
@@ -425,6 +428,13 @@ def cluster() -> ReportData:
             failed=frozenset({"mnist/strong/hybrid-2x4", "cifar/weak/ddp-4x4/seed1"}),
         )
     )
+
+
+def whole() -> ReportData:
+    """A cluster of up to 16 GPUs, two workloads, with every table and figure that a report can have."""
+    words = {"published": [{"source": "the course report", "speedups": [1.89, 2.18]}]}
+    data = build(Shape(scalings=("strong", "weak"), layouts=dict(CLUSTER), seeds=5, device_name="GPU", words=words))
+    return with_findings(data)
 
 
 def many_panels() -> ReportData:

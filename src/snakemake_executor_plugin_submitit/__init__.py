@@ -1,8 +1,6 @@
-"""Snakemake executor ``submitit``: the shell command of a rule as a SLURM job, on one rank or on many.
+"""Snakemake executor ``submitit``: shell commands of rules as SLURM jobs, on one rank or on many.
 
-All jobs that are ready are submitted together, alike ones as one array; each runs its shell command on
-``nodes`` x ``tasks_per_node`` ranks under srun and finds its place in RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and
-MASTER_PORT. One ``squeue`` per poll watches them all. ``--submitit-cluster local`` takes the same path without SLURM.
+How it submits, watches, takes over and cancels: docs/slurm-executor.md.
 """
 
 from dataclasses import dataclass, field
@@ -13,26 +11,18 @@ from snakemake_interface_executor_plugins.settings import CommonSettings, Execut
 from snakemake_executor_plugin_submitit.executor import SubmititExecutor as Executor
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
+CLUSTER = {"help": "Where jobs run: slurm, local (processes on this machine) or debug (in this process)."}
+LOGDIR = {"help": "Folder, seen from all nodes, for logs and submitit's files (default .snakemake/submitit)."}
 
 
 @dataclass
 class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]  # the interface has no types
-    """What the command line offers as ``--submitit-...``."""
+    """What the command line offers as ``--submitit-...``; the interface understands no other spelling of types."""
 
-    cluster: Optional[str] = field(  # noqa: UP045  (the interface understands no other spelling)
-        default="slurm",
-        metadata={"help": "Where jobs run: slurm, local (processes on this machine) or debug (in this process)."},
-    )
-    logdir: Optional[str] = field(  # noqa: UP045
-        default=None,
-        metadata={"help": "Folder, seen from all nodes, for logs and submitit's files (default .snakemake/submitit)."},
-    )
+    cluster: Optional[str] = field(default="slurm", metadata=CLUSTER)  # noqa: UP045
+    logdir: Optional[str] = field(default=None, metadata=LOGDIR)  # noqa: UP045
 
 
 common_settings = CommonSettings(
-    non_local_exec=True,
-    implies_no_shared_fs=False,
-    job_deploy_sources=False,
-    auto_deploy_default_storage_provider=False,
-    init_seconds_before_status_checks=1,
+    non_local_exec=True, implies_no_shared_fs=False, job_deploy_sources=False, init_seconds_before_status_checks=1
 )

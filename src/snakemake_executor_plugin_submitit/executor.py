@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import signal
-import threading
+import os
+import subprocess
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from snakemake_executor_plugin_submitit.cluster import CLUSTERS, JobState, SubmissionFailed, rank_failures
-from snakemake_executor_plugin_submitit.report import failure_message
-from snakemake_executor_plugin_submitit.request import RefusedJob, Request, request_of
+from snakemake_executor_plugin_submitit.cluster import CLUSTERS
+from snakemake_executor_plugin_submitit.ending import JobState, failure_message, rank_errors
+from snakemake_executor_plugin_submitit.rank import Task
+from snakemake_executor_plugin_submitit.request import NotSubmitted, task_of
 
 
 class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface has no types
@@ -31,12 +32,11 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         folder = Path(self.executor_settings.logdir or ".snakemake/submitit").absolute()
         folder.mkdir(parents=True, exist_ok=True)
         self.cluster = CLUSTERS[name](folder)
+        self.left_behind: dict[tuple[str, ...], tuple[str, Task]] | None = None
         self.silent = False
         self.missing_since: dict[str, float] = {}
-        # Ids that this process knows. Its own record: the interface empties active_jobs while they are looked at,
-        # and Ctrl-C may come just then.
-        self.seen: set[str] = set()
-        self.alive: set[str] = set()
+        # Not the interface's active_jobs: it is emptied while they are looked at, and Ctrl-C may come just then.
+        self.alive: dict[str, Task] = {}
 
     def run_job(self, job: Any) -> None:
         """Submit one job."""
@@ -44,148 +44,136 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
 
     def run_jobs(self, jobs: list[Any]) -> None:
         """Submit every job, alike ones as one array, and report those that could not be."""
-        requests = dict(self._requests(jobs))
-        taken = self._take_over(requests)
-        batches: dict[str, list[Any]] = defaultdict(list)
-        for job, request in requests.items():
-            if job not in taken:
-                batches[json.dumps(request.parameters, sort_keys=True)].append(job)
-        for batch in batches.values():
-            self._submit(batch, [requests[job] for job in batch])
-
-    def _requests(self, jobs: list[Any]) -> Iterator[tuple[Any, Request]]:
+        batches: dict[str, list[tuple[Any, Task]]] = defaultdict(list)
         for job in jobs:
             self.run_job_pre(job)
             try:
-                yield job, request_of(job, str(Path.cwd()))
-            except RefusedJob as refusal:
+                task = task_of(job, str(Path.cwd()))
+                if not self._take_over(job, task):
+                    batches[json.dumps(task.parameters, sort_keys=True)].append((job, task))
+            except NotSubmitted as refusal:
+                if job.is_group():  # whose message Snakemake does not show
+                    self.logger.error(str(refusal))
                 self.report_job_error(SubmittedJobInfo(job), msg=f"{refusal}. ")
+        for batch in batches.values():
+            for start in range(0, len(batch), self.cluster.largest_array):
+                self._submit(dict(batch[start : start + self.cluster.largest_array]))
 
-    def _submit(self, jobs: list[Any], requests: list[Request]) -> None:
-        for job in jobs:
+    def _submit(self, batch: dict[Any, Task]) -> None:
+        for job in batch:
             self.workflow.async_run(job.prepare())
+            job.register()  # incomplete from now on, also if Snakemake dies before it knows the id
+
+        def submit() -> list[str]:
+            ids = [job.job_id for job in self.cluster.submit(list(batch.values()))]
+            self.alive |= dict(zip(ids, batch.values(), strict=True))
+            return ids
+
         start = time.monotonic()
-        with _interrupt_deferred():
-            try:
-                ids = self.cluster.submit(requests)
-            except SubmissionFailed as failure:
-                for job in jobs:
-                    self.report_job_error(SubmittedJobInfo(job), msg=f"not submitted: {failure}. ")
-                return
-            self.seen.update(ids)
-            self.alive.update(ids)
-            for job, external_id in zip(jobs, ids, strict=True):
-                self.report_job_submission(SubmittedJobInfo(job, external_jobid=external_id))
-        shown = ids[0] if len(ids) == 1 else f"{ids[0]} to {ids[-1]}"
-        self.logger.info(f"Submitted {len(ids)} x {jobs[0].name} as {shown} in {time.monotonic() - start:.1f} s.")
-
-    # taking over
-
-    def _take_over(self, requests: dict[Any, Request]) -> set[Any]:
-        """Jobs that an earlier Snakemake left running (or that ended well since) are watched, not run twice."""
-        found = {job: ids[0] for job in requests if len(ids := self.workflow.persistence.external_jobids(job)) == 1}
-        found = {job: name for job, name in found.items() if name not in self.seen}
-        if not found:
-            return set()
-        states = self.cluster.states(found.values())
-        taken = set()
-        for job, name in found.items():
-            # No answer means unknown, and unknown is not over: it is watched until SLURM says more.
-            state = JobState("UNKNOWN") if states is None else states.get(name)
-            same = self._submitted_command(name) == requests[job].task["command"]
-            if not self._worth_taking(job, state):
-                continue
-            if not same:
-                self.logger.info(f"Job {name} runs an older command of rule {job.name}: cancelled.")
-                self.cluster.cancel([name])
-                continue
-            self.logger.info(f"Took over job {name} (rule {job.name}).")
-            self.seen.add(name)
-            self.alive.add(name)
-            self.report_job_submission(SubmittedJobInfo(job, external_jobid=name))
-            taken.add(job)
-        return taken
-
-    def _worth_taking(self, job: Any, state: JobState | None) -> bool:
-        if state is None or (state.over and state.state != "COMPLETED"):
-            return False
-        return not state.over or all(Path(path).exists() for path in job.output)
-
-    def _submitted_command(self, name: str) -> str | None:
-        from submitit.core import utils
-
         try:
-            submission = utils.DelayedSubmission.load(utils.JobPaths(self.cluster.folder, name).submitted_pickle)
-            return str(submission.kwargs["command"])
-        except Exception:  # a folder that was cleaned, a pickle of another version: not the same command
-            return None
+            # In a thread, so that Ctrl-C waits until what was submitted is also known, and can be cancelled.
+            with ThreadPoolExecutor(1) as thread:
+                ids = thread.submit(submit).result()
+        except NotSubmitted as failure:
+            for job in batch:
+                self.report_job_error(SubmittedJobInfo(job), msg=f"{failure}. ")
+            return
+        for job, name in zip(batch, ids, strict=True):
+            self.report_job_submission(SubmittedJobInfo(job, external_jobid=name))
+        shown = " to ".join(dict.fromkeys([ids[0], ids[-1]]))
+        self.logger.info(
+            f"Submitted {len(ids)} x {next(iter(batch)).name} as {shown} in {time.monotonic() - start:.1f} s."
+        )
 
-    # watching
+    def _take_over(self, job: Any, task: Task) -> bool:
+        """Whether an earlier Snakemake left this job: then it is watched, not run twice."""
+        if self.left_behind is None:
+            self.left_behind = self._find_left_behind()
+        if task.key not in self.left_behind:
+            return False
+        name, earlier = self.left_behind.pop(task.key)
+        if earlier.command != task.command:
+            self.logger.info(f"Job {name} runs an older command of rule {job.name}: cancelled.")
+            self._cancel([name])
+            task.parameters["slurm"]["dependency"] = f"afterany:{name}"  # never two at once
+            return False
+        self.logger.info(f"Took over job {name} (rule {job.name}).")
+        self.alive[name] = task
+        self.report_job_submission(SubmittedJobInfo(job, external_jobid=name))
+        return True
+
+    def _find_left_behind(self) -> dict[tuple[str, ...], tuple[str, Task]]:
+        """Id and task of the jobs whose end nobody saw, and that run, or ended well: submitit's files tell."""
+        folder = self.cluster.folder
+        if not any(folder.iterdir()):
+            return {}
+        self.alive = self.cluster.saved()
+        while (states := self._states(self.alive)) is None:
+            time.sleep(5)
+        # Killed between sbatch and the naming of the job's file: it waits for the file, then fails. It runs nothing.
+        mine = [name for name, state in states.items() if not state.over and state.log.startswith(f"{folder}/")]
+        self._cancel([name for name in mine if name not in self.alive])
+        left = {}
+        for name, task in list(self.alive.items()):
+            state = states.get(name) or self._from_results(name)
+            if not state.over or (state.state == "COMPLETED" and all(map(os.path.exists, task.key[1:]))):
+                left[task.key] = (name, task)
+            else:
+                self._forget(name)
+        return left
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Ask once for all jobs, report those that are over and yield the others."""
         if not active_jobs:
             return
         names = [str(info.external_jobid) for info in active_jobs]
-        states = await asyncio.to_thread(self.cluster.states, names)
-        self._note_silence(states is None)
-        if states is None:
-            for info in active_jobs:
-                yield info
-            return
-        forgotten = [name for name in names if name not in states]
-        records = await asyncio.to_thread(self.cluster.history, forgotten)
-        # A record that still says RUNNING is of a job that slurmctld lost: only an end counts.
-        states |= {name: record for name, record in records.items() if record.over}
+        states = await asyncio.to_thread(self._states, names)
         for info, name in zip(active_jobs, names, strict=True):
-            state = states.get(name) or self._from_results(name)
-            if state is None or not (state.over or state.hopeless):
-                yield info
-            else:
+            state = JobState("UNKNOWN") if states is None else states.get(name) or self._from_results(name)
+            if state.over or state.hopeless:
                 self._finish(info, name, state)
+            else:
+                yield info
 
     def _finish(self, info: SubmittedJobInfo, name: str, state: JobState) -> None:
-        if state.hopeless:
-            self.cluster.cancel([name])
-        self.alive.discard(name)
         if state.state == "COMPLETED":
             self.report_job_success(info)
         else:
-            self.report_job_error(info, msg=failure_message(self.cluster.folder, name, state) + "\n")
+            self.report_job_error(info, msg=failure_message(self.cluster.folder, name, state))
+        if state.hopeless:
+            self._cancel([name])
+        self._forget(name)
 
-    def _from_results(self, name: str) -> JobState | None:
-        """How a job ended that SLURM has forgotten, by its ranks' results; None until they may have arrived."""
-        folder = self.cluster.folder
-        if next(rank_failures(folder, name), None):
-            return JobState("FAILED", "1:0")
-        since = self.missing_since.setdefault(name, time.monotonic())
-        if time.monotonic() - since < self.workflow.execution_settings.latency_wait:
-            return None
-        done = any(folder.glob(f"{name}_*_result.pkl"))
-        return JobState("COMPLETED") if done else JobState("LOST", "1:0")
+    def _from_results(self, name: str) -> JobState:
+        """How a job ended that the cluster has forgotten, by its ranks' results, once they may have arrived."""
+        results = rank_errors(self.cluster.folder, name)
+        if any(error for _, error in results):
+            return JobState("FAILED")
+        if len(results) == self.alive[name].ranks:
+            return JobState("COMPLETED")
+        waited_s = time.monotonic() - self.missing_since.setdefault(name, time.monotonic())
+        return JobState("UNKNOWN" if waited_s < self.workflow.execution_settings.latency_wait else "LOST")
 
-    def _note_silence(self, silent: bool) -> None:
-        if silent != self.silent:
-            self.logger.warning("squeue does not answer; waiting." if silent else "squeue answers again.")
-        self.silent = silent
+    def _forget(self, name: str) -> None:
+        del self.alive[name]
+        for path in self.cluster.folder.glob(f"{name}_*.pkl"):
+            path.unlink()
+
+    def _states(self, names: Iterable[str]) -> dict[str, JobState] | None:
+        """What the cluster says; None, and a warning once, while it does not answer."""
+        states = self.cluster.states(names)
+        if self.silent != (states is None):
+            self.silent = states is None
+            self.logger.warning("squeue does not answer; waiting." if self.silent else "squeue answers again.")
+        self.missing_since = {name: since for name, since in self.missing_since.items() if name not in (states or ())}
+        return states
+
+    def _cancel(self, names: list[str]) -> None:
+        try:
+            self.cluster.cancel(names)
+        except (OSError, subprocess.SubprocessError):
+            self.logger.error(f"scancel failed; left in the queue: {' '.join(names)}")
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:  # noqa: ARG002  (see self.alive)
         """Cancel whatever was submitted and is not known to be over."""
-        if problem := self.cluster.cancel(sorted(self.alive)):
-            self.logger.error(problem)
-
-
-@contextmanager
-def _interrupt_deferred() -> Iterator[None]:
-    """Ctrl-C waits until what was submitted is also known, so that it can be cancelled."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
-        raise KeyboardInterrupt
+        self._cancel(sorted(self.alive))

@@ -1,66 +1,74 @@
 """What runs on the nodes: one rank of a job. It travels inside submitit's pickle: standard library only."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import time
-
-PORT_BASE, PORT_SPAN = 20_000, 12_000
-"""MASTER_PORT lies below 32768, where Linux begins to hand out ports to outgoing connections."""
-
-
-def run_rank(command: str, shell: str, workdir: str, threads: int, runtime_min: int | None) -> None:
-    """Run ``command`` as this rank, in ``workdir``.
-
-    Raises RuntimeError, naming rank, host and exit code or signal, when the command fails: submitit then exits with 1,
-    and srun ends the other ranks.
-    """
-    place = rank_environment()
-    environment = os.environ | place | thread_limits(threads) | deadline(runtime_min)
-    # A session of its own: a signal for the ranks must not reach what the command keeps running beside itself,
-    # such as the process that serves a container's file system.
-    child = subprocess.Popen(
-        [shell, "-c", command], cwd=workdir, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        code = child.wait()
-    except BaseException:
-        os.killpg(child.pid, signal.SIGTERM)
-        raise
-    if code:
-        ending = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        raise RuntimeError(f"rank {place['RANK']} on {socket.gethostname()} {ending}")
+from dataclasses import dataclass
+from typing import Any
 
 
-def rank_environment() -> dict[str, str]:
-    """Where this rank stands, in the variables that torch.distributed reads."""
-    from submitit import JobEnvironment
+@dataclass(frozen=True)
+class Task:
+    """A shell command for every rank of a job."""
 
-    here = JobEnvironment()
-    job_number = int("".join(character for character in here.raw_job_id if character.isdigit()))
-    return {
-        "RANK": str(here.global_rank),
-        "WORLD_SIZE": str(here.num_tasks),
-        "LOCAL_RANK": str(here.local_rank),
-        "LOCAL_WORLD_SIZE": str(here.num_tasks // here.num_nodes),
-        "NODE_RANK": str(here.node),
-        "MASTER_ADDR": here.hostnames[0] if here.num_nodes > 1 else "127.0.0.1",
-        "MASTER_PORT": str(PORT_BASE + job_number % PORT_SPAN),
-    }
+    key: tuple[str, ...]
+    """Which of a workflow's jobs it is: folder and outputs."""
+    command: str
+    shell: str
+    workdir: str
+    ranks: int
+    threads: int
+    runtime_min: int | None
+    parameters: dict[str, dict[str, Any]]
+    """What submitit is told, by the kind of cluster. Tasks with equal parameters form an array."""
 
+    def __call__(self) -> None:
+        """Run as this rank; raises RuntimeError that names rank, host and exit code or signal: srun ends the others."""
+        environment = self.environment()
+        # A session of its own: a signal for the ranks must not reach what the command keeps running beside itself,
+        # such as the process that serves a container's file system.
+        options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "start_new_session": True}
+        child = subprocess.Popen([self.shell, "-c", self.command], cwd=self.workdir, env=environment, **options)
+        try:
+            code = child.wait()
+        except BaseException:
+            os.killpg(child.pid, signal.SIGTERM)
+            raise
+        if code:
+            ending = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
+                ending += self.memory_hint(int(environment["LOCAL_WORLD_SIZE"]))
+            raise RuntimeError(f"rank {environment['RANK']} on {socket.gethostname()} {ending}")
 
-def thread_limits(threads: int) -> dict[str, str]:
-    """The limits that Snakemake itself sets around a shell command."""
-    libraries = ("OMP", "MKL", "OPENBLAS", "GOTO", "NUMEXPR")
-    return {f"{library}_NUM_THREADS": str(threads) for library in libraries}
+    def memory_hint(self, ranks: int) -> str:
+        """Whether a kill was for want of memory: the peak of one process against a rank's share of its node."""
+        asked_mb = int(os.environ.get("SLURM_MEM_PER_NODE") or 0) / ranks
+        asked_mb = asked_mb or self.threads * int(os.environ.get("SLURM_MEM_PER_CPU") or 0)
+        used_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        return f", out of memory: it used {used_mb:.0f} of {asked_mb:.0f} MB" if used_mb > 0.8 * asked_mb > 0 else ""
 
+    def environment(self) -> dict[str, str]:
+        """Where this rank stands, as torch.distributed reads it; Snakemake's thread limits; JOB_DEADLINE (s, epoch)."""
+        from submitit import JobEnvironment
 
-def deadline(runtime_min: int | None) -> dict[str, str]:
-    """JOB_DEADLINE, in seconds since 1970: when the time limit will end this job. Nothing where no limit is known."""
-    if end := os.environ.get("SLURM_JOB_END_TIME"):
-        return {"JOB_DEADLINE": end}
-    if runtime_min is None:
-        return {}
-    start = float(os.environ.get("SLURM_JOB_START_TIME") or time.time())
-    return {"JOB_DEADLINE": str(round(start + 60 * runtime_min))}
+        here = JobEnvironment()
+        job_number = int("".join(filter(str.isdigit, here.raw_job_id)))
+        environment = os.environ | {
+            "RANK": str(here.global_rank),
+            "WORLD_SIZE": str(here.num_tasks),
+            "LOCAL_RANK": str(here.local_rank),
+            "LOCAL_WORLD_SIZE": str(here.num_tasks // here.num_nodes),
+            "NODE_RANK": str(here.node),
+            "MASTER_ADDR": here.hostnames[0] if here.num_nodes > 1 else "127.0.0.1",
+            # Below 32768, where Linux begins to hand out ports to outgoing connections.
+            "MASTER_PORT": str(20_000 + job_number % 12_000),
+        }
+        for library in ("OMP", "MKL", "OPENBLAS", "GOTO", "NUMEXPR"):
+            environment[f"{library}_NUM_THREADS"] = str(self.threads)
+        if self.runtime_min or "SLURM_JOB_END_TIME" in environment:
+            end_s = round(time.time() + 60 * (self.runtime_min or 0))
+            environment["JOB_DEADLINE"] = environment.get("SLURM_JOB_END_TIME", str(end_s))
+        return environment

@@ -1,112 +1,101 @@
 """What a Snakemake job asks for: its command, and its resources in the words of sbatch."""
 
 import shlex
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from snakemake.settings.types import DeploymentMethod
 from snakemake.shell import shell
 
+from snakemake_executor_plugin_submitit.rank import Task
 
-class RefusedJob(Exception):
-    """A job that this executor cannot run; the message says which part of the rule it is."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One job: what each rank is told, and the sbatch parameters. Requests with equal parameters form an array."""
-
-    task: dict[str, Any]
-    """The arguments of ``rank.run_rank``."""
-    parameters: dict[str, Any] = field(default_factory=dict)
-    """The parameters of submitit's SlurmExecutor."""
-
-    @property
-    def ranks(self) -> int:
-        """How many processes run the command: nodes x tasks per node."""
-        return int(self.parameters["nodes"]) * int(self.parameters["ntasks_per_node"])
-
-
-REFUSED: dict[str, Callable[[Any], object]] = {
-    "group": lambda job: job.is_group(),
-    "script": lambda job: job.is_script,
-    "notebook": lambda job: job.is_notebook,
-    "wrapper": lambda job: job.is_wrapper,
-    "cwl": lambda job: job.is_cwl,
-    "template_engine": lambda job: job.is_template_engine,
-    "run": lambda job: job.is_run,
-    "benchmark": lambda job: job.benchmark,
-    "shadow": lambda job: job.is_shadow,
-    "cache": lambda job: getattr(job.rule.cache, "output", False),
-    "pipe() or service() output": lambda job: job.is_pipe or job.is_service,
-    "conda": lambda job: _deploys(job, DeploymentMethod.CONDA) and job.conda_env,
-    "container": lambda job: _deploys(job, DeploymentMethod.APPTAINER) and job.container_img_url,
-    "envmodules": lambda job: _deploys(job, DeploymentMethod.ENV_MODULES) and job.env_modules,
-}
-"""What only the Snakemake on a node could do; here the shell command runs without one."""
-
+KINDS = ("script", "notebook", "wrapper", "cwl", "template_engine", "run", "shadow", "pipe", "service")
 SBATCH: dict[str, tuple[str, Callable[[Any], object]]] = {
     "slurm_partition": ("partition", str),
     "slurm_account": ("account", str),
     "qos": ("qos", str),
     "constraint": ("constraint", str),
+    "reservation": ("reservation", str),
     "runtime": ("time", int),
-    "mem_mb": ("mem", lambda mb: f"{mb}MB"),
-    "mem_mb_per_cpu": ("mem_per_cpu", lambda mb: f"{mb}MB"),
+    "mem_mb": ("mem", "{}M".format),
+    "mem_mb_per_cpu": ("mem-per-cpu", "{}M".format),
     "gres": ("gres", str),
-    "gpu": ("gpus_per_node", str),
+    "gpu": ("gpus-per-node", str),
 }
 """Resource -> sbatch option and how its value is written. ``gpu`` counts the GPUs of each node."""
 
 
-def request_of(job: Any, workdir: str) -> Request:
-    """The request of a job; raises RefusedJob, naming the rule and the part of it that cannot run here."""
-    for name, present in REFUSED.items():
-        if present(job):
-            where = f"rule {job.name}" if name != "group" else f"group {job.groupid}"
-            raise RefusedJob(
-                f"{where}: the executor submitit cannot run `{name}`; use `shell:`, or make it a localrule"
-            )
-    threads = int(job.resources.get("cpus_per_task", job.threads))
-    program = job.resources.get("shell_exec") or shell.get_executable() or "/bin/sh"
-    parts = (shell._get_process_prefix(program), job.shellcmd or ":", shell._process_suffix)
-    command = " ".join(part for part in parts if part).strip()
-    task = {"command": command, "shell": program, "workdir": workdir, "threads": threads}
-    return Request(task | {"runtime_min": job.resources.get("runtime")}, _parameters(job, threads))
+class NotSubmitted(Exception):
+    """The executor cannot run a job, or the cluster does not take it; the message is the reason, in one line."""
 
 
-def _parameters(job: Any, threads: int) -> dict[str, Any]:
-    asked = job.resources
-    options: dict[str, Any] = {
-        "time": None,  # the partition's default, not submitit's 5 minutes
-        "wckey": None,
+def task_of(job: Any, workdir: str) -> Task:
+    """What a job asks for; raises NotSubmitted, naming the rule and the part of it that cannot run here."""
+    where = f"group {job.groupid}" if job.is_group() else f"rule {job.name}"
+    if part := _refused(job):
+        raise NotSubmitted(f"{where}: the executor submitit cannot run `{part}`; use `shell:`, or make it a localrule")
+    asked = _gpus_settled({name: value for name, value in job.resources.items() if value not in (None, "")})
+    threads, nodes = int(asked.get("cpus_per_task", job.threads)), int(asked.get("nodes", 1))
+    tasks_per_node = int(asked.get("tasks_per_node", asked.get("tasks", nodes) // nodes))
+    ranks, limit_min = nodes * tasks_per_node, asked.get("runtime")
+    if ranks != asked.get("tasks", ranks):
+        raise NotSubmitted(f"{where}: {asked['tasks']} tasks on {nodes} nodes; every node takes equally many")
+    options = {option: write(asked[name]) for name, (option, write) in SBATCH.items() if name in asked}
+    if "mem-per-cpu" in options:
+        options.pop("mem", None)  # mostly Snakemake's own default; SLURM takes only one of them
+    # submitit has SIGUSR2 sent to every process before the end, which ends most of them: the batch shell gets a
+    # harmless signal instead, and ranks read JOB_DEADLINE.
+    options["signal"] = "B:CONT@1"
+    for word in shlex.split(str(asked.get("slurm_extra", "")).strip("'")):
+        name, has_value, value = word.removeprefix("--").partition("=")
+        if name == word:
+            raise NotSubmitted(f"{where}: slurm_extra has {word!r}; write every option as --name or --name=value")
+        options[name] = value if has_value else True
+    setup = str(asked.get("slurm_setup", "")).splitlines()
+    slurm = {
         "job_name": job.name,
-        "nodes": int(asked.get("nodes", 1)),
-        "ntasks_per_node": int(asked.get("tasks_per_node", 1)),
+        "nodes": nodes,
+        "ntasks_per_node": tasks_per_node,
         "cpus_per_task": threads,
         # srun no longer inherits it (22.05), and without --kill-on-bad-exit the other ranks wait for a dead one.
         "srun_args": [f"--cpus-per-task={threads}", "--kill-on-bad-exit=1"],
+        "setup": setup,
+        "time": None,  # the partition's default, not submitit's 5 minutes
+        "wckey": None,
+        "array_parallelism": sys.maxsize,
+        "additional_parameters": options,
     }
-    options |= {key: write(asked[name]) for name, (key, write) in SBATCH.items() if asked.get(name) not in (None, "")}
-    if setup := asked.get("slurm_setup"):
-        options["setup"] = str(setup).splitlines()
-    # submitit has SIGUSR2 sent to every process before the end, which ends most of them: the batch shell gets a
-    # harmless signal instead, and ranks read JOB_DEADLINE.
-    options["additional_parameters"] = {"signal": "B:CONT@1"} | _extra_options(
-        job.name, str(asked.get("slurm_extra", ""))
-    )
-    return options
+    local = {"tasks_per_node": ranks, "timeout_min": limit_min or 60 * 24 * 365, "setup": setup}
+    program = asked.get("shell_exec") or shell.get_executable() or "/bin/sh"
+    command = f"{shell._get_process_prefix(program)} {job.shellcmd or ':'} {shell._process_suffix}".strip()
+    key = (workdir, *map(str, job.output or [command]))
+    parameters: dict[str, dict[str, Any]] = {"slurm": slurm, "local": local, "debug": {}}
+    return Task(key, command, program, workdir, ranks, threads, limit_min, parameters)
 
 
-def _extra_options(rule: str, text: str) -> dict[str, Any]:
-    """``--exclusive --mail-type=END`` as a dict; raises RefusedJob where it is not of that form."""
-    words = shlex.split(text[1:-1] if text[:1] == text[-1:] == "'" else text)
-    if wrong := [word for word in words if not word.startswith("--")]:
-        raise RefusedJob(f"rule {rule}: slurm_extra has {wrong[0]!r}; write every option as --name or --name=value")
-    pairs = (word[2:].partition("=") for word in words)
-    return {name: value if separator else True for name, separator, value in pairs}
+def _gpus_settled(asked: dict[str, Any]) -> dict[str, Any]:
+    """No option for no GPUs; and ``gres='gpu:a100:{gpu}'`` in place of --gpus-per-node, for sites that refuse it."""
+    gpus, gres = asked.get("gpu", 0), str(asked.get("gres", ""))
+    unwanted = {"gpu"} if gpus == 0 or "{gpu}" in gres else set()
+    if "{gpu}" in gres:
+        unwanted |= {"gres"} if gpus == 0 else set()
+        asked = asked | {"gres": gres.replace("{gpu}", str(gpus))}
+    return {name: value for name, value in asked.items() if name not in unwanted}
 
 
-def _deploys(job: Any, method: DeploymentMethod) -> bool:
-    return method in job.rule.workflow.deployment_settings.deployment_method
+def _refused(job: Any) -> str | None:
+    """The part of a rule that only a Snakemake on the node could do: here the shell command runs without one."""
+    if job.is_group():
+        return "group"
+    methods = job.rule.workflow.deployment_settings.deployment_method
+    parts = {kind: getattr(job, f"is_{kind}") for kind in KINDS} | {
+        "benchmark": job.benchmark,
+        "cache": getattr(job.rule.cache, "output", False),
+        "conda": DeploymentMethod.CONDA in methods and job.conda_env,
+        "container": DeploymentMethod.APPTAINER in methods and job.container_img_url,
+        "envmodules": DeploymentMethod.ENV_MODULES in methods and job.env_modules,
+        "resources: mpi": job.resources.get("mpi"),
+        "resources: clusters": job.resources.get("clusters"),
+    }
+    return next((part for part, present in parts.items() if present), None)

@@ -1,19 +1,77 @@
-"""These tests need a SLURM cluster that answers. Where there is none they are skipped; in CI that is a failure."""
+"""The SLURM cluster of these tests: booted here where that is possible, and taken down again if it was."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from slurm_workflow import PATIENT, ROOT, SlurmWorkflow, wait_until
 
-WHY = "no SLURM cluster answers here; `make cluster` boots one on a Debian machine (as root)"
+TESTBED = ROOT / "slurm" / "testbed" / "cluster"
+UP = Path("/run/scalestudy-cluster")
+
+
+def pytest_runtest_setup() -> None:
+    """Here, and not in a fixture, all that is skipped is one line."""
+    if why := _impossible():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def slurm_cluster() -> None:
-    command = ["squeue", "--noheader"]
-    if shutil.which("squeue") and subprocess.run(command, check=False, capture_output=True, timeout=60).returncode == 0:
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(WHY)
-    pytest.skip(WHY)
+def slurm_cluster() -> Iterator[None]:
+    """Never the cluster of a real site, even where one answers: these tests stop parts of it."""
+    was_up = UP.exists()
+    booted = subprocess.run([TESTBED, "up"], check=False, capture_output=True, text=True)
+    assert booted.returncode == 0, booted.stderr
+    yield
+    if not was_up:
+        subprocess.run([TESTBED, "down"], check=True)
+
+
+def _impossible() -> str:
+    if os.geteuid() != 0:
+        return "only root can boot the test cluster"
+    if shutil.which("apt-get") is None:
+        return "the test cluster is made of Debian's SLURM packages, and there is no apt-get"
+    if Path("/etc/slurm/slurm.conf").exists() and not UP.exists():
+        return "this machine belongs to a SLURM cluster already (/etc/slurm/slurm.conf)"
+    return ""
+
+
+@pytest.fixture
+def workflow(tmp_path: Path) -> Iterator[Callable[[str], SlurmWorkflow]]:
+    """Makes workflows; none may leave a job in the queue."""
+    flows: list[SlurmWorkflow] = []
+
+    def make(rules: str) -> SlurmWorkflow:
+        flows.append(SlurmWorkflow(tmp_path / f"flow{len(flows)}", rules))
+        return flows[-1]
+
+    yield make
+    assert [flow.clean_up() for flow in flows] == [[]] * len(flows)
+
+
+@pytest.fixture(scope="session")
+def beside(slurm_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SlurmWorkflow]]:
+    """What takes a minute or more runs beside the quick tests."""
+    flows = {
+        # SLURM counts time limits in minutes, and looks for what is over its limit every 30 s.
+        "limited": SlurmWorkflow(
+            tmp_path_factory.mktemp("limited"),
+            """
+rule limited:
+    output: "done"
+    resources: runtime=1
+    shell: "echo start >> starts; if [ $(wc -l < starts) -lt 3 ]; then exec sleep 300; fi; touch {output}"
+""",
+        ),
+        "deaf": SlurmWorkflow(tmp_path_factory.mktemp("deaf"), PATIENT),
+    }
+    flows["limited"].start("--retries", "3")
+    flows["deaf"].start()
+    wait_until(lambda: flows["deaf"].lines("starts"), 60)
+    flows["deaf"].touch("squeue-fails")
+    yield flows
+    assert [flow.clean_up() for flow in flows.values()] == [[], []]

@@ -1,7 +1,7 @@
 """A throw-away workflow that runs on the real cluster, with every call of a SLURM command written down."""
 
+import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -11,10 +11,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# What a file NAME-MISHAP beside the workflow makes of a call; `refuses`, `late` and `deadly` come once.
 WRAPPER = """#!/bin/sh
-echo "{name} $*" >> {calls}
-[ ! -e {broken} ] || {{ echo "{name}: error: Unable to contact slurm controller" >&2; rm -f {once}; exit 1; }}
+echo "{name} $(date +%s.%N)" >> {folder}/calls
+mishap={folder}/{name}
+[ ! -e $mishap-fails ] || {{ echo "{name}: error: Unable to contact slurm controller" >&2; exit 1; }}
+[ ! -e $mishap-forgets ] || exit 0
+rm $mishap-refuses 2> /dev/null && {{ echo "{name}: error: Socket timed out on send/recv operation" >&2; exit 1; }}
+rm $mishap-late 2> /dev/null && {{ sleep 2; exec {real} "$@"; }}
+rm $mishap-deadly 2> /dev/null && {{ {real} "$@"; kill -9 $PPID; exit; }}
 exec {real} "$@"
+"""
+
+# Runs until the file `go` appears, and writes a line at each start: what runs twice is seen.
+PATIENT = """
+rule patient:
+    output: "done"
+    shell: "echo start >> starts; while [ ! -e go ]; do sleep 0.2; done; echo ok > {output}"
 """
 
 
@@ -22,27 +35,20 @@ class SlurmWorkflow:
     """A folder with a Snakefile, and Snakemake runs in it through the profile `slurm`."""
 
     def __init__(self, folder: Path, rules: str) -> None:
-        self.folder, self.calls_file = folder, folder / "calls"
-        self.output = folder / "output"
+        self.folder, self.output = folder, folder / "output"
         self.processes: list[subprocess.Popen[bytes]] = []
-        (folder / "bin").mkdir()
+        self.commands = folder / "bin"
+        self.commands.mkdir(parents=True)
         (folder / "Snakefile").write_text(rules)
-        for name in ("sbatch", "squeue", "scancel"):
-            self._wrap(name)
-
-    def _wrap(self, name: str) -> None:
-        wrapper, broken = self.folder / "bin" / name, self.folder / f"{name}-broken"
-        once = broken if name == "sbatch" else self.folder / "nothing"  # a refusal of sbatch is over after one time
-        text = WRAPPER.format(name=name, calls=self.calls_file, broken=broken, once=once, real=shutil.which(name))
-        wrapper.write_text(text)
-        wrapper.chmod(0o755)
+        for name in ("sbatch", "squeue", "scancel", "sacct"):
+            wrapper = self.commands / name
+            wrapper.write_text(WRAPPER.format(name=name, folder=folder, real=shutil.which(name)))
+            wrapper.chmod(0o755)
+        self.path = f"{self.commands}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Snakemake in the background; its output goes to a file."""
-        environment = os.environ | {
-            "PATH": f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT / "src"),
-        }
+        environment = os.environ | {"PATH": self.path, "PYTHONPATH": str(ROOT / "src")}
         command = [sys.executable, "-m", "snakemake", "--profile", str(ROOT / "slurm"), "--retries", "0"]
         command += ["--seconds-between-status-checks", "1", "--latency-wait", "5", *arguments]
         with self.output.open("ab") as output:
@@ -56,15 +62,31 @@ class SlurmWorkflow:
         """Snakemake to its end; the exit code."""
         return self.start(*arguments).wait(timeout_s)
 
-    def clean_up(self) -> None:
-        """End what a failed test left running."""
+    def without(self, name: str) -> None:
+        """Take a command off the PATH, as on a site that does not have it."""
+        everything = self.folder / "all-commands"
+        everything.mkdir()
+        for program in (program for place in self.path.split(":") for program in Path(place).glob("*")):
+            link = everything / program.name
+            if program.name != name and not link.is_symlink():
+                link.symlink_to(program)
+        self.path = str(everything)
+
+    def clean_up(self) -> list[str]:
+        """End what runs, and return the jobs that Snakemake had left in the queue and that do not end by themselves."""
         for process in self.processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        ids = re.findall(r"(?:Submitted .* as|Took over job) (\d+)", self.said if self.output.exists() else "")
-        if ids:
-            subprocess.run(["scancel", "--quiet", *ids], check=False, capture_output=True)
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: not self.queue(), 15)
+        if orphans := self.queue():
+            subprocess.run(["scancel", *orphans], check=True)
+        return orphans
+
+    def queue(self) -> list[str]:
+        """Ids of this workflow's jobs that wait or run."""
+        return queue(self.folder)
 
     @property
     def said(self) -> str:
@@ -76,23 +98,24 @@ class SlurmWorkflow:
         path = self.folder / name
         return path.read_text().splitlines() if path.exists() else []
 
-    def calls(self, name: str) -> int:
-        """How often Snakemake called a SLURM command."""
-        return sum(line.startswith(f"{name} ") for line in self.lines("calls"))
+    def calls(self, name: str) -> list[float]:
+        """When Snakemake called a SLURM command."""
+        return [float(line.split()[1]) for line in self.lines("calls") if line.split()[0] == name]
 
-    def mend(self, name: str) -> None:
-        """Make a broken command work again."""
-        (self.folder / f"{name}-broken").unlink()
+    def touch(self, name: str) -> None:
+        """Make a file, such as `go` or a mishap."""
+        (self.folder / name).touch()
 
-    def break_(self, name: str) -> None:
-        """Make a command fail: sbatch once, the others until mended."""
-        (self.folder / f"{name}-broken").touch()
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        (self.folder / name).unlink()
 
 
-def queue() -> list[str]:
-    """Ids of this user's jobs that wait or run."""
-    command = ["squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%i"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+def queue(folder: Path | None = None) -> list[str]:
+    """Ids of the jobs that wait or run: all, or those submitted from a folder."""
+    command = ["squeue", "--noheader", "--array", "--format=%i %Z"]
+    rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [row.split()[0] for row in rows if folder is None or row.split()[1] == str(folder)]
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = 30) -> None:

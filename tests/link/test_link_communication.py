@@ -17,9 +17,9 @@ from scalestudy.train.job import Job, run_rank
 from scalestudy.train.processes import run_ranks
 from scalestudy.train.ranks import Rank
 
-MBIT = 100
+MBIT = 40
 TOLERANCE = 0.15
-STRATEGIES = ["ddp", "hybrid"]
+STRATEGIES = ["ddp", "hybrid", "hsdp"]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def trained_over(names: list[str], run: Run, folder: Path) -> Result:
 def run_of(strategy: str) -> Run:
     """Two nodes of one device. One bucket, so that nothing runs beside the backward pass and all time is exposed."""
     options = {"communication": "gloo", "bucket_mb": 64} if strategy == "ddp" else None
-    return make_run(strategy, (2, 1), options=options, epochs=1, images=32 * 12)
+    return make_run(strategy, (2, 1), options=options, epochs=2, untimed_epochs=1, images=32 * 8)
 
 
 @pytest.fixture(scope="module", params=STRATEGIES)

@@ -11,10 +11,10 @@ from torch import Tensor
 from train_setup import LAYOUTS, Parts, make_run, on_ranks, trained
 
 from scalestudy.records.result import PHASES
-from scalestudy.train.clock import COMMUNICATION, DATA, WAITING, StepClock, phase_seconds, split_waiting
+from scalestudy.train.clock import COMMUNICATION, DATA, WAITING, StepClock, phase_seconds, split_waiting, waiting_of
 from scalestudy.train.ranks import Rank
 
-SLOW_S, STEPS = 0.02, 6
+SLOW_S, STEPS = 0.05, 6
 
 
 @pytest.mark.parametrize("strategy", LAYOUTS)
@@ -30,7 +30,7 @@ def test_phases_add_up_to_the_step_time(strategy: str, tmp_path: Path) -> None:
         assert row.steps == 2 * 11
         timed_s = sum(epoch.time_s for epoch in result.epochs if epoch.timed)
         assert 0.6 * timed_s < row.time_s < 1.01 * timed_s
-        assert (row.communication is None) == (strategy == "hsdp")
+        assert row.communication is not None or strategy == "serial"
 
 
 def test_a_rank_waits_from_its_own_arrival_to_the_last_one() -> None:
@@ -79,7 +79,7 @@ def seconds_of_rank(strategy: str, slow_rank: int, slow_part: str) -> list[np.nd
         batches = SlowBatches(parts) if slow and slow_part == "data" else parts.train
         parts.train.start_epoch(1, 0)
         parts.strategy.gradients(batches, 0, 32, clock_of_one_step(parts))  # the first step builds buckets
-        clock = StepClock(len(parts.strategy.modules()))
+        clock = StepClock(len(parts.strategy.modules()), len(parts.strategy.meetings))
         clock.start_epoch(STEPS)
         parts.control.barrier()
         for step in range(STEPS):
@@ -89,21 +89,23 @@ def seconds_of_rank(strategy: str, slow_rank: int, slow_part: str) -> list[np.nd
             parts.strategy.gradients(batches, 32 * step, 32 * step + 32, clock)
             clock.optimizer_done()
         clock.end_epoch()
-        approaches = parts.control.gather(torch.from_numpy(clock.approaches().copy())).numpy()
-        waiting = split_waiting(approaches, rank.rank, clock.exposed()) if rank.ranks > 1 else None
+        waiting = None
+        if rank.ranks > 1:
+            approaches = parts.control.gather(torch.from_numpy(clock.approaches())).numpy()
+            waiting = waiting_of(clock, approaches, rank.rank, parts.strategy.meetings)
         return phase_seconds(clock, 0, waiting)
 
     return on_ranks(work, run.processes)
 
 
 def clock_of_one_step(parts: Parts) -> StepClock:
-    clock = StepClock(len(parts.strategy.modules()))
+    clock = StepClock(len(parts.strategy.modules()), len(parts.strategy.meetings))
     clock.start_epoch(1)
     clock.start_step()
     return clock
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "hybrid"])
+@pytest.mark.parametrize("strategy", ["ddp", "hybrid", "hsdp"])
 def test_the_others_wait_for_a_rank_that_is_slow_and_it_does_not_wait(strategy: str) -> None:
     first, slow = seconds_of_rank(strategy, 1, "forward")
     lost = SLOW_S * STEPS

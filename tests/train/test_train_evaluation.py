@@ -4,7 +4,6 @@ import pytest
 import torch
 from train_setup import LAYOUTS, TEST, Parts, make_run, on_ranks
 
-from scalestudy.train.clock import StepClock
 from scalestudy.train.evaluation import evaluate
 from scalestudy.train.job import build
 from scalestudy.train.ranks import Rank
@@ -20,7 +19,7 @@ def test_evaluation_is_that_of_a_plain_loop_with_the_first_devices_buffers(
         parts = Parts(run, rank)
         strategy, test = parts.strategy, parts.test
         parts.train.start_epoch(1, 0)
-        clock = StepClock(len(strategy.modules()))
+        clock = strategy.host_clock()
         clock.start_epoch(3)
         for step in range(3):  # batch-norm buffers of the devices now differ
             clock.start_step()

@@ -32,7 +32,7 @@ def rows_of(folder: Path, strategy: str, **changes: object) -> tuple[EfficiencyR
 
 
 @TWO_CORES
-@pytest.mark.parametrize("strategy", ["ddp", "hybrid"])
+@pytest.mark.parametrize("strategy", ["ddp", "hybrid", "hsdp"])
 def test_a_slow_rank_is_load_imbalance(strategy: str, tmp_path: Path) -> None:
     row, phases, result = rows_of(tmp_path, strategy, model="slow_models:SlowOnOneRank")
     slow, fast = (

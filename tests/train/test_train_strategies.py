@@ -78,7 +78,7 @@ def test_uneven_batches_count_every_sample_once(strategy: str, layout: tuple[int
     def work(rank: Rank) -> tuple[float, list[int]]:
         parts = Parts(run, rank)
         parts.train.start_epoch(1, 0, samples)
-        batches, clock = CountingBatches(parts), StepClock(len(parts.strategy.modules()))
+        batches, clock = CountingBatches(parts), parts.strategy.host_clock()
         clock.start_epoch(3)
         total = 0.0
         for start in (0, 32, 64):

@@ -125,6 +125,14 @@ def test_a_damaged_probe_is_named_and_the_rest_stands(tmp_path: Path) -> None:
     assert data.speedup[1].speedup is not None
 
 
+def test_a_probe_that_others_disturbed_is_named(tmp_path: Path) -> None:
+    for load, named in ((0.04, False), (0.2, True)):
+        paths = study_with_probe(tmp_path / str(load), probe([]).model_copy(update={"foreign_load": load}))
+        data = analyze(paths.results)
+        assert data.probe.foreign_load == load
+        assert any("probe/1x2.json: other programs took 20% of the machine" in one for one in data.problems) == named
+
+
 def test_the_cost_of_communication_is_that_of_pairs(tmp_path: Path) -> None:
     paths = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x2",)}, seeds=(0, 1, 2), noise=0)
     for seed, cost in enumerate((0.010, 0.012, 0.011)):

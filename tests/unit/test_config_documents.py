@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from scalestudy.spec import config, options, repeats, workload
+from scalestudy.spec import config, container, options, repeats, workload
 from scalestudy.spec.base import SpecModel
 from scalestudy.spec.catalog import DATASETS, MODELS, STRATEGIES
 from scalestudy.spec.options import DATASET_OPTIONS, MODEL_OPTIONS, STRATEGY_OPTIONS
@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
 
 
 def all_models() -> list[type[SpecModel]]:
-    modules = (config, options, repeats, workload)
+    modules = (config, container, options, repeats, workload)
     found = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
     models = {
         model for model in found if issubclass(model, SpecModel) and model.__module__.startswith("scalestudy.spec")

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "scalestudy"
-LAYERS = ("spec", "records", "train", "analysis", "report", "cli")
+LAYERS = ("spec", "records", "container", "train", "analysis", "report", "cli")
 HOST_MODULES = (
     "scalestudy.cli",
     "scalestudy.cli.planning",
+    "scalestudy.container.prepare",
+    "scalestudy.container.inside",
     "scalestudy.analysis.analyze",
     "scalestudy.report.build",
     "scalestudy.report.show",

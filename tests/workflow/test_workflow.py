@@ -91,6 +91,18 @@ def test_one_more_seed_trains_only_its_own_runs(project: Path) -> None:
     assert json.loads((project / "results/tiny/report.json").read_text())["counts"]["planned"] == 4
 
 
+def test_another_configuration_on_the_same_data_runs_its_whole_study(project: Path) -> None:
+    (project / "other.yaml").write_text(
+        yaml.safe_dump(CONFIG | {"study": "other", "studies": {"other": CONFIG["studies"]["tiny"]}})
+    )
+    done = snakemake(project, "-n", "--configfile", "other.yaml")
+    assert done.returncode == 0, done.stderr
+    counts = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    assert counts.get("train") == "2"
+    assert counts.get("report") == "1"
+    assert "data" not in counts
+
+
 def test_a_dry_run_lists_the_runs_and_changes_nothing(tmp_path: Path, project: Path) -> None:
     folder = tmp_path / "fresh"
     shutil.copytree(ROOT / "workflow", folder / "workflow")

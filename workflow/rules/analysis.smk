@@ -1,5 +1,9 @@
+# Data and image are named here without `ancient`: where one of them is made anew, Snakemake would otherwise see nothing
+# that leads on from it, and leave out runs that are still missing.
 rule analyze:
     input:
+        data=PREPARED,
+        image=RECORD,
         study=f"{RESULTS}/study.json",
         parity=f"{RESULTS}/parity.json",
         probe=expand(f"{RESULTS}/probe/{{layout}}.json", layout=PROBINGS),

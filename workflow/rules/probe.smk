@@ -2,19 +2,20 @@
 rule probe:
     input:
         study=ancient(f"{RESULTS}/study.json"),
-        data=ancient(expand("{folder}/meta.json", folder=sorted({run.data_folder for run in STUDY.runs}))),
+        data=ancient(PREPARED),
+        image=ancient(RECORD),
     output:
         f"{RESULTS}/probe/{{layout}}.json",
     log:
         f"{RESULTS}/logs/probe-{{layout}}.log",
     params:
         digest=lambda wildcards: PROBINGS[wildcards.layout].digest,
-    threads: lambda wildcards: PROBE_REQUESTS[wildcards.layout]["cpus_per_task"]
+        inside=INSIDE,
+    threads: lambda wildcards: REQUESTS[wildcards.layout]["cpus_per_task"]
     resources:
-        nodes=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["nodes"],
-        tasks_per_node=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["tasks_per_node"],
-        mem_mb=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["mem_mb"],
-        gpu=lambda wildcards: PROBE_REQUESTS[wildcards.layout]["gpu"],
-    # Every rank runs this line, as in training.
+        nodes=lambda wildcards: REQUESTS[wildcards.layout]["nodes"],
+        tasks_per_node=lambda wildcards: REQUESTS[wildcards.layout]["tasks_per_node"],
+        mem_mb=lambda wildcards: REQUESTS[wildcards.layout]["mem_mb"],
+        gpu=lambda wildcards: REQUESTS[wildcards.layout]["gpu"],
     shell:
-        "scalestudy probe {input.study:q} {wildcards.layout:q} 2> >(tee {log:q}$OF_RANK >&2)"
+        "{params.inside} scalestudy probe {input.study:q} {wildcards.layout:q} 2> >(tee {log:q}$OF_RANK >&2)"

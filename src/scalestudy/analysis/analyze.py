@@ -13,17 +13,26 @@ from scalestudy.analysis.comparisons import comparison_rows
 from scalestudy.analysis.compliance import compliance_rows
 from scalestudy.analysis.curves import curve_rows
 from scalestudy.analysis.efficiency import efficiency_rows
-from scalestudy.analysis.environment import commit_of, device_name, environment_problems, environment_rows, last_day
+from scalestudy.analysis.environment import (
+    commit_of,
+    device_name,
+    environment_problems,
+    environment_rows,
+    image_of,
+    last_day,
+)
 from scalestudy.analysis.evidence import Evidence
 from scalestudy.analysis.exclusions import exclusion_rows
 from scalestudy.analysis.fits import fit_curves, fit_rows, law_validation_rows
 from scalestudy.analysis.headlines import headlines
-from scalestudy.analysis.load import is_loaded
+from scalestudy.analysis.language import LANGUAGES, in_language
+from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.methods import methods_used
 from scalestudy.analysis.phases import phase_problems, phase_rows
 from scalestudy.analysis.predictions import models, prediction_curves, step_validation_rows
-from scalestudy.analysis.probes import probe_facts
+from scalestudy.analysis.probes import probe_facts, probe_problems
 from scalestudy.analysis.repeats import repeat_rows
+from scalestudy.analysis.rules_time import EFFICIENCY_TARGET
 from scalestudy.analysis.sentences import rule_table, sentences
 from scalestudy.analysis.speedup import speedup_rows
 from scalestudy.analysis.tables import runs_csv, write_tables
@@ -31,7 +40,7 @@ from scalestudy.analysis.targets import batch_rows, target_rows
 from scalestudy.analysis.workloads import strategy_rows, workload_facts
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import StudyPaths
-from scalestudy.records.report import Counts, ReportData, RunRow
+from scalestudy.records.report import Counts, ReportData, RunRow, Thresholds
 
 
 def analyze(results: Path) -> ReportData:
@@ -51,23 +60,26 @@ def report_data(collection: Collection) -> ReportData:
     """Everything that the report prints, computed from the collected runs."""
     cells = cells_of(collection)
     evidence = _evidence(collection, cells)
-    found, refused = models(cells, evidence.probe.links)
+    language = evidence.language
     data = ReportData(
         study=collection.study.name,
         words=collection.study.report,
         date=last_day(collection.runs),
         commit=commit_of(collection.runs),
         data_sha256=hashlib.sha256(runs_csv(evidence.runs).encode()).hexdigest(),
-        device_name=evidence.device_name,
+        device_name=language.say(evidence.device_name),
+        device_plural=language.say(f"{evidence.device_name}s"),
+        image=image_of(collection.runs),
+        thresholds=Thresholds(efficiency=EFFICIENCY_TARGET, foreign_load=LOAD_LIMIT),
         accuracy_margin=evidence.accuracy_margin,
         counts=evidence.counts,
-        strategies=strategy_rows(cells),
+        strategies=strategy_rows(cells, language),
         workloads=list(evidence.workloads),
         speedup=list(evidence.speedup),
         accuracy=list(evidence.accuracy),
         phases=list(evidence.phases),
-        communication=communication_rows(cells),
-        efficiencies=efficiency_rows(cells, evidence.speedup),
+        communication=list(evidence.communication),
+        efficiencies=list(evidence.efficiencies),
         probe=evidence.probe,
         curves=curve_rows(cells),
         parity=list(evidence.parity),
@@ -75,23 +87,25 @@ def report_data(collection: Collection) -> ReportData:
         environment=list(evidence.environment),
         headlines=headlines(evidence),
         sentences=sentences(evidence),
-        rules=rule_table(),
-        methods=methods_used(evidence.speedup, evidence.accuracy),
+        rules=rule_table(language),
+        methods=in_language(methods_used(evidence.speedup, evidence.accuracy), language, "quantity", "method"),
         comparisons=comparison_rows(cells),
         equivalence=equivalence_rows(cells, evidence.accuracy_margin),
-        targets=target_rows(cells, collection.study),
+        targets=list(evidence.targets),
         fits=fit_rows(evidence.speedup),
         fit_curves=fit_curves(evidence.speedup),
-        predictions=prediction_curves(found),
-        validation=[
-            *law_validation_rows(evidence.speedup),
-            *step_validation_rows(cells, evidence.probe.links, evidence.speedup),
-        ],
-        refusals=refused,
+        predictions=list(evidence.predictions),
+        validation=list(evidence.validation),
+        refusals=list(evidence.refusals),
         epochs_to_target=batch_rows(cells, collection.study),
-        exclusions=exclusion_rows(cells),
+        exclusions=in_language(exclusion_rows(cells), language, "excluded_from", "reason"),
         repeats=repeat_rows(collection.study, evidence.runs),
-        problems=[*collection.problems, *phase_problems(cells), *environment_problems(evidence.environment)],
+        problems=[
+            *collection.problems,
+            *phase_problems(cells),
+            *probe_problems(collection.probes),
+            *environment_problems(evidence.environment, language),
+        ],
     )
     return data.model_copy(update={"compliance": compliance_rows(data, cells)})
 
@@ -99,20 +113,30 @@ def report_data(collection: Collection) -> ReportData:
 def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
     margin = collection.study.accuracy_margin
     rows = [run.row for run in collection.runs]
+    language = LANGUAGES[collection.study.report.language]
     probe = probe_facts(collection.probes)
+    speedup = in_language(with_ceilings(speedup_rows(cells), cells, probe.ceilings), language, "note")
+    found, refused = models(cells, probe.links)
     return Evidence(
+        language=language,
         counts=_counts(rows, len(collection.study.skipped)),
-        speedup=with_ceilings(speedup_rows(cells), cells, probe.ceilings),
+        speedup=speedup,
         probe=probe,
         accuracy=accuracy_rows(cells, margin),
         accuracy_margin=margin,
         phases=phase_rows(cells),
         parity=collection.parity,
         runs=rows,
-        workloads=workload_facts(cells),
-        environment=environment_rows(collection.runs),
+        workloads=workload_facts(cells, language),
+        environment=environment_rows(collection.runs, language),
         device_name=device_name(collection.runs),
         cells=cells,
+        communication=communication_rows(cells),
+        efficiencies=efficiency_rows(cells, speedup),
+        targets=target_rows(cells, collection.study),
+        predictions=prediction_curves(found),
+        validation=[*law_validation_rows(speedup), *step_validation_rows(cells, probe.links, speedup)],
+        refusals=refused,
     )
 
 
@@ -127,6 +151,7 @@ def _counts(rows: Sequence[RunRow], skipped: int) -> Counts:
         oversubscribed=sum(row.oversubscribed for row in rows),
         loaded=sum(is_loaded(row) for row in rows),
         skipped=skipped,
+        total_s=sum(row.total_s or 0.0 for row in rows),
         excluded=sum(bool(row.excluded) for row in rows),
         flawed=sum(bool(row.flaw) for row in rows),
     )

@@ -69,6 +69,11 @@ class CellRuns:
         return [run.result for run in self.usable if run.result is not None]
 
     @cached_property
+    def containers(self) -> set[str]:
+        """Digests of the images that the completed runs ran in; empty text: none."""
+        return {result.provenance.image_digest if result.provenance else "" for result in self.results}
+
+    @cached_property
     def times_s(self) -> list[float]:
         """Epoch time of each completed run."""
         return [epoch_time_s(result) for result in self.results]

@@ -11,9 +11,6 @@ from scalestudy.analysis.reading import images_per_epoch, timed_epochs
 from scalestudy.records.report import EfficiencyRow, SpeedupRow
 from scalestudy.records.result import DevicePhases, Result
 
-COMPUTING = ("forward", "backward", "optimizer", "other")
-"""``other`` is the loop itself: it is the device's own doing, and waits for nobody."""
-FEEDING = ("data", "host_to_device")
 NO_RUN = "no completed run"
 NO_PHASES = "phases were not measured"
 NOT_APART = "communication was not told apart from computing"
@@ -33,6 +30,11 @@ class MeasuredRun:
     def factors(self) -> Factors:
         """Of this run."""
         return factors(self.devices, self.runtime_s)
+
+    @cached_property
+    def computing_s(self) -> float:
+        """Of all devices together."""
+        return sum(device.computing for device in self.devices)
 
 
 def efficiency_rows(cells: Sequence[CellRuns], speedup: Sequence[SpeedupRow]) -> list[EfficiencyRow]:
@@ -78,7 +80,7 @@ def _mean(runs: Sequence[MeasuredRun], factor: Callable[[MeasuredRun], float]) -
 def _scalability(run: MeasuredRun, base: Sequence[MeasuredRun]) -> float:
     """Against all runs of the base."""
     return geometric_mean(
-        computation_scalability(other.devices, run.devices, run.images / other.images) for other in base
+        computation_scalability(other.computing_s, run.computing_s, run.images / other.images) for other in base
     )
 
 
@@ -101,14 +103,16 @@ def _measured(cell: CellRuns) -> tuple[list[MeasuredRun], str]:
 
 def _of(result: Result) -> MeasuredRun:
     return MeasuredRun(
-        devices=[
-            DeviceTime(_sum(phases, COMPUTING), _sum(phases, FEEDING), _sum(phases, ("waiting",)))
-            for phases in result.phases
-        ],
+        devices=[_device_time(phases) for phases in result.phases],
         runtime_s=max(phases.time_s for phases in result.phases),
         images=images_per_epoch(result) * len(timed_epochs(result)),
     )
 
 
-def _sum(phases: DevicePhases, names: Sequence[str]) -> float:
-    return sum(getattr(phases, name) or 0.0 for name in names)
+def _device_time(phases: DevicePhases) -> DeviceTime:
+    """``other`` is the loop itself: it is the device's own doing, and waits for nobody."""
+    return DeviceTime(
+        computing=(phases.forward or 0) + (phases.backward or 0) + (phases.optimizer or 0) + (phases.other or 0),
+        feeding=(phases.data or 0) + (phases.host_to_device or 0),
+        waiting=phases.waiting or 0,
+    )

@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from scalestudy.analysis.collect import CollectedRun
+from scalestudy.analysis.language import Language
 from scalestudy.records.provenance import Provenance
 from scalestudy.records.report import EnvironmentRow
 
+Part = Literal["architecture", "provenance"]
 Recorded = tuple[CollectedRun, Provenance]
 GIB = 2**30
 
@@ -20,6 +23,7 @@ class Item:
     read: Callable[[Provenance], str]
     uniform: bool = True
     """All runs of a study should have the same value."""
+    part: Part = "architecture"
 
 
 ITEMS = (
@@ -34,33 +38,50 @@ ITEMS = (
     Item("CUDA", lambda p: p.cuda),
     Item("Communication", lambda p: p.backend, uniform=False),
     Item("Threads per rank", lambda p: str(p.threads_per_rank), uniform=False),
-    Item("Memory allocator", lambda p: "told to keep freed memory" if p.malloc_tuned else "as the system has it"),
-    Item("scalestudy", lambda p: p.version),
-    Item("Source commit", lambda p: p.commit),
+    Item("Scheduler", lambda p: f"SLURM, {', '.join(names)}" if (names := _slurm(p)) else "", uniform=False),
+    Item(
+        "Memory allocator",
+        lambda p: "told to keep freed memory" if p.malloc_tuned else "as the system has it",
+        part="provenance",
+    ),
+    Item("Container", lambda p: f"{p.engine} {p.engine_version}".strip() or "none", part="provenance"),
+    Item("Image", lambda p: p.image_digest or "none", part="provenance"),
+    Item("scalestudy", lambda p: p.version, part="provenance"),
+    Item("Source commit", lambda p: p.commit, part="provenance"),
 )
 
 
-def environment_rows(runs: Sequence[CollectedRun]) -> list[EnvironmentRow]:
+def environment_rows(runs: Sequence[CollectedRun], language: Language) -> list[EnvironmentRow]:
     """One line per item that any run recorded; several values are listed with their number of runs."""
     recorded = _recorded(runs)
     hosts = sorted({host for _, provenance in recorded for host in provenance.hosts})
-    rows = [EnvironmentRow(item="Hosts", value=", ".join(hosts))]
-    rows += [_row(item.title, [item.read(provenance) for _, provenance in recorded], item.uniform) for item in ITEMS]
+    rows = [EnvironmentRow(item=language.say("Hosts"), value=", ".join(hosts), part="architecture")]
+    for item in ITEMS:
+        values = [language.say(item.read(provenance)) for _, provenance in recorded]
+        rows.append(_row(language.say(item.title), values, item.uniform, item.part, language))
     workloads = list(dict.fromkeys(run.run.cell.workload for run, _ in recorded))
     for workload in workloads:
         sums = [provenance.data_sha256 for run, provenance in recorded if run.run.cell.workload == workload]
-        rows.append(_row(f"Data of {workload} (SHA-256)", sums, uniform=True))
+        title = language.say("Data of {workload} (SHA-256)", workload=workload)
+        rows.append(_row(title, sums, True, "provenance", language))
     return [row for row in rows if row.value]
 
 
-def environment_problems(rows: Sequence[EnvironmentRow]) -> list[str]:
+def environment_problems(rows: Sequence[EnvironmentRow], language: Language) -> list[str]:
     """One line for each item on which the runs disagree."""
-    return [f"runs disagree on {row.item}: {row.value}" for row in rows if row.conflict]
+    text = "runs disagree on {item}: {values}"
+    return [language.say(text, item=row.item, values=row.value) for row in rows if row.conflict]
 
 
 def commit_of(runs: Sequence[CollectedRun]) -> str:
     """The commit that the runs recorded, or all of them."""
     return ", ".join(dict.fromkeys(provenance.commit for _, provenance in _recorded(runs) if provenance.commit))
+
+
+def image_of(runs: Sequence[CollectedRun]) -> str:
+    """Digest of the container image that the runs recorded, or all of them; empty when they were in none."""
+    digests = (getattr(provenance, "image_digest", "") for _, provenance in _recorded(runs))
+    return ", ".join(dict.fromkeys(digest for digest in digests if digest))
 
 
 def last_day(runs: Sequence[CollectedRun]) -> str:
@@ -81,9 +102,16 @@ def _recorded(runs: Sequence[CollectedRun]) -> list[Recorded]:
     return [(run, record.provenance) for run, record in records if record and record.provenance]
 
 
-def _row(title: str, values: Sequence[str], uniform: bool) -> EnvironmentRow:
+def _slurm(provenance: Provenance) -> list[str]:
+    """Partition and cluster, where SLURM named them."""
+    keys = ("SLURM_CLUSTER_NAME", "SLURM_JOB_PARTITION")
+    return [value for key in keys if (value := provenance.slurm.get(key))]
+
+
+def _row(title: str, values: Sequence[str], uniform: bool, part: Part, language: Language) -> EnvironmentRow:
     counts = Counter(value for value in values if value)
     if len(counts) <= 1:
-        return EnvironmentRow(item=title, value=next(iter(counts), ""))
-    listed = "; ".join(f"{value} ({count} {'run' if count == 1 else 'runs'})" for value, count in counts.most_common())
-    return EnvironmentRow(item=title, value=listed, conflict=uniform)
+        return EnvironmentRow(item=title, value=next(iter(counts), ""), part=part)
+    texts = {value: "{value} ({n} run)" if count == 1 else "{value} ({n} runs)" for value, count in counts.items()}
+    listed = [language.say(texts[value], value=value, n=count) for value, count in counts.most_common()]
+    return EnvironmentRow(item=title, value="; ".join(listed), part=part, conflict=uniform)

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from scalestudy.analysis.cells import CellRow, CellRuns, key_of
+from scalestudy.analysis.language import ENGLISH, Language
 from scalestudy.analysis.statistics import Estimate, ratio
-from scalestudy.analysis.wording import configuration, plain
+from scalestudy.analysis.wording import Wording, plain
+from scalestudy.records.findings import ComplianceRow, PredictionCurve, Refusal, TargetRow, ValidationRow
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.report import (
     AccuracyRow,
+    CommunicationRow,
     Counts,
+    EfficiencyRow,
     EnvironmentRow,
     PhaseRow,
     ProbeFacts,
@@ -17,6 +22,24 @@ from scalestudy.records.report import (
     SpeedupRow,
     WorkloadFacts,
 )
+from scalestudy.spec.catalog import STRATEGIES
+
+
+class Statement(NamedTuple):
+    """What a rule writes."""
+
+    text: str
+    scaling: str = ""
+    """The scaling that it is about; empty: several or none."""
+
+
+class Scaled(Protocol):
+    """Any row that names a workload and a scaling."""
+
+    @property
+    def workload(self) -> str: ...  # noqa: D102
+    @property
+    def scaling(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -35,6 +58,19 @@ class Evidence:
     device_name: str
     cells: Sequence[CellRuns]
     probe: ProbeFacts = field(default_factory=ProbeFacts)
+    communication: Sequence[CommunicationRow] = ()
+    efficiencies: Sequence[EfficiencyRow] = ()
+    targets: Sequence[TargetRow] = ()
+    predictions: Sequence[PredictionCurve] = ()
+    validation: Sequence[ValidationRow] = ()
+    refusals: Sequence[Refusal] = ()
+    compliance: Sequence[ComplianceRow] = ()
+    language: Language = ENGLISH
+
+    @property
+    def wording(self) -> Wording:
+        """How sentences are worded."""
+        return Wording(self.language, self.device_name)
 
     def title(self, workload: str) -> str:
         """How the report calls the workload."""
@@ -42,7 +78,11 @@ class Evidence:
 
     def name(self, row: CellRow) -> str:
         """The strategy and layout in words, such as ``DDP, 8 GPUs on 2 nodes``."""
-        return configuration(row, self.device_name)
+        return self.wording.configuration(row)
+
+    def strategy(self, name: str) -> str:
+        """How the report calls the strategy."""
+        return STRATEGIES[name].title
 
     def scaling_groups(self) -> list[tuple[str, str]]:
         """Every workload and scaling of the study, in order."""
@@ -51,8 +91,13 @@ class Evidence:
     def subject(self, workload: str, scaling: str) -> str:
         """``For TITLE``, with the scaling where the workload has several."""
         scalings = [other for name, other in self.scaling_groups() if name == workload]
-        suffix = f" under {scaling} scaling" if len(scalings) > 1 else ""
-        return f"For {self.title(workload)}{suffix}"
+        text = f"For {{title}} under {scaling} scaling" if len(scalings) > 1 else "For {title}"
+        return self.wording.say(text, title=self.title(workload))
+
+    def statement(self, text: str, about: Scaled, **values: object) -> Statement:
+        """The phrase about the workload and scaling of a row, which are its ``{subject}``."""
+        subject = self.subject(about.workload, about.scaling)
+        return Statement(self.wording.say(text, **({"subject": subject} | values)), about.scaling)
 
     def compared(self, workload: str, scaling: str) -> list[SpeedupRow]:
         """The parallel cells that have a speedup."""

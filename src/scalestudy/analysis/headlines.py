@@ -1,7 +1,7 @@
 """The two to four figures below the abstract."""
 
 from scalestudy.analysis.evidence import Evidence
-from scalestudy.analysis.wording import factor_interval, percent, percent_interval, points, times
+from scalestudy.analysis.load import is_loaded
 from scalestudy.records.report import Headline, SpeedupRow
 
 MOST = 4
@@ -21,19 +21,32 @@ def headlines(evidence: Evidence) -> list[Headline]:
 
 
 def _speedup(evidence: Evidence, row: SpeedupRow) -> Headline:
+    w, speedup = evidence.wording, row.speedup or 0
+    efficiency = w.percent(row.efficiency or 0)
     return Headline(
-        label=f"{evidence.title(row.workload)}, {'scaled speedup' if row.scaling == 'weak' else 'fastest'}",
-        value=f"{row.speedup or 0:.1f}×" if (row.speedup or 0) >= 10 else times(row.speedup or 0),
-        interval=factor_interval(row.speedup_low, row.speedup_high),
-        detail=f"{evidence.name(row)}, {percent(row.efficiency or 0)} efficiency",
+        label=f"{evidence.title(row.workload)}, {w.say('scaled speedup' if row.scaling == 'weak' else 'fastest')}",
+        value=f"{w.number(speedup, 1)}×" if speedup >= 10 else w.times(speedup),
+        interval=w.factor_interval(row.speedup_low, row.speedup_high),
+        detail=w.say("{name}, {efficiency} efficiency", name=evidence.name(row), efficiency=efficiency)
+        + _disturbed(evidence, row),
     )
 
 
+def _disturbed(evidence: Evidence, row: SpeedupRow) -> str:
+    """How many runs of a workload and scaling had less than the whole machine, where any had."""
+    runs = [run for run in evidence.runs if (run.workload, run.scaling) == (row.workload, row.scaling)]
+    disturbed = sum(is_loaded(run) and not run.excluded for run in runs)
+    if not disturbed:
+        return ""
+    return evidence.wording.say("; other programs disturbed {n} of {runs} runs", n=disturbed, runs=len(runs))
+
+
 def _efficiency(evidence: Evidence, row: SpeedupRow) -> Headline:
+    w = evidence.wording
     return Headline(
-        label=f"{evidence.title(row.workload)}, efficiency",
-        value=percent(row.efficiency or 0),
-        interval=percent_interval(row.efficiency_low, row.efficiency_high),
+        label=f"{evidence.title(row.workload)}, {w.say('efficiency')}",
+        value=w.percent(row.efficiency or 0),
+        interval=w.percent_interval(row.efficiency_low, row.efficiency_high),
         detail=evidence.name(row),
     )
 
@@ -47,34 +60,36 @@ def _accuracy_change(evidence: Evidence) -> Headline | None:
     if not changes:
         return None
     row = max(changes, key=lambda change: change[0])[1]
-    interval = "no interval"
+    w = evidence.wording
+    interval = w.say("no interval")
     if row.difference_low is not None and row.difference_high is not None:
-        interval = f"90% CI {points(row.difference_low)} to {points(row.difference_high)}"
+        low, high = w.points(row.difference_low), w.points(row.difference_high)
+        interval = w.say("90% CI {low} to {high}", low=low, high=high)
     return Headline(
-        label="largest accuracy change",
-        value=f"{points(row.difference or 0)} pp",
+        label=w.say("largest accuracy change"),
+        value=w.say("{points} pp", points=w.points(row.difference or 0)),
         interval=interval,
         detail=f"{evidence.title(row.workload)}, {evidence.name(row)}",
     )
 
 
 def _parity(evidence: Evidence) -> Headline:
-    rows = evidence.parity
+    rows, w = evidence.parity, evidence.wording
     passed = sum(row.passed for row in rows)
-    errors = [row.parameter_error for row in rows if row.parameter_error is not None]
+    errors = [error for row in rows for error in (row.gradient_error, row.parameter_error) if error is not None]
     return Headline(
-        label="parity with serial training",
-        value=f"{passed}/{len(rows)}" if rows else "not checked",
-        interval=f"largest error {max(errors):.1e}" if errors else "",
-        detail="checks passed, float64" if rows else "",
+        label=w.say("parity with serial training"),
+        value=f"{passed}/{len(rows)}" if rows else w.say("not checked"),
+        interval=w.say("largest error {error}", error=w.error(max(errors))) if errors else "",
+        detail=w.say("checks passed, float64") if rows else "",
     )
 
 
 def _outcomes(evidence: Evidence) -> Headline:
-    counts = evidence.counts
+    counts, w = evidence.counts, evidence.wording
     return Headline(
-        label="runs completed",
+        label=w.say("runs completed"),
         value=f"{counts.completed}/{counts.planned}",
         interval="",
-        detail=f"{counts.failed} failed, {counts.missing} missing",
+        detail=w.say("{failed} failed, {missing} missing", failed=counts.failed, missing=counts.missing),
     )

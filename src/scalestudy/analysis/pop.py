@@ -7,11 +7,10 @@ Computing 2017, Springer 2019. What is added to them, and why, stands in docs/me
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class DeviceTime:
+class DeviceTime(NamedTuple):
     """What one device did with its time, in seconds."""
 
     computing: float
@@ -55,15 +54,16 @@ def factors(devices: Sequence[DeviceTime], runtime_s: float) -> Factors:
     imbalance changes sides from step to step.
     """
     busiest = max(devices, key=lambda device: (device.busy, -device.waiting))
-    busy = fmean(device.busy for device in devices)
+    computing = sum(device.computing for device in devices)
+    busy = computing + sum(device.feeding for device in devices)
     return Factors(
-        data_feeding=fmean(device.computing for device in devices) / busy,
-        load_balance=busy / busiest.busy,
+        data_feeding=computing / busy,
+        load_balance=busy / len(devices) / busiest.busy,
         serialization=busiest.busy / (busiest.busy + busiest.waiting),
         transfer=(busiest.busy + busiest.waiting) / runtime_s,
     )
 
 
-def computation_scalability(reference: Sequence[DeviceTime], devices: Sequence[DeviceTime], work: float = 1.0) -> float:
-    """Computing time of the reference over that of all devices, which did ``work`` times as much."""
-    return work * sum(device.computing for device in reference) / sum(device.computing for device in devices)
+def computation_scalability(reference_s: float, computing_s: float, work: float = 1.0) -> float:
+    """Computing time of all devices of the reference over that of all devices, which did ``work`` times as much."""
+    return work * reference_s / computing_s

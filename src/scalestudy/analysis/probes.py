@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from scalestudy.analysis.links import METHOD, Link, fit_links
+from scalestudy.analysis.load import LOAD_LIMIT
 from scalestudy.analysis.statistics import ratio, summarize
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model
@@ -35,7 +36,18 @@ def probe_facts(probes: Sequence[Probe]) -> ProbeFacts:
         all_reduce=[row for probe in probes for row in _all_reduce(probe, links)],
         links=[link.row for link in links],
         method=METHOD if links else "",
+        foreign_load=max((probe.foreign_load for probe in probes if probe.foreign_load is not None), default=None),
     )
+
+
+def probe_problems(probes: Sequence[Probe]) -> list[str]:
+    """One line for each probe that other programs disturbed."""
+    return [
+        f"probe/{probe.nodes}x{probe.devices_per_node}.json: other programs took {probe.foreign_load:.0%} of the "
+        "machine, so that its ceilings may be too low"
+        for probe in probes
+        if probe.foreign_load is not None and probe.foreign_load > LOAD_LIMIT
+    ]
 
 
 def _ceiling(probe: Probe, work: Throughput) -> CeilingRow:

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from scalestudy.analysis.evidence import Evidence
+from scalestudy.analysis.evidence import Evidence, Statement
 from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
-from scalestudy.analysis.wording import counted, enumeration, percent, plain, points
+from scalestudy.analysis.wording import plain
 from scalestudy.records.report import AccuracyRow
 from scalestudy.spec.catalog import STRATEGIES
 
@@ -13,132 +13,204 @@ LISTED = 5
 """So many runs are named in a sentence; the table of all runs has the rest."""
 
 
-def outcomes(evidence: Evidence) -> Iterator[str]:
-    """R1."""
-    counts = evidence.counts
-    if not counts.planned:
-        yield "No run was planned."
+def size(evidence: Evidence) -> Iterator[Statement]:
+    """R16."""
+    if not evidence.runs:
         return
-    fates = [f"{counts.completed} completed"]
-    fates += [f"{counts.failed} failed"] if counts.failed else []
-    fates += [f"{counts.missing} {'is' if counts.missing == 1 else 'are'} missing"] if counts.missing else []
-    text = f"Of {counted(counts.planned, 'planned run')}, {enumeration(fates)}"
+    w = evidence.wording
+    parts = (
+        (len({row.workload for row in evidence.runs}), "workload"),
+        (len({row.strategy for row in evidence.runs} - {"serial"}), "parallel strategy"),
+        (len({row.scaling for row in evidence.runs}), "scaling"),
+        (len({row.seed for row in evidence.runs}), "seed"),
+    )
+    most = max(row.devices for row in evidence.runs)
+    counts = w.enumeration([w.counted(count, noun) for count, noun in parts])
+    yield Statement(w.say("The study has {counts}, on up to {devices}.", counts=counts, devices=w.devices(most)))
+
+
+def outcomes(evidence: Evidence) -> Iterator[Statement]:
+    """R1."""
+    counts, w = evidence.counts, evidence.wording
+    if not counts.planned:
+        yield Statement(w.say("No run was planned."))
+        return
+    fates = [w.say("{n} completed", n=counts.completed)]
+    fates += [w.say("{n} failed", n=counts.failed)] if counts.failed else []
+    if counts.missing:
+        fates.append(w.say("{n} is missing" if counts.missing == 1 else "{n} are missing", n=counts.missing))
+    planned = w.counted(counts.planned, "planned run")
+    text = w.say("Of {planned}, {fates}", planned=planned, fates=w.enumeration(fates))
     reasons = Counter(row.reason for row in evidence.runs if row.outcome != "completed")
     if reasons:
         text += f" ({'; '.join(f'{count} × {plain(reason)}' for reason, count in reasons.most_common(LISTED))})"
-    resumed = f"{counts.resumed or 'none'} {'were' if counts.resumed > 1 else 'was'} resumed after an interruption"
-    text += f"; {resumed}."
-    if counts.failed or counts.missing:
-        text += " Runs that did not complete enter no number."
-    if counts.skipped:
-        text += f" {counted(counts.skipped, 'combination')} of the study cannot run on this machine."
-    if counts.oversubscribed:
-        text += (
-            f" {counted(counts.oversubscribed, 'planned run')} with more devices than there are cores "
-            f"{'has' if counts.oversubscribed == 1 else 'have'} no speedup, only correctness."
+    resumed = {0: "none was resumed after an interruption", 1: "{n} was resumed after an interruption"}
+    words = resumed.get(counts.resumed, "{n} were resumed after an interruption")
+    text += f"; {w.say(words, n=counts.resumed)}."
+    if counts.resumed:
+        text += " " + w.say(
+            "The time of a resumed run is the sum of its parts, each up to its last checkpoint; it enters the epoch "
+            "times and not the end-to-end speedup."
         )
-    yield text
+    if counts.failed or counts.missing:
+        text += " " + w.say("Runs that did not complete enter no number.")
+    if counts.skipped:
+        combinations = w.counted(counts.skipped, "combination")
+        text += " " + w.say("{combinations} of the study cannot run on this machine.", combinations=combinations)
+    if counts.oversubscribed:
+        runs = w.counted(counts.oversubscribed, "planned run")
+        text += " " + w.say("No speedup, only correctness, for more devices than cores: {runs}.", runs=runs)
+    yield Statement(text)
 
 
-def accuracy(evidence: Evidence) -> Iterator[str]:
+def accuracy(evidence: Evidence) -> Iterator[Statement]:
     """R7."""
-    margin = f"±{100 * evidence.accuracy_margin:g} pp (percentage points)"
+    w = evidence.wording
     for workload, scaling in evidence.scaling_groups():
         rows = [row for row in evidence.accuracy if (row.workload, row.scaling) == (workload, scaling)]
         parallel = [row for row in rows if row.strategy != "serial"]
         tested = [row for row in parallel if row.verdict in ("equivalent", "not shown")]
-        subject = evidence.subject(workload, scaling)
         if not parallel:
             continue
         if not tested:
-            yield f"{subject}, equivalence of accuracies is not tested: no interval of a difference exists."
+            yield evidence.statement(
+                "{subject}, equivalence of accuracies is not tested: no interval of a difference exists.", parallel[0]
+            )
             continue
         equivalent = [row for row in tested if row.verdict == "equivalent"]
         others = [row for row in tested if row.verdict != "equivalent"]
+        more = ""
+        if others:
+            more += w.say("; equivalence is not shown for {others}", others=_accuracy_list(evidence, others))
+        if untested := len(parallel) - len(tested):
+            more += w.say("; {n} could not be tested, for want of runs", n=untested)
         text = (
-            f"{subject}, {len(equivalent)} of {counted(len(tested), 'parallel configuration')} "
-            f"{'is' if len(equivalent) == 1 else 'are'} equivalent in test accuracy to the serial baseline within "
-            f"{margin}"
+            "{subject}, {some} of {all} are equivalent in test accuracy to the serial baseline within {margin}{more}."
         )
-        text += f"; equivalence is not shown for {_accuracy_list(evidence, others)}" if others else ""
-        untested = len(parallel) - len(tested)
-        text += f"; {untested} could not be tested, for want of runs" if untested else ""
-        yield f"{text}."
+        if len(equivalent) == 1:
+            text = (
+                "{subject}, {some} of {all} is equivalent in test accuracy to the serial baseline within "
+                "{margin}{more}."
+            )
+        margin = f"±{w.language.number(f'{100 * evidence.accuracy_margin:g}')}"
+        yield evidence.statement(
+            text,
+            parallel[0],
+            some=len(equivalent),
+            all=w.counted(len(tested), "parallel configuration"),
+            margin=w.say("{margin} pp (percentage points)", margin=margin),
+            more=more,
+        )
 
 
 def _accuracy_list(evidence: Evidence, rows: Sequence[AccuracyRow]) -> str:
-    return enumeration(
+    w = evidence.wording
+    return w.enumeration(
         [
-            f"{evidence.name(row)} (difference {points(row.difference or 0)} pp, 90% CI "
-            f"{points(row.difference_low or 0)} to {points(row.difference_high or 0)})"
+            w.say(
+                "{name} (difference {difference} pp, 90% CI {low} to {high})",
+                name=evidence.name(row),
+                difference=w.points(row.difference or 0),
+                low=w.points(row.difference_low or 0),
+                high=w.points(row.difference_high or 0),
+            )
             for row in rows
         ]
     )
 
 
-def parity(evidence: Evidence) -> Iterator[str]:
+def parity(evidence: Evidence) -> Iterator[Statement]:
     """R8."""
-    rows = evidence.parity
+    rows, w = evidence.parity, evidence.wording
     if not rows:
-        yield "No parity check was recorded: whether the strategies compute what serial training computes is not known."
+        yield Statement(
+            w.say(
+                "No parity check was recorded: whether the strategies compute what serial training computes is not "
+                "known."
+            )
+        )
         return
     passed = [row for row in rows if row.passed]
-    text = f"{len(passed)} of {counted(len(rows), 'parity check')} in float64 passed"
+    checks = w.counted(len(rows), "parity check")
+    text = w.say("{passed} of {checks} in float64 passed", passed=len(passed), checks=checks)
     gradients = [row.gradient_error for row in passed if row.gradient_error is not None]
     parameters = [row.parameter_error for row in passed if row.parameter_error is not None]
     if gradients and parameters:
-        text += (
-            f"; the largest relative difference among these is {max(gradients):.1e} in a gradient and "
-            f"{max(parameters):.1e} in the parameters after {max(row.steps for row in passed)} steps"
+        text += w.say(
+            "; the largest relative difference among these is {gradient} in a gradient and {parameter} in the "
+            "parameters after {steps} steps",
+            gradient=w.error(max(gradients)),
+            parameter=w.error(max(parameters)),
+            steps=max(row.steps for row in passed),
         )
     checked = {row.strategy for row in rows} | {"serial"}
-    unchecked = [
-        STRATEGIES[name].title
-        for name in dict.fromkeys(row.strategy for row in evidence.speedup)
-        if name not in checked
-    ]
-    text += f"; not checked: {enumeration(unchecked)}" if unchecked else ""
+    names = dict.fromkeys(row.strategy for row in evidence.speedup if row.strategy not in checked)
+    if unchecked := [STRATEGIES[name].title for name in names]:
+        text += w.say("; not checked: {names}", names=w.enumeration(unchecked))
     wrong = list(dict.fromkeys(f"{STRATEGIES[row.strategy].title} ({row.workload})" for row in rows if not row.passed))
     if wrong:
-        text += f". **Not passed: {enumeration(wrong)}; no speedup is given for {'it' if len(wrong) == 1 else 'them'}**"
-    yield f"{text}."
+        names_wrong = w.enumeration(wrong)
+        failed = "Not passed: {names}; no speedup is given for it" if len(wrong) == 1 else (
+            "Not passed: {names}; no speedup is given for them"
+        )  # fmt: skip
+        text += f". **{w.say(failed, names=names_wrong)}**"
+    yield Statement(f"{text}.")
 
 
-def load(evidence: Evidence) -> Iterator[str]:
+def load(evidence: Evidence) -> Iterator[Statement]:
     """R12."""
+    w = evidence.wording
     measured = [row for row in evidence.runs if row.outcome == "completed" and row.foreign_load is not None]
     completed = evidence.counts.completed
     if not completed:
         return
     if not measured:
-        yield "The load of the machine by other programs was not measured."
+        yield Statement(w.say("The load of the machine by other programs was not measured."))
         return
     loaded = sorted((row for row in measured if is_loaded(row)), key=lambda row: -(row.foreign_load or 0))
-    text = (
-        f"Other programs took more than {percent(LOAD_LIMIT)} of the machine in "
-        f"{len(loaded) or 'none'} of {counted(len(measured), 'completed run')}"
+    text = w.say(
+        "Other programs took more than {limit} of the machine in {n} of {runs}",
+        limit=w.percent(LOAD_LIMIT),
+        n=len(loaded),
+        runs=w.counted(len(measured), "completed run"),
     )
     if loaded:
-        text += f": {', '.join(f'{row.run} ({percent(row.foreign_load or 0)})' for row in loaded[:LISTED])}"
-        text += f" and {len(loaded) - LISTED} more" if len(loaded) > LISTED else ""
+        text += f": {', '.join(f'{row.run} ({w.percent(row.foreign_load or 0)})' for row in loaded[:LISTED])}"
+        text += w.say(" and {n} more", n=len(loaded) - LISTED) if len(loaded) > LISTED else ""
         excluded = sum(bool(row.excluded) for row in loaded)
-        fates = {0: "their times are included", len(loaded): "they were repeated and enter no number"}
-        some = f"{excluded} of them were repeated and enter no number, the times of the others are included"
-        text += f"; {fates.get(excluded, some)}"
+        some = "; {n} of them were repeated and enter no number, the times of the others are included"
+        fates = {0: "; their times are included", len(loaded): "; they were repeated and enter no number"}
+        text += w.say(fates.get(excluded, some), n=excluded)
     if len(measured) < completed:
-        text += f"; in {completed - len(measured)} it was not measured"
-    yield f"{text}."
+        text += w.say("; in {n} it was not measured", n=completed - len(measured))
+    yield Statement(f"{text}.")
 
 
-def synthetic(evidence: Evidence) -> Iterator[str]:
+def synthetic(evidence: Evidence) -> Iterator[Statement]:
     """R13."""
     titles = [plain(facts.title) for facts in evidence.workloads if facts.data_synthetic]
     if titles:
-        yield f"**Synthetic data:** the images of {enumeration(titles)} are generated, not those of a real data set."
+        text = "**Synthetic data:** the images of {titles} are generated, not those of a real data set."
+        yield Statement(evidence.wording.say(text, titles=evidence.wording.enumeration(titles)))
 
 
-def disagreements(evidence: Evidence) -> Iterator[str]:
+def disagreements(evidence: Evidence) -> Iterator[Statement]:
     """R15."""
     items = [row.item for row in evidence.environment if row.conflict]
     if items:
-        yield f"The runs disagree on {enumeration(items)}; the environment table lists the values."
+        text = "The runs disagree on {items}; the environment tables list the values."
+        yield Statement(evidence.wording.say(text, items=evidence.wording.enumeration(items)))
+
+
+def compliance(evidence: Evidence) -> Iterator[Statement]:
+    """R17."""
+    rows = [row for row in evidence.compliance if row.satisfied != "not applicable"]
+    if not rows:
+        return
+    w = evidence.wording
+    missed = [str(row.rule) for row in rows if row.satisfied == "no"]
+    text = (
+        "Of the twelve rules for scientific benchmarking, {all} apply to this study and {some} are satisfied{missed}."
+    )
+    which = w.say("; not satisfied: {rules}", rules=w.enumeration(missed)) if missed else ""
+    yield Statement(w.say(text, all=len(rows), some=len(rows) - len(missed), missed=which))

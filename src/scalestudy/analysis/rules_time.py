@@ -2,52 +2,61 @@
 
 from collections.abc import Iterator
 
-from scalestudy.analysis.cells import key_of
-from scalestudy.analysis.evidence import Evidence
-from scalestudy.analysis.wording import (
-    PHASE_WORDS,
-    devices,
-    enumeration,
-    factor_interval,
-    percent,
-    percent_interval,
-    seconds,
-    times,
-)
-from scalestudy.records.report import PhaseRow, SpeedupRow
+from scalestudy.analysis.evidence import Evidence, Statement
+from scalestudy.records.report import SpeedupRow
 from scalestudy.spec.catalog import STRATEGIES
 
 EFFICIENCY_TARGET = 0.8
-COMPUTATION = ("forward_s", "backward_s", "optimizer_s")
+SLOWER = (
+    "{subject}, {names} is slower than one device ({one}, serial).",
+    "{subject}, {names} are slower than one device ({one}, serial).",
+)
+"""For one configuration and for several."""
+UNCLEAR = (
+    "{subject}, {names} is not distinguishable from one device ({one}, serial).",
+    "{subject}, {names} are not distinguishable from one device ({one}, serial).",
+)
 
 
-def fastest(evidence: Evidence) -> Iterator[str]:
+def fastest(evidence: Evidence) -> Iterator[Statement]:
     """R2, one for each workload."""
     yield from (_gain(evidence, row) for row in evidence.fastest_per_workload())
 
 
-def fastest_otherwise(evidence: Evidence) -> Iterator[str]:
-    """R2, for the scalings that ``fastest`` leaves out."""
-    said = [(row.workload, row.scaling) for row in evidence.fastest_per_workload()]
+def fastest_of_all(evidence: Evidence) -> Iterator[Statement]:
+    """R2, one for each workload and scaling."""
     for group in evidence.scaling_groups():
         row = evidence.fastest(*group)
-        if row is not None and group not in said:
+        if row is not None:
             yield _gain(evidence, row)
 
 
-def _gain(evidence: Evidence, row: SpeedupRow) -> str:
-    time, base_time = seconds(row.time_s or 0), seconds(row.base_time_s or 0)
-    gain = f"takes {time} instead of {base_time}, a speedup"
+def _gain(evidence: Evidence, row: SpeedupRow) -> Statement:
+    w = evidence.wording
+    text = (
+        "{subject}, the fastest parallel configuration is {name}: an epoch takes {time} instead of {base}, a speedup "
+        "of **{speedup}** ({interval}) at {efficiency} efficiency."
+    )
     if row.scaling == "weak":
-        gain = f"of {row.devices} times the base's images takes {time}, the base's {base_time}, a scaled speedup"
-    return (
-        f"{evidence.subject(row.workload, row.scaling)}, the fastest parallel configuration is {evidence.name(row)}: "
-        f"an epoch {gain} of **{times(row.speedup or 0)}** ({_interval_or_why(row)}) at "
-        f"{percent(row.efficiency or 0)} efficiency."
+        text = (
+            "{subject}, the fastest parallel configuration is {name}: an epoch of {devices} times the base's images "
+            "takes {time}, the base's {base}, a scaled speedup of **{speedup}** ({interval}) at {efficiency} "
+            "efficiency."
+        )
+    return evidence.statement(
+        text,
+        row,
+        name=evidence.name(row),
+        devices=row.devices,
+        time=w.seconds(row.time_s or 0),
+        base=w.seconds(row.base_time_s or 0),
+        speedup=w.times(row.speedup or 0),
+        interval=w.factor_interval(row.speedup_low, row.speedup_high) if row.speedup_low is not None else row.note,
+        efficiency=w.percent(row.efficiency or 0),
     )
 
 
-def strategies_compared(evidence: Evidence) -> Iterator[str]:
+def strategies_compared(evidence: Evidence) -> Iterator[Statement]:
     """R3: at the most devices that two strategies share, the fastest against each other one."""
     for workload, scaling in evidence.scaling_groups():
         rows = evidence.compared(workload, scaling)
@@ -57,25 +66,31 @@ def strategies_compared(evidence: Evidence) -> Iterator[str]:
         best = evidence.largest_by_strategy([row for row in rows if row.devices == max(shared)])
         best.sort(key=lambda row: row.time_s or 0.0)
         first, others = best[0], best[1:]
-        texts = [_ratio_words(evidence, first, other) for other in others]
-        yield (
-            f"{evidence.subject(workload, scaling)}, on {devices(max(shared), evidence.device_name)} an epoch with "
-            f"{_short(first)} takes {'; '.join(texts)}."
+        yield evidence.statement(
+            "{subject}, on {devices} an epoch with {first} takes {ratios}.",
+            first,
+            devices=evidence.wording.devices(max(shared)),
+            first=_short(evidence, first),
+            ratios="; ".join(_ratio_words(evidence, first, other) for other in others),
         )
 
 
-def _short(row: SpeedupRow) -> str:
+def _short(evidence: Evidence, row: SpeedupRow) -> str:
     """Strategy and nodes, where the number of devices was said already."""
-    return STRATEGIES[row.strategy].title + (f" on {row.nodes} nodes" if row.nodes > 1 else "")
+    title = STRATEGIES[row.strategy].title
+    return (
+        evidence.wording.say("{strategy} on {nodes} nodes", strategy=title, nodes=row.nodes) if row.nodes > 1 else title
+    )
 
 
 def _ratio_words(evidence: Evidence, first: SpeedupRow, other: SpeedupRow) -> str:
-    estimate = evidence.time_ratio(first, other)
-    interval = factor_interval(estimate.low, estimate.high)
-    text = f"{estimate.value:.2f} times as long as with {_short(other)} ({interval})"
-    if estimate.low is None or estimate.high is None:
-        return text
-    return f"{text}, the data do not separate them" if holds_one(estimate.low, estimate.high) else text
+    w, estimate = evidence.wording, evidence.time_ratio(first, other)
+    known = estimate.low is not None and estimate.high is not None
+    text = "{ratio} times as long as with {other} ({interval})"
+    if known and holds_one(estimate.low or 0, estimate.high or 0):
+        text = "{ratio} times as long as with {other} ({interval}), the data do not separate them"
+    interval = w.factor_interval(estimate.low, estimate.high)
+    return w.say(text, ratio=w.number(estimate.value, 2), other=_short(evidence, other), interval=interval)
 
 
 def holds_one(low: float, high: float) -> bool:
@@ -83,9 +98,9 @@ def holds_one(low: float, high: float) -> bool:
     return low <= 1 <= high
 
 
-def not_faster(evidence: Evidence) -> Iterator[str]:
+def not_faster(evidence: Evidence) -> Iterator[Statement]:
     """R4."""
-    one = devices(1, evidence.device_name)
+    w = evidence.wording
     for workload, scaling in evidence.scaling_groups():
         known = [
             (row, row.speedup_low, row.speedup_high)
@@ -94,98 +109,94 @@ def not_faster(evidence: Evidence) -> Iterator[str]:
         ]
         slower = [row for row, _, high in known if high < 1]
         unclear = [row for row, low, high in known if holds_one(low, high)]
-        for rows, verdict in ((slower, "slower than"), (unclear, "not distinguishable from")):
+        for rows, verdict in ((slower, SLOWER), (unclear, UNCLEAR)):
             if rows:
-                names = enumeration([f"{evidence.name(row)} ({_factor(row)})" for row in rows])
-                verb = "is" if len(rows) == 1 else "are"
-                yield f"{evidence.subject(workload, scaling)}, {names} {verb} {verdict} one device ({one}, serial)."
+                names = [f"{evidence.name(row)} ({_factor(evidence, row)})" for row in rows]
+                text = verdict[0] if len(rows) == 1 else verdict[1]
+                yield evidence.statement(text, rows[0], one=w.devices(1), names=w.enumeration(names))
 
 
-def efficient(evidence: Evidence) -> Iterator[str]:
+def efficient(evidence: Evidence) -> Iterator[Statement]:
     """R5."""
-    target = percent(EFFICIENCY_TARGET)
+    w = evidence.wording
     for workload, scaling in evidence.scaling_groups():
         rows = evidence.compared(workload, scaling)
         if not rows:
             continue
-        subject = evidence.subject(workload, scaling)
         known = [(row, row.efficiency_low) for row in rows if row.efficiency_low is not None]
         if not known:
-            yield f"{subject}, no interval of an efficiency exists: the runs of a cell or of its base are too few."
+            yield evidence.statement(
+                "{subject}, no interval of an efficiency exists: the runs of a cell or of its base are too few.",
+                rows[0],
+            )
             continue
+        target = w.percent(EFFICIENCY_TARGET)
         above = [row for row, low in known if low > EFFICIENCY_TARGET]
         if not above:
-            yield f"{subject}, no parallel configuration has an efficiency whose whole interval lies above {target}."
+            yield evidence.statement(
+                "{subject}, no parallel configuration has an efficiency whose whole interval lies above {target}.",
+                rows[0],
+                target=target,
+            )
             continue
         row = max(above, key=lambda row: (row.devices, row.efficiency or 0))
-        unknown = f"; {len(rows) - len(known)} of {len(rows)} have no interval" if len(known) < len(rows) else ""
-        yield (
-            f"{subject}, the largest configuration whose efficiency lies above {target} with its whole interval is "
-            f"{evidence.name(row)}: {percent(row.efficiency or 0, 1)} "
-            f"({percent_interval(row.efficiency_low, row.efficiency_high, 1)}){unknown}."
+        unknown = ""
+        if len(known) < len(rows):
+            unknown = w.say("; {some} of {all} have no interval", some=len(rows) - len(known), all=len(rows))
+        yield evidence.statement(
+            "{subject}, the largest configuration whose efficiency lies above {target} with its whole interval is "
+            "{name}: {efficiency} ({interval}){unknown}.",
+            row,
+            target=target,
+            name=evidence.name(row),
+            efficiency=w.percent(row.efficiency or 0, 1),
+            interval=w.percent_interval(row.efficiency_low, row.efficiency_high, 1),
+            unknown=unknown,
         )
 
 
-def losses(evidence: Evidence) -> Iterator[str]:
-    """R6: per strategy at its largest size, the largest measured share of the step time that is not computation."""
-    phases = {key_of(row): row for row in evidence.phases}
-    for workload, scaling in evidence.scaling_groups():
-        largest = evidence.largest_by_strategy(evidence.compared(workload, scaling))
-        texts, unknown = [], []
-        for cell in largest:
-            row = phases.get(key_of(cell))
-            share = _largest_loss(row) if row else None
-            if share:
-                texts.append(f"{percent(share[1], 1)} {PHASE_WORDS[share[0]]} with {evidence.name(cell)}")
-            elif row:
-                unknown.append(evidence.name(cell))
-        if unknown:
-            texts.append(f"with {enumeration(unknown)}, computation and communication were not measured apart")
-        if texts:
-            yield (
-                f"{evidence.subject(workload, scaling)}, the largest measured share of the step time apart from "
-                f"forward pass, backward pass and optimizer is, per strategy at its largest size: {'; '.join(texts)}."
-            )
-
-
-def _largest_loss(row: PhaseRow) -> tuple[str, float] | None:
-    """The phase and its share of the step time, when communication and computation were measured."""
-    parts: dict[str, float | None] = {phase: getattr(row, phase) for phase in PHASE_WORDS}
-    if row.total_s <= 0 or any(parts[phase] is None for phase in (*COMPUTATION, "communication_s")):
-        return None
-    shares = {phase: part / row.total_s for phase, part in parts.items() if part is not None}
-    name = max((phase for phase in shares if phase not in COMPUTATION), key=lambda phase: shares[phase])
-    return name, shares[name]
-
-
-def weak_efficiency(evidence: Evidence) -> Iterator[str]:
+def weak_efficiency(evidence: Evidence) -> Iterator[Statement]:
     """R9."""
+    w = evidence.wording
     for workload, scaling in evidence.scaling_groups():
         rows = evidence.compared(workload, scaling) if scaling == "weak" else []
         if rows:
-            texts = [
-                f"{percent(row.efficiency or 0)} "
-                f"({percent_interval(row.efficiency_low, row.efficiency_high)}) with {evidence.name(row)}"
+            parts = [
+                w.say(
+                    "{efficiency} ({interval}) with {name}",
+                    efficiency=w.percent(row.efficiency or 0),
+                    interval=w.percent_interval(row.efficiency_low, row.efficiency_high),
+                    name=evidence.name(row),
+                )
                 for row in evidence.largest_by_strategy(rows)
             ]
-            yield f"For {evidence.title(workload)}, the weak-scaling efficiency is {enumeration(texts)}."
+            yield evidence.statement(
+                "For {title}, the weak-scaling efficiency is {parts}.",
+                rows[0],
+                title=evidence.title(workload),
+                parts=w.enumeration(parts),
+            )
 
 
-def shortest_and_thriftiest(evidence: Evidence) -> Iterator[str]:
+def shortest_and_thriftiest(evidence: Evidence) -> Iterator[Statement]:
     """R10."""
     for workload, scaling in evidence.scaling_groups():
         rows = evidence.compared(workload, scaling) if scaling != "weak" else []
         if rows:
             short = min(rows, key=lambda row: row.time_s or 0.0)
             cheap = min(rows, key=lambda row: row.device_time_s or 0.0)
-            yield (
-                f"{evidence.subject(workload, scaling)}, the shortest epoch among the measured parallel "
-                f"configurations is that of {evidence.name(short)} ({_time_and_price(short)}); the one that uses "
-                f"least device time is {evidence.name(cheap)} ({_time_and_price(cheap)})."
+            yield evidence.statement(
+                "{subject}, the shortest epoch among the measured parallel configurations is that of {short} "
+                "({short_time}); the one that uses least device time is {cheap} ({cheap_time}).",
+                short,
+                short=evidence.name(short),
+                short_time=_time_and_price(evidence, short),
+                cheap=evidence.name(cheap),
+                cheap_time=_time_and_price(evidence, cheap),
             )
 
 
-def widest_interval(evidence: Evidence) -> Iterator[str]:
+def widest_interval(evidence: Evidence) -> Iterator[Statement]:
     """R11."""
     known = [
         ((row.speedup_high - row.speedup_low) / row.speedup, row, row.speedup, row.speedup_low, row.speedup_high)
@@ -194,35 +205,46 @@ def widest_interval(evidence: Evidence) -> Iterator[str]:
     ]
     if not known:
         return
+    w = evidence.wording
     _, row, speedup, low, high = max(known, key=lambda entry: entry[0])
-    yield (
-        f"The widest relative interval of a speedup is that of {evidence.name(row)} for "
-        f"{evidence.title(row.workload)} ({row.scaling} scaling): {times(speedup)}, "
-        f"{percent(low / speedup - 1, 1).replace('-', '−')} to +{percent(high / speedup - 1, 1)}, "
-        f"from {row.n} runs."
+    text = w.say(
+        "The widest relative interval of a speedup is that of {name} for {title} ({scaling}): {speedup}, {low} to "
+        "{high}, from {n} runs.",
+        name=evidence.name(row),
+        title=evidence.title(row.workload),
+        scaling=w.say(f"{row.scaling} scaling"),
+        speedup=w.times(speedup),
+        low=w.signed_percent(low / speedup - 1),
+        high=w.signed_percent(high / speedup - 1),
+        n=row.n,
     )
+    yield Statement(text)
 
 
-def end_to_end(evidence: Evidence) -> Iterator[str]:
+def end_to_end(evidence: Evidence) -> Iterator[Statement]:
     """R14."""
+    w = evidence.wording
     for workload, scaling in evidence.scaling_groups():
         row = evidence.fastest(workload, scaling) if scaling != "weak" else None
         if row is None or row.end_to_end_speedup is None or row.speedup is None or row.total_s is None:
             continue
-        yield (
-            f"{evidence.subject(workload, scaling)}, a whole run with {evidence.name(row)} takes "
-            f"{seconds(row.total_s)}, start-up and evaluation included: a speedup of {times(row.end_to_end_speedup)} "
-            f"from end to end, beside {times(row.speedup)} in training."
+        yield evidence.statement(
+            "{subject}, a whole run with {name} takes {total}, start-up and evaluation included: a speedup of "
+            "{end_to_end} from end to end, beside {speedup} in training.",
+            row,
+            name=evidence.name(row),
+            total=w.seconds(row.total_s),
+            end_to_end=w.times(row.end_to_end_speedup),
+            speedup=w.times(row.speedup),
         )
 
 
-def _time_and_price(row: SpeedupRow) -> str:
-    return f"{seconds(row.time_s or 0)}, {seconds(row.device_time_s or 0)} of device time"
+def _time_and_price(evidence: Evidence, row: SpeedupRow) -> str:
+    w = evidence.wording
+    time, price = w.seconds(row.time_s or 0), w.seconds(row.device_time_s or 0)
+    return w.say("{time}, {price} of device time", time=time, price=price)
 
 
-def _factor(row: SpeedupRow) -> str:
-    return f"{times(row.speedup or 0)}, {factor_interval(row.speedup_low, row.speedup_high)}"
-
-
-def _interval_or_why(row: SpeedupRow) -> str:
-    return factor_interval(row.speedup_low, row.speedup_high) if row.speedup_low is not None else row.note
+def _factor(evidence: Evidence, row: SpeedupRow) -> str:
+    w = evidence.wording
+    return f"{w.times(row.speedup or 0)}, {w.factor_interval(row.speedup_low, row.speedup_high)}"

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from scalestudy.analysis import rules_record, rules_time
-from scalestudy.analysis.evidence import Evidence
-from scalestudy.records.report import Rule, Sentence
-
-Section = Literal["abstract", "setup", "performance", "accuracy", "challenges", "discussion"]
+from scalestudy.analysis import rules_beyond, rules_costs, rules_record, rules_time
+from scalestudy.analysis.evidence import Evidence, Statement
+from scalestudy.analysis.language import Language
+from scalestudy.records.report import Place, Rule, Sentence
 
 
 @dataclass(frozen=True)
@@ -18,19 +16,22 @@ class SentenceRule:
     id: str
     states: str
     condition: str
-    write: Mapping[Section, Callable[[Evidence], Iterator[str]]]
+    write: Mapping[Place, Callable[[Evidence], Iterator[Statement]]]
     """What yields its sentences, for each section that has any."""
 
 
 RULES = (
     SentenceRule(
-        "R1", "planned, completed, failed, missing and resumed runs", "always", {"abstract": rules_record.outcomes}
+        "R1",
+        "planned, completed, failed, missing and resumed runs, and how those that were resumed are treated",
+        "always",
+        {"abstract": rules_record.outcomes},
     ),
     SentenceRule(
         "R2",
         "fastest parallel configuration: times, speedup with interval, efficiency",
         "a parallel cell has a speedup",
-        {"abstract": rules_time.fastest, "performance": rules_time.fastest_otherwise},
+        {"abstract": rules_time.fastest, "performance": rules_time.fastest_of_all},
     ),
     SentenceRule(
         "R3",
@@ -54,7 +55,7 @@ RULES = (
         "R6",
         "largest share of the step time that is not computation, per strategy at its largest size",
         "a phase was measured; says where computation and communication were not told apart",
-        {"challenges": rules_time.losses},
+        {"challenges": rules_costs.losses},
     ),
     SentenceRule(
         "R7",
@@ -63,7 +64,7 @@ RULES = (
         {"accuracy": rules_record.accuracy},
     ),
     SentenceRule(
-        "R8", "outcome of the parity checks and their largest error", "always", {"accuracy": rules_record.parity}
+        "R8", "outcome of the parity checks and their largest error", "always", {"parity": rules_record.parity}
     ),
     SentenceRule(
         "R9",
@@ -107,20 +108,76 @@ RULES = (
         "two runs recorded different values",
         {"setup": rules_record.disagreements},
     ),
+    SentenceRule(
+        "R16",
+        "workloads, strategies, scalings, seeds and devices of the study",
+        "a run was planned",
+        {"overview": rules_record.size},
+    ),
+    SentenceRule(
+        "R17",
+        "how many of the twelve rules for scientific benchmarking are satisfied",
+        "a rule applies to the study",
+        {"setup": rules_record.compliance},
+    ),
+    SentenceRule(
+        "R18",
+        "cost of communication per step with interval, per strategy at its largest size",
+        "steps with and without communication were measured in turn",
+        {"communication": rules_costs.communication_cost},
+    ),
+    SentenceRule(
+        "R19",
+        "speedup over that of independent serial trainings at once",
+        "the layout was probed",
+        {"performance": rules_costs.ceiling},
+    ),
+    SentenceRule(
+        "R20",
+        "lowest factor of the global efficiency, per strategy at its largest size",
+        "all its factors were measured",
+        {"factors": rules_costs.lowest_factor},
+    ),
+    SentenceRule(
+        "R21",
+        "time to the accuracy target of the configuration that reaches it first",
+        "more than half of the runs of a parallel cell reached the target",
+        {"target": rules_beyond.time_to_accuracy},
+    ),
+    SentenceRule(
+        "R22",
+        "predicted efficiency on the most devices with the range of simulated studies",
+        "the model predicted larger cells that it had not seen",
+        {"prediction": rules_beyond.predicted},
+    ),
+    SentenceRule(
+        "R23",
+        "largest error of each model on cells that it had not seen",
+        "a cell was predicted from smaller ones",
+        {"prediction": rules_beyond.validated},
+    ),
+    SentenceRule(
+        "R24",
+        "for what there is no prediction, and why",
+        "a strategy lacks the data for one",
+        {"prediction": rules_beyond.refused},
+    ),
 )
 
 
 def sentences(evidence: Evidence) -> list[Sentence]:
     """All sentences, in the order of the rules; R1 comes last, so that the abstract opens with a finding."""
     found = [
-        Sentence(rule=rule.id, section=section, text=text)
+        Sentence(rule=rule.id, section=section, text=statement.text, scaling=statement.scaling)
         for rule in RULES
         for section, write in rule.write.items()
-        for text in write(evidence)
+        for statement in write(evidence)
     ]
     return sorted(found, key=lambda sentence: sentence.rule == "R1")
 
 
-def rule_table() -> list[Rule]:
+def rule_table(language: Language) -> list[Rule]:
     """The rules as the appendix prints them."""
-    return [Rule(rule=rule.id, states=rule.states, condition=rule.condition) for rule in RULES]
+    return [
+        Rule(rule=rule.id, states=language.say(rule.states), condition=language.say(rule.condition)) for rule in RULES
+    ]

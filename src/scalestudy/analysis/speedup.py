@@ -96,6 +96,8 @@ def _remark(cell: CellRuns, base: CellRuns | None, speedup: Estimate | None) -> 
     """What a reader should know of a speedup that exists."""
     if base is cell or speedup is None or base is None:
         return "base" if base is cell else ""
+    if len(found := cell.containers | base.containers) > 1:
+        return f"{len(found)} container images: its runs and the base's were not all in the same one"
     if speedup.low is not None:
         return ""
     fewer = "the base" if len(base.results) < SMALLEST_N <= len(cell.results) else "the cell"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from scalestudy.analysis.cells import SHARED_BASE, CellRuns
+from scalestudy.analysis.language import Language
 from scalestudy.records.report import StrategyRow, WorkloadFacts
 from scalestudy.spec.catalog import DATASETS, MODELS, STRATEGIES
 from scalestudy.spec.workload import OptimizerSpec, Workload
@@ -12,15 +13,15 @@ OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
 AUGMENTATIONS = {"none": "none", "crop_flip": "random crop after padding by 4, random horizontal flip"}
 
 
-def workload_facts(cells: Sequence[CellRuns]) -> list[WorkloadFacts]:
-    """One entry per workload, in the order of the plan."""
+def workload_facts(cells: Sequence[CellRuns], language: Language) -> list[WorkloadFacts]:
+    """One entry per workload, in the order of the plan, worded in the report's language."""
     groups: dict[str, list[CellRuns]] = {}
     for cell in cells:
         groups.setdefault(cell.cell.workload, []).append(cell)
-    return [_facts(name, group) for name, group in groups.items()]
+    return [_facts(name, group, language) for name, group in groups.items()]
 
 
-def strategy_rows(cells: Sequence[CellRuns]) -> list[StrategyRow]:
+def strategy_rows(cells: Sequence[CellRuns], language: Language) -> list[StrategyRow]:
     """One row per strategy, in the order of the plan, with what really ran."""
     rows = []
     for name in dict.fromkeys(cell.cell.strategy for cell in cells):
@@ -32,8 +33,8 @@ def strategy_rows(cells: Sequence[CellRuns]) -> list[StrategyRow]:
             StrategyRow(
                 name=name,
                 title=facts.title,
-                replicated=facts.replicated,
-                exchanged=facts.exchanged,
+                replicated=language.say(facts.replicated),
+                exchanged=language.say(facts.exchanged),
                 implementations=[text for text in dict.fromkeys(ran) if text],
                 notes=list(dict.fromkeys(notes)),
             )
@@ -41,7 +42,7 @@ def strategy_rows(cells: Sequence[CellRuns]) -> list[StrategyRow]:
     return rows
 
 
-def _facts(name: str, cells: Sequence[CellRuns]) -> WorkloadFacts:
+def _facts(name: str, cells: Sequence[CellRuns], language: Language) -> WorkloadFacts:
     spec = cells[0].runs[0].run.workload
     base = _base(cells)
     results = (base.results if base else []) or [result for cell in cells for result in cell.results]
@@ -55,19 +56,19 @@ def _facts(name: str, cells: Sequence[CellRuns]) -> WorkloadFacts:
     base_time_s = float(median(base.times_s)) if base and base.results else None
     return WorkloadFacts(
         name=name,
-        title=_title(spec, model_title, data_title, synthetic),
-        data_title=data_title,
+        title=_title(spec, model_title, data_title, synthetic, language),
+        data_title=language.say(data_title),
         data_synthetic=synthetic,
         model_title=model_title,
         parameters=example.parameters if example else 0,
         gradient_bytes=example.gradient_bytes if example else 0,
         layers=example.layers if example else [],
-        optimizer=_optimizer(spec.optimizer),
+        optimizer=_optimizer(spec.optimizer, language),
         batch_size=spec.batch_size,
         epochs=spec.epochs,
         untimed_epochs=spec.untimed_epochs,
         train_images=base.images if base and base.results else _planned_images(spec),
-        augment=AUGMENTATIONS[spec.data.augment],
+        augment=language.say(AUGMENTATIONS[spec.data.augment]),
         precision=spec.precision,
         base_time_s=base_time_s,
         base_images_per_s=base.images / base_time_s if base and base_time_s else None,
@@ -81,17 +82,19 @@ def _base(cells: Sequence[CellRuns]) -> CellRuns | None:
     return serial[0] if serial else None
 
 
-def _title(spec: Workload, model: str, data: str, synthetic: bool) -> str:
+def _title(spec: Workload, model: str, data: str, synthetic: bool, language: Language) -> str:
     """How the report calls a workload; synthetic data is said wherever the name appears."""
-    title = spec.title or f"{model} ({'synthetic data' if synthetic else data})"
-    return f"{title} (synthetic data)" if synthetic and "synthetic" not in title.lower() else title
+    mark = language.say("synthetic data")
+    title = spec.title or f"{model} ({mark if synthetic else language.say(data)})"
+    said = any(word in title.lower() for word in ("synthetic", mark.lower()))
+    return f"{title} ({mark})" if synthetic and not said else title
 
 
-def _optimizer(spec: OptimizerSpec) -> str:
-    parts = [OPTIMIZERS[spec.name], f"learning rate {spec.lr:g}"]
-    parts += [f"momentum {spec.momentum:g}"] if spec.momentum else []
-    parts += [f"weight decay {spec.weight_decay:g}"] if spec.weight_decay else []
-    return ", ".join(parts)
+def _optimizer(spec: OptimizerSpec, language: Language) -> str:
+    parts = [OPTIMIZERS[spec.name]]
+    named = {"learning rate": spec.lr, "momentum": spec.momentum, "weight decay": spec.weight_decay}
+    parts += [f"{language.say(name)} {language.number(f'{value:g}')}" for name, value in named.items() if value]
+    return (", " if language.decimal == "." else "; ").join(parts)
 
 
 def _planned_images(spec: Workload) -> int:

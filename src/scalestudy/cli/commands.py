@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_model, write_text
+from scalestudy.records.image import STARTED, Image
 from scalestudy.records.paths import RunPaths, StudyPaths
 from scalestudy.records.report import ReportData
 from scalestudy.records.result import Result
@@ -33,6 +34,25 @@ def plan(arguments: Namespace) -> int:
     return 0
 
 
+def image(arguments: Namespace) -> int:
+    """Build or take the image that the study runs in, and record it."""
+    from scalestudy.container.prepare import prepare
+    from scalestudy.spec.reading import load_config
+
+    found = prepare(load_config(arguments.config))
+    write_model(arguments.record, found)
+    if found.engine != "none":
+        print(f"image {found.digest[:19]}, {found.size_bytes / 1e9:.1f} GB, for {found.engine} {found.engine_version}")
+    return 0
+
+
+def inside(arguments: Namespace) -> int:
+    """Run a command in the image of a study."""
+    from scalestudy.container.inside import run_inside
+
+    return run_inside(read_model(arguments.image, Image), arguments.command_inside, arguments.online)
+
+
 def data(arguments: Namespace) -> int:
     """Prepare the data set that a workload of the configuration names."""
     from scalestudy.spec.data_key import prepared_key
@@ -51,12 +71,23 @@ def data(arguments: Namespace) -> int:
 
 def train(arguments: Namespace) -> int:
     """Train one run. Ends without the interpreter's tear-down, which takes torch 0.8 s."""
-    started = time.time() - _age_s()
-    run = read_model(arguments.run, Run)
+    started = min(time.time() - _age_s(), float(os.environ.get(STARTED, "inf")))
     paths = RunPaths(arguments.run.parent)
+    run = _planned(paths) or read_model(arguments.run, Run)
     from scalestudy.cli.training import train_run
 
     return _end(train_run(run, paths, started, arguments.record_failure))
+
+
+def _planned(paths: RunPaths) -> Run | None:
+    """A run whose run.json was deleted, as its study has it; the file is written anew."""
+    if paths.run.exists() or (study := paths.study) is None or not study.study.exists():
+        return None
+    planned = {study.run(run.id).folder.resolve(): run for run in read_model(study.study, Study).runs}
+    run = planned.get(paths.folder.resolve())
+    if run is not None:
+        write_model(paths.run, run)
+    return run
 
 
 def _age_s() -> float:
@@ -137,6 +168,14 @@ def report(arguments: Namespace) -> int:
     return 0
 
 
+def figure(arguments: Namespace) -> int:
+    """Draw one figure again."""
+    from scalestudy.report.build import write_figure
+
+    write_figure(arguments.name, arguments.report, arguments.output)
+    return 0
+
+
 def show(arguments: Namespace) -> int:
     """Print tables, or only what a run of the workflow ends with."""
     from scalestudy.cli.planning import named_study
@@ -150,6 +189,13 @@ def show(arguments: Namespace) -> int:
     else:
         print_tables(results)
     return 0
+
+
+def doctor(arguments: Namespace) -> int:
+    """Check this place."""
+    from scalestudy.cli.doctor import doctor as examine
+
+    return examine(arguments)
 
 
 def compare(arguments: Namespace) -> int:

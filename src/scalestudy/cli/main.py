@@ -58,6 +58,22 @@ COMMANDS = {
         ),
         commands.plan,
     ),
+    "image": Command(
+        "build or take the image that the study runs in (container in config.yaml), and record it",
+        (CONFIG, _argument("record", type=Path, metavar="image.json", help="where the record goes")),
+        commands.image,
+    ),
+    "inside": Command(
+        "run a command inside the image of a study, as the workflow does",
+        (
+            _argument("--online", action="store_true", help="let it use the network, for downloads"),
+            _argument("image", type=Path, metavar="image.json", help="what `image` wrote"),
+            _argument(
+                "command_inside", nargs=argparse.REMAINDER, metavar="COMMAND", help="such as: scalestudy train run.json"
+            ),
+        ),
+        commands.inside,
+    ),
     "data": Command(
         "prepare a data set: download or read it, check it, write it as arrays",
         (CONFIG, _argument("key", help="folder name below prepared/, as run.json's data_folder has it")),
@@ -92,12 +108,32 @@ COMMANDS = {
     ),
     "analyze": Command("make tables/*.csv and report.json from the runs", (PLANNED,), commands.analyze),
     "report": Command(
-        "typeset the PDF report and its figures",
+        "typeset the PDF report, its figures, and the tables as pages",
         (
             _argument("report", type=Path, metavar="report.json", help="what `analyze` wrote"),
-            _argument("pdf", type=Path, metavar="report.pdf", help="where the report goes; figures/ beside it"),
+            _argument("pdf", type=Path, metavar="report.pdf", help="where it goes; figures/ and tables/ beside it"),
         ),
         commands.report,
+    ),
+    "figure": Command(
+        "draw one figure of a report again",
+        (
+            _argument("name", help="name of the figure, such as scaling-epoch"),
+            _argument("report", type=Path, metavar="report.json", help="what `analyze` wrote"),
+            _argument("output", type=Path, metavar="FILE", help="where it goes: .svg or .png"),
+        ),
+        commands.figure,
+    ),
+    "doctor": Command(
+        "check whether studies can run here and on the cluster's nodes, with a job of seconds; exit code 1 if not",
+        (
+            CONFIG,
+            _argument("--partition", help="as slurm_partition in the profile (default: the cluster's own default)"),
+            _argument("--account", help="as slurm_account in the profile"),
+            _argument("--wait", type=int, default=120, metavar="SECONDS", help="for free nodes (default: 120)"),
+            _argument("options", nargs="*", help="options of srun, after --: such as -- --gres=gpu:1 --qos=debug"),
+        ),
+        commands.doctor,
     ),
     "compare": Command(
         "compare two studies; exit code 1 when a cell is slower in the second, 3 when one is missing there",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from scalestudy.container.prepare import PlannedImage, planned_image
 from scalestudy.errors import StudyError
 from scalestudy.records.machine import detect
 from scalestudy.spec.expand import expand
@@ -18,6 +19,14 @@ def plan_study(path: Path, study: str | None = None, cluster: bool = False) -> S
     config = load_config(path, {"study": study} if study is not None else None)
     machine = Machine.of_cluster(config.cluster) if cluster else detect(config.machine, source=str(path))
     return expand(config, machine, source=str(path))
+
+
+def image_of(path: Path) -> PlannedImage | None:
+    """The image that the configuration asks for; None without one. Makes nothing.
+
+    Raises StudyError when the engine or what builds the image is not installed.
+    """
+    return planned_image(load_config(path))
 
 
 def chosen_config(given: list[str], overrides: dict[str, object]) -> tuple[Path, str | None]:

@@ -5,7 +5,7 @@ import traceback
 
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_model
-from scalestudy.records.paths import RunPaths, StudyPaths
+from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Run, Study
 
@@ -34,7 +34,7 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
             traceback.print_exc()
         if not record_failure:
             raise StudyError(f"{run.id}: {reason}") from error
-        if leads(os.environ):  # all ranks know the same reason
+        if leads(os.environ):  # rank 0 knows what happened on the others
             _record(run, paths, reason)
         print(f"{title}  failed: {reason}")
         return 0
@@ -53,11 +53,9 @@ def _reason(error: Exception) -> str:
 def progress_title(run: Run, paths: RunPaths) -> str:
     """``[3/30] WORKLOAD SCALING STRATEGY-NxD seed K``; the count is left out outside a study folder."""
     name = f"{run.cell.workload} {run.cell.scaling} {run.cell.strategy}-{run.cell.layout} seed {run.seed}"
-    levels = len(run.id.split("/")) + 1
-    results = paths.folder.resolve().parents[levels - 1] if len(paths.folder.resolve().parents) >= levels else None
-    if results is None or not StudyPaths(results).study.exists():
+    study = paths.study
+    if study is None or not study.study.exists():
         return name
-    study = StudyPaths(results)
     try:
         plan = read_model(study.study, Study)
     except StudyError:

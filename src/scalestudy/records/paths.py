@@ -5,6 +5,9 @@ from pathlib import Path
 
 from scalestudy.spec.run import Run
 
+LEVELS = 4
+"""Folders between a run's and its study's: runs, workload, scaling, cell."""
+
 
 @dataclass(frozen=True)
 class StudyPaths:
@@ -57,6 +60,12 @@ class RunPaths:
     def of(cls, results: Path, run: Run) -> "RunPaths":
         """The folder of this run below ``results/STUDY``."""
         return StudyPaths(results).run(run.id)
+
+    @property
+    def study(self) -> StudyPaths | None:
+        """The study that the folder belongs to, by its place; None where there are not so many folders."""
+        above = self.folder.resolve().parents
+        return StudyPaths(above[LEVELS]) if len(above) > LEVELS else None
 
     @property
     def run(self) -> Path:

@@ -60,6 +60,8 @@ class Probe(Record):
     """What carried the messages; empty for one device."""
     throughput: list[Throughput] = []
     all_reduce: list[AllReduce] = []
+    foreign_load: float | None = None
+    """Largest share of any node's CPU time that other programs took meanwhile (None: not measured)."""
     time_s: float = 0.0
     """Wall-clock seconds that the probe took, start-up included."""
     provenance: Provenance | None = None

@@ -285,6 +285,8 @@ class ProbeFacts(ReportModel):
     links: list[LinkRow] = []
     method: str = ""
     """How the intervals of the fits were computed."""
+    foreign_load: float | None = None
+    """Largest share of the machine that other programs took during any of the probes; None: not measured."""
 
 
 class RunRow(ReportModel):
@@ -312,6 +314,8 @@ class RunRow(ReportModel):
     implementation: str = ""
     host: str = ""
     commit: str = ""
+    image: str = ""
+    """Digest of the image that the run was in; empty: in none."""
     weights_sha256: str = ""
     flaw: str = ""
     """What is wrong with its rank records; its numbers come from result.json, which is whole."""
@@ -378,12 +382,21 @@ class Headline(ReportModel):
     detail: str
 
 
+Place = Literal[
+    "abstract", "overview", "setup", "performance", "accuracy", "target", "parity", "challenges", "factors",
+    "communication", "prediction", "discussion",
+]  # fmt: skip
+"""Where in the report a sentence stands."""
+
+
 class Sentence(ReportModel):
     """A sentence written by a numbered rule. ``text`` is plain; ``**...**`` marks what is set in bold."""
 
     rule: str
-    section: Literal["abstract", "setup", "performance", "accuracy", "challenges", "discussion"]
+    section: Place
     text: str
+    scaling: str = ""
+    """The scaling that it is about; empty: it is about several or none."""
 
 
 class Rule(ReportModel):
@@ -407,6 +420,8 @@ class Counts(ReportModel):
     """Completed runs in which other programs took more than 5 % of the machine."""
     skipped: int = 0
     """Combinations that the study names but this machine cannot run."""
+    total_s: float = 0.0
+    """Wall-clock time of all completed runs together."""
     excluded: int = 0
     """Completed runs that do not enter the numbers, see ``exclusions``."""
     flawed: int = 0
@@ -414,9 +429,11 @@ class Counts(ReportModel):
 
 
 class EnvironmentRow(ReportModel):
-    """One line of the environment table, as the jobs recorded it."""
+    """One line of the environment tables, as the jobs recorded it."""
 
     item: str
+    part: Literal["architecture", "provenance"] = "provenance"
+    """Which table it stands in: machine, container and software, or source, data and settings."""
     value: str
     """Distinct values with the number of runs where there are several."""
     conflict: bool = False
@@ -431,6 +448,19 @@ class Method(ReportModel):
     source: str
 
 
+class Thresholds(ReportModel):
+    """The limits and levels that sentences and captions name, as fractions."""
+
+    interval: float = 0.95
+    """Level of the intervals of times, speedups and efficiencies."""
+    difference_interval: float = 0.90
+    """Level of the intervals of accuracy differences: two one-sided tests at 5 % go with it."""
+    efficiency: float = 0.8
+    """Efficiency that the largest configuration above it is named for."""
+    foreign_load: float = 0.05
+    """Share of the machine from which a run counts as disturbed."""
+
+
 class ReportData(ReportModel):
     """The whole of report.json."""
 
@@ -443,7 +473,13 @@ class ReportData(ReportModel):
     data_sha256: str
     """Of runs.csv."""
     device_name: str
-    """What one device is called: ``GPU`` or ``CPU core`` or, with several cores a device, ``CPU device``."""
+    """What one device is called: ``GPU`` or ``CPU core`` or, with several cores a device, ``CPU device``; in the
+    report's language."""
+    device_plural: str = "devices"
+    """What several are called."""
+    image: str = ""
+    """Digest of the container image that the runs were in; empty: in none. Several are listed."""
+    thresholds: Thresholds = Thresholds()
     accuracy_margin: float
     counts: Counts
     strategies: list[StrategyRow]

@@ -1,19 +1,26 @@
-"""results/STUDY/report.json to reports/STUDY/report.pdf and its figures."""
+"""results/STUDY/report.json to reports/STUDY: the PDF, its figures, and the tables as pages."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scalestudy.errors import StudyError
-from scalestudy.records.files import read_model, write_bytes
+from scalestudy.records.files import read_model, write_bytes, write_text
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import ReportData
-from scalestudy.report.pdf import write_pdf
+from scalestudy.report.pdf import svg_to_png, write_pdf
 from scalestudy.report.printable import printable
+from scalestudy.report.tables import write_table_pages
 
-FIGURE_KINDS = ("scaling-", "curves-", "breakdown-")
+if TYPE_CHECKING:
+    from scalestudy.report.figures import Drawing
+
+COMMANDS = "README.md"
 
 
 def build_report(results: Path, reports: Path) -> Path:
-    """Write ``report.pdf`` and ``figures/*.svg`` below ``reports/STUDY`` and return the PDF's path.
+    """Write ``report.pdf``, ``figures/`` and ``tables/`` below ``reports/STUDY`` and return the PDF's path.
 
     ``results`` is ``results/STUDY``, ``reports`` is ``reports/STUDY``; each file is written whole or not at all.
     Raises StudyError when report.json or tables/runs.csv is missing or damaged, or when a file cannot be written.
@@ -25,17 +32,41 @@ def build_report(results: Path, reports: Path) -> Path:
     figures = draw_figures(printable(data))
     output = reports / "report.pdf"
     write_pdf(data, figures, paths.tables / "runs.csv", output)
-    folder = reports / "figures"
-    for figure in figures:
-        write_bytes(folder / f"{figure.name}.svg", figure.svg)
-    _remove_others(folder, {f"{figure.name}.svg" for figure in figures})
+    _write_figures(figures, paths.report, reports / "figures")
+    write_table_pages(paths.tables, reports / "tables")
     return output
 
 
-def _remove_others(folder: Path, kept: set[str]) -> None:
-    """Remove figures of an earlier report that this one no longer has; foreign files stay."""
-    for path in folder.glob("*.svg"):
-        if path.name not in kept and path.name.startswith(FIGURE_KINDS):
+def write_figure(name: str, report: Path, output: Path) -> None:
+    """Draw one figure of report.json as ``.svg`` or ``.png``, as the ending of ``output`` says.
+
+    Raises StudyError for a name that this report has no figure of, and for another ending.
+    """
+    from scalestudy.report.figures import draw_figures
+
+    figures = {figure.name: figure for figure in draw_figures(printable(read_model(report, ReportData)))}
+    if name not in figures:
+        known = ", ".join(figures) or "none, since nothing was measured"
+        raise StudyError(f"{report}: found no figure {name}; there is {known}")
+    if output.suffix not in {".svg", ".png"}:
+        raise StudyError(f"{output}: found the ending {output.suffix or 'none'}; must be .svg or .png")
+    svg = figures[name].svg
+    write_bytes(output, svg if output.suffix == ".svg" else svg_to_png(svg))
+
+
+def _write_figures(figures: "Sequence[Drawing]", report: Path, folder: Path) -> None:
+    """Each figure as SVG and PNG, and a page with the command that draws it again; older figures are removed."""
+    lines = ["# Figures", "", "Each figure is drawn again from the numbers of the report by one command.", ""]
+    for figure in figures:
+        write_bytes(folder / f"{figure.name}.svg", figure.svg)
+        write_bytes(folder / f"{figure.name}.png", svg_to_png(figure.svg))
+        lines.append(f"* `scalestudy figure {figure.name} {shlex.quote(str(report))} {figure.name}.svg`")
+    if not figures:
+        lines.append("This study has no figure: nothing was measured.")
+    write_text(folder / COMMANDS, "\n".join(lines) + "\n")
+    names = {figure.name for figure in figures}
+    for path in (*folder.glob("*.svg"), *folder.glob("*.png")):
+        if path.stem not in names:
             try:
                 path.unlink()
             except OSError as error:

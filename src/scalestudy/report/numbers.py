@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable
 
-MINUS = "\u2212"
+from scalestudy.analysis.language import ENGLISH, Language
+
 MISSING = "\u2013"
 MOST_DECIMALS = 5
 
@@ -14,21 +15,28 @@ def decimals_for(values: Iterable[float | None]) -> int:
     return min(MOST_DECIMALS, max(0, 2 - math.floor(math.log10(min(sizes))))) if sizes else 0
 
 
-def fixed(value: float | None, decimals: int) -> str:
-    """With a fixed number of decimals, commas between thousands, a real minus sign (zero has none); a dash for None."""
-    return MISSING if value is None else f"{value:z,.{decimals}f}".replace("-", MINUS)
+def fixed(value: float | None, decimals: int, language: Language = ENGLISH) -> str:
+    """With a fixed number of decimals, marks between thousands, a real minus sign (zero has none); a dash for None."""
+    return MISSING if value is None else language.number(f"{value:z,.{decimals}f}")
 
 
-def significant(value: float | None) -> str:
+def significant(value: float | None, language: Language = ENGLISH) -> str:
     """With three significant digits."""
-    return fixed(value, decimals_for([value]))
+    return fixed(value, decimals_for([value]), language)
 
 
-def percent(share: float | None) -> str:
+def percent(share: float | None, language: Language = ENGLISH) -> str:
     """A share as a whole percentage."""
-    return MISSING if share is None else f"{fixed(100 * share, 0)}%"
+    return MISSING if share is None else fixed(100 * share, 0, language) + language.percent
 
 
-def interval(low: float | None, high: float | None, decimals: int) -> str:
+def interval(low: float | None, high: float | None, decimals: int, language: Language = ENGLISH) -> str:
     """``[low, high]``, or a dash where there is none."""
-    return MISSING if low is None or high is None else f"[{fixed(low, decimals)}, {fixed(high, decimals)}]"
+    if low is None or high is None:
+        return MISSING
+    return f"[{fixed(low, decimals, language)}{language.between}{fixed(high, decimals, language)}]"
+
+
+def short(value: float, language: Language = ENGLISH) -> str:
+    """For an axis: as few digits as say it, without marks between thousands."""
+    return language.number(f"{value:g}")

@@ -37,6 +37,24 @@ def render_pages(data: ReportData, figures: "Sequence[Drawing]", runs: str, ppi:
     return pages if isinstance(pages, list) else [pages]
 
 
+def svg_to_png(svg: bytes, ppi: float = 200) -> bytes:
+    """A figure as a PNG picture with the fonts of the report. Raises StudyError when Typst refuses."""
+    import typst
+
+    try:
+        picture: bytes = typst.compile(
+            str(TEMPLATE / "picture.typ"),
+            font_paths=_font_paths(),
+            ignore_system_fonts=True,
+            format="png",
+            ppi=ppi,
+            sys_inputs={"svg": svg.decode()},
+        )
+    except (typst.TypstError, RuntimeError, ValueError) as error:
+        raise StudyError(f"a figure could not be made a picture: {error}") from error
+    return picture
+
+
 def compile_report(
     data: ReportData, figures: "Sequence[Drawing]", runs: str, form: Literal["pdf", "png"], **options: Any
 ) -> Any:
@@ -52,7 +70,7 @@ def compile_report(
         return typst.compile(
             str(TEMPLATE / "report.typ"),
             root=str(TEMPLATE),
-            font_paths=[str(FONTS), str(fallback_folder())],
+            font_paths=_font_paths(),
             ignore_system_fonts=True,
             format=form,
             sys_inputs=_inputs(data, figures, runs),
@@ -63,11 +81,15 @@ def compile_report(
         raise StudyError(f"report.json of study {data.study}: Typst could not set the report: {message[0]}") from error
 
 
+def _font_paths() -> list[str]:
+    return [str(FONTS), str(fallback_folder())]
+
+
 def _inputs(data: ReportData, figures: "Sequence[Drawing]", runs: str) -> dict[str, str]:
     from scalestudy.report.figures.style import LOOKS, OTHER_LOOK
 
     drawn = [
-        {"kind": f.kind, "scaling": f.scaling, "form": f.form, "svg": f.svg.decode(), "alt": f.alt} for f in figures
+        {"name": figure.name, "form": figure.form, "svg": figure.svg.decode(), "alt": figure.alt} for figure in figures
     ]
     colors = {name: look.color for name, look in LOOKS.items()} | {"other": OTHER_LOOK.color}
     return {
@@ -76,6 +98,7 @@ def _inputs(data: ReportData, figures: "Sequence[Drawing]", runs: str) -> dict[s
         "figures": json.dumps(drawn),
         "colors": json.dumps(colors),
         "runs": runs,
+        "language": data.words.language,
     }
 
 

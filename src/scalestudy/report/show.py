@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,21 +17,42 @@ if TYPE_CHECKING:
 
 COLUMNS = ("Strategy", "Layout", "n", "Epoch s", "Speedup", "95% interval", "Eff.", "Images/s")
 WIDTH = 79
+FEWEST_LAYOUTS, MOST_LAYOUTS = 2, 8
+"""Numbers of layouts for which efficiencies are also shown side by side; more do not fit the line."""
 SCALING_TITLES = {"strong": "strong scaling", "epoch": "epoch scaling", "weak": "weak scaling"}
 
 
-def show(results: Path, console: "Console | None" = None) -> None:
-    """Print the speedup tables and the headline figures of ``results/STUDY``.
+def present(results: Path) -> ReportData:
+    """The report of what ``results/STUDY`` holds at this moment, in English; runs still to come count as missing.
 
-    Raises StudyError when report.json is missing or damaged.
+    Without a plan, as where only the tables were copied to, report.json is read. Raises StudyError when there is
+    neither.
+    """
+    paths = StudyPaths(results)
+    if not paths.study.exists() and paths.report.exists():
+        return read_model(paths.report, ReportData)
+    from scalestudy.analysis.analyze import report_data
+    from scalestudy.analysis.collect import collect
+
+    collection = collect(results)
+    words = collection.study.report.model_copy(update={"language": "en"})
+    return report_data(replace(collection, study=collection.study.model_copy(update={"report": words})))
+
+
+def show(results: Path, console: "Console | None" = None) -> None:
+    """Print the speedup and efficiency tables and the headline figures of ``results/STUDY``, of the runs so far.
+
+    Raises StudyError when the study was not planned.
     """
     from rich.console import Console
 
-    data = read_model(StudyPaths(results).report, ReportData)
+    data = present(results)
     out = console or Console(highlight=False, soft_wrap=False)
     for workload, scaling in dict.fromkeys((row.workload, row.scaling) for row in data.speedup):
         rows = [row for row in data.speedup if (row.workload, row.scaling) == (workload, scaling)]
         out.print(_table(data, f"{_workload_title(data, workload)}, {SCALING_TITLES.get(scaling, scaling)}", rows))
+        if (matrix := _efficiencies(data, rows)) is not None:
+            out.print(matrix)
         for row in rows:
             if row.note and row.speedup is not None and row.strategy != "serial":
                 out.print(f"  {_title(data, row.strategy)} {_layout(row)}: {row.note}", markup=False)
@@ -98,6 +120,27 @@ def _table(data: ReportData, title: str, rows: Iterable[SpeedupRow]) -> "Table":
             numbers.significant(row.images_per_s),
         )
         table.add_row(*(Text(cell) for cell in cells), style="bold" if row.fastest else None)
+    return table
+
+
+def _efficiencies(data: ReportData, rows: Iterable[SpeedupRow]) -> "Table | None":
+    """Efficiency of each strategy by layout; None with one layout, where the table above says all."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    known = {(row.strategy, _layout(row)): row.efficiency for row in rows if row.strategy != "serial"}
+    layouts = list(dict.fromkeys(_layout(row) for row in sorted(rows, key=lambda row: (row.devices, row.nodes))
+                                 if row.strategy != "serial"))  # fmt: skip
+    if len(layouts) < FEWEST_LAYOUTS or len(layouts) > MOST_LAYOUTS:
+        return None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    table.add_column("Efficiency")
+    for layout in layouts:
+        table.add_column(layout, justify="right")
+    for strategy in dict.fromkeys(name for name, _ in known):
+        cells = [numbers.percent(known.get((strategy, layout))) for layout in layouts]
+        table.add_row(Text(_title(data, strategy)), *cells)
     return table
 
 

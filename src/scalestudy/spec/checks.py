@@ -266,6 +266,19 @@ def _drives_several(strategy: str) -> bool:
     return facts is not None and facts.processes != "per_device" and facts.layout != "single"
 
 
+def _container_agrees(config: Config) -> Iterator[Problem]:
+    spec = config.container
+    if spec.digest and not spec.image:
+        right = "must be left out, since the digest of an image that is built here is not known before"
+        yield Problem(("container", "digest"), f"found a digest without container.image; {right}")
+    if spec.builder == "apptainer" and spec.engine in ("docker", "podman"):
+        right = f"must be one of auto, podman, buildah, docker, since {spec.engine} runs no SIF"
+        yield Problem(("container", "builder"), f"found apptainer for the engine {spec.engine}; {right}")
+    if spec.engine in ("docker", "podman") and spec.image.endswith(".sif"):
+        right = f"must be an address or a docker archive (.tar), since {spec.engine} runs no SIF"
+        yield Problem(("container", "image"), f"found {show_text(spec.image)}; {right}")
+
+
 def _not_one_of(found: str, kind: str, valid: Sequence[str]) -> str:
     hint = suggestion(found, valid)
     choices = "" if hint.startswith("must be") else f" Known: {one_of(valid).removeprefix('one of ')}."
@@ -290,6 +303,7 @@ CHECKS: tuple[Check, ...] = (
     _weak_samples_given,
     _one_process_limits,
     _compression_has_messages,
+    _container_agrees,
 )
 
 

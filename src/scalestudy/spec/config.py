@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from scalestudy.spec.base import Flag, Number, PositiveInt, SpecModel
+from scalestudy.spec.container import ContainerSpec
 from scalestudy.spec.repeats import RepeatsSpec
 from scalestudy.spec.workload import Options, Workload
 
@@ -22,7 +23,8 @@ class StrategyEntry(SpecModel):
     name: str
     """``serial``, ``data_parallel``, ``ddp``, ``hybrid`` or ``hsdp``."""
     layouts: list[Layout] = Field(default=["auto"], min_length=1)
-    """Nodes x devices per node, such as ``2x4``; ``auto``: all devices of the machine."""
+    """Nodes x devices per node, such as ``2x4``; ``auto``: all devices of the machine, as far as an epoch keeps four
+    batches or more."""
     options: Options = {}
     """Settings of the strategy, see docs/strategies.md."""
 
@@ -78,8 +80,22 @@ class ClusterSpec(SpecModel):
         return MachineSpec(**self.model_dump())
 
 
+class PublishedSpeedup(SpecModel):
+    """Speedups that somebody else published, to stand beside the measured ones."""
+
+    source: str = Field(min_length=1)
+    """Who published them, in words."""
+    speedups: list[Annotated[float, Field(gt=0, strict=True)]] = Field(min_length=1)
+    """The speedups as published."""
+    setting: str = ""
+    """What they were measured with, in words."""
+
+
 class ReportSpec(SpecModel):
     """The authors' own words; everything else in the report is measured."""
+
+    language: Literal["en", "de"] = "en"
+    """Of the report: English or German, its numbers included."""
 
     title: str = ""
     """Of the report; empty: made from the study's name."""
@@ -95,6 +111,8 @@ class ReportSpec(SpecModel):
     """A paragraph of yours in the discussion."""
     conclusion: str = ""
     """A paragraph of yours in the conclusion."""
+    published: list[PublishedSpeedup] = []
+    """Speedups published elsewhere, printed beside the measured ones and labeled so."""
 
 
 class StorageSpec(SpecModel):
@@ -147,6 +165,8 @@ class Config(SpecModel):
     """What it may use with ``snakemake --profile slurm``, instead of ``machine``."""
     data: StorageSpec = StorageSpec()
     """Where data sets are found and prepared."""
+    container: ContainerSpec = ContainerSpec()
+    """In what the training runs."""
     report: ReportSpec = ReportSpec()
     """Your own words in the report."""
     workloads: dict[Name, Workload] = Field(min_length=1)

@@ -20,9 +20,7 @@ MIN_STEPS = 4
 def expand(config: Config, machine: Machine, study: str | None = None, source: str = "config.yaml") -> Study:
     """All runs of a study (``None``: the one that ``config.study`` names).
 
-    Order: all cells with the first seed, then all with the second. A study that is interrupted, or looked at while it
-    runs, then has complete comparisons over fewer repeats, rather than all repeats of some cells and none of others;
-    and a slow drift of the machine falls on all cells alike.
+    Order: all cells with the first seed, then all with the second, which is how tables list them.
 
     Raises StudyError, one line for each mistake: more devices than there are, batches too small or too large for the
     devices, settings that the devices do not have, and a study without runs.
@@ -72,39 +70,45 @@ class _Planner:
         self.nodes = self.spec.nodes
         self.problems: list[Problem] = []
         self._reasons: list[str] = []
-        self.devices = self._devices_per_node()
+        self.devices = devices_per_node(self.spec, machine)
+        self._automatic = self._automatic_devices()
         self._layouts = [self._resolved(place, entry) for place, entry in enumerate(self.study.entries)]
         self.problems = list(self._machine_problems()) or self.problems
         folder = config.data.folder
         used = {workload: config.workloads[workload] for workload in self.study.workloads}
         self._folders = {name: f"{folder}/prepared/{prepared_key(workload.data)}" for name, workload in used.items()}
 
-    def _devices_per_node(self) -> int:
-        """As configured; ``auto`` takes no more devices than leave every epoch some batches, and says so."""
-        there = devices_per_node(self.spec, self.machine)
+    def _automatic_devices(self) -> int:
+        """Devices per node of layout ``auto``: all, or as many as every workload has work for, with the reason."""
         if self.spec.devices_per_node != "auto":
-            return there
-        limits = {name: most for name in self.study.workloads if (most := self._most_devices(name)) is not None}
-        tightest = min(limits, key=lambda name: limits[name], default=None)
-        if tightest is None or limits[tightest] >= there * self.nodes:
-            return there
-        taken = max(1, limits[tightest] // self.nodes)
+            return self.devices
+        limits = [limit for name in self.study.workloads for limit in self._limits(name)]
+        most, reason = min(limits, default=(self.devices * self.nodes, ""))
+        if most >= self.devices * self.nodes:
+            return self.devices
+        taken = max(1, most // self.nodes)
         self._reasons.append(
-            f"auto: takes {taken} of {there} devices per node, so that an epoch of {tightest} has at least "
-            f"{MIN_STEPS} batches"
+            f"auto: takes {taken} of {self.devices} devices per node, since {reason}; name layouts to take more"
         )
         return taken
 
-    def _most_devices(self, name: str) -> int | None:
-        """Devices that leave an epoch of the workload MIN_STEPS batches under every scaling of the study."""
+    def _limits(self, name: str) -> Iterator[tuple[int, str]]:
+        """Devices that a workload has work for under each scaling of the study, and why no more."""
         workload = self.config.workloads[name]
         images = workload.data.train or train_images(workload.data)
-        limits = {
-            "epoch": images // (workload.batch_size * MIN_STEPS) if images else None,
-            "strong": workload.batch_size,
-            "weak": images // workload.weak_samples if images and workload.weak_samples else None,
-        }
-        return min((most for scaling in self.study.scalings if (most := limits[scaling]) is not None), default=None)
+        batch, scalings = workload.batch_size, self.study.scalings
+        if "strong" in scalings:
+            yield batch, f"a batch of {name} has {batch} image{'s' * (batch > 1)} to share"
+        if images and "epoch" in scalings:
+            reason = (
+                f"an epoch of {name}, {images} images, would have fewer than {MIN_STEPS} batches of {batch} per device"
+            )
+            yield images // (batch * MIN_STEPS), reason
+        if images and workload.weak_samples and "weak" in scalings:
+            yield (
+                images // workload.weak_samples,
+                f"{name} has {images} images, {workload.weak_samples} for each device",
+            )
 
     def _machine_problems(self) -> Iterator[Problem]:
         spec, there = self.spec, self.machine.devices
@@ -126,10 +130,11 @@ class _Planner:
         found: dict[Layout, Key] = {}
         for item, text in enumerate(entry.layouts):
             key: Key = ("studies", self.name, "strategies", place, "layouts", item)
-            layout = automatic(entry.name, self.nodes, self.devices) if text == "auto" else parse(text)
+            layout = automatic(entry.name, self.nodes, self._automatic) if text == "auto" else parse(text)
             if layout is None:
                 title = STRATEGIES[entry.name].title
-                self._reasons.append(f"{title}: needs at least 2 devices, and this machine has 1")
+                has = "auto takes 1" if self.devices * self.nodes > 1 else "this machine has 1"
+                self._reasons.append(f"{title}: needs at least 2 devices, and {has}")
                 continue
             if text != "auto" and not self.spec.oversubscribe:
                 self.problems += self._beyond(layout, key, text)

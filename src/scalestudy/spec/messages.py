@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from scalestudy.spec.base import SpecModel
+from scalestudy.spec.config import LAYOUT_PATTERN
+from scalestudy.spec.container import BIND_PATTERN, DIGEST_PATTERN, VARIABLE_PATTERN
 from scalestudy.spec.yaml_text import show_text
 
 Key = tuple[str | int, ...]
@@ -174,10 +176,19 @@ def _choice(detail: Detail) -> str:
 
 
 def _pattern(detail: Detail) -> str:
-    if "x[1-9]" in detail.limit["pattern"]:
-        return f"found {show_text(detail.value)}; must be nodes x devices per node such as 2x4, or auto"
+    if right := _FORMS.get(detail.limit["pattern"]):
+        return f"found {show_text(detail.value)}; must be {right}"
     right = "a name must start with a letter and hold only letters, digits and _, at most 60"
     return f"{'this name cannot be used' if detail.is_key else 'found ' + show_text(detail.value)}; {right}"
+
+
+_FORMS = {
+    LAYOUT_PATTERN: "nodes x devices per node such as 2x4, or auto",
+    DIGEST_PATTERN: "sha256: and 64 digits from 0 to f, or left out",
+    BIND_PATTERN: "SOURCE, SOURCE:TARGET or SOURCE:TARGET:ro with an absolute TARGET",
+    VARIABLE_PATTERN: "the name of an environment variable, or its beginning and a *",
+}
+"""Pattern to the words for it; any other is that of names."""
 
 
 def _mapping(detail: Detail) -> str:

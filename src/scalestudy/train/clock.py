@@ -1,11 +1,12 @@
 """Where the time of a step goes: marks taken with ``perf_counter_ns`` into arrays made before the epoch.
 
-A device's step is cut into laps, each ending with a mark; a lap's time goes to one phase. Ranks that reduce gradients
-also mark when their last gradient was ready and when the reduction was over: what lies between is exposed
-communication and waiting for the slowest rank, told apart after the epoch (see ``split_waiting``).
+A device's step is cut into laps, each ending with a mark; a lap's time goes to one phase. Where ranks meet, to reduce
+gradients or to gather parameters, they also mark when they had done their part and when it was over: what lies
+between is exposed communication and waiting for the slowest rank, told apart after the epoch (see ``split_waiting``).
 """
 
 from array import array
+from collections.abc import Sequence
 from time import perf_counter_ns
 
 import numpy as np
@@ -42,42 +43,51 @@ class DeviceClock:
         self._last = now
         return now
 
+    @property
+    def last(self) -> int:
+        """When the last lap ended."""
+        return self._last
+
     def laps(self) -> np.ndarray:
         """Nanoseconds, ``[steps, phases]``."""
         return np.array(self._laps, dtype=np.int64).reshape(-1, WIDTH)
 
 
 class StepClock:
-    """The clocks of all devices of one process, and its reductions with other processes."""
+    """The clocks of all devices of one process, and its meetings with other processes.
+
+    ``meetings``: how many there are in a step. The last is that of all ranks, which leave it together.
+    """
 
     measures_phases = True
     """Whether laps tell where the time went."""
 
-    def __init__(self, devices: int) -> None:
+    def __init__(self, devices: int, meetings: int = 1) -> None:
         self.devices = [DeviceClock() for _ in range(devices)]
+        self.meetings = meetings
         self.arrived = 0
         """When the last gradient of the current step was ready."""
         self._begins = array("q")
         self._arrivals = array("q")
         self._leaves = array("q")
         self._step = -1
+        self._meeting = 0
 
     def start_epoch(self, steps: int) -> None:
         """Make room for so many steps."""
         for clock in self.devices:
             clock.start_epoch(steps)
         self._begins = array("q", bytes(8 * (steps + 1)))
-        self._arrivals = array("q", bytes(8 * steps))
-        self._leaves = array("q", bytes(8 * (steps + 1)))
+        self._arrivals = array("q", bytes(8 * self.meetings * steps))
+        self._leaves = array("q", bytes(8 * self.meetings * steps))
         self._step = -1
+        self._meeting = 0
 
     def start_step(self) -> None:
         """Begin the next step; it ends where the one after begins."""
         now = perf_counter_ns()
         self._step += 1
         self._begins[self._step] = now
-        if not self._step:
-            self._leaves[0] = now
         for clock in self.devices:
             clock.start_step(now)
 
@@ -91,10 +101,11 @@ class StepClock:
         """End the last step."""
         self._begins[self._step + 1] = perf_counter_ns()
 
-    def reduced(self, arrived: int, left: int) -> None:
-        """The process had its gradients ready at ``arrived`` and those of all ranks at ``left``."""
-        self._arrivals[self._step] = arrived
-        self._leaves[self._step + 1] = left
+    def met(self, arrived: int, left: int) -> None:
+        """The process came to its next meeting at ``arrived``, and all that were to come had come at ``left``."""
+        self._arrivals[self._meeting] = arrived
+        self._leaves[self._meeting] = left
+        self._meeting += 1
 
     @property
     def steps(self) -> int:
@@ -107,35 +118,51 @@ class StepClock:
         return times
 
     def approaches(self) -> np.ndarray:
-        """Nanoseconds from the end of one reduction to this process's arrival at the next, ``[steps]``.
+        """Nanoseconds from the last meeting of the step before to the arrival at each of this one.
 
-        All ranks leave a reduction together, so these spans compare between hosts whose clocks differ.
+        ``[steps, meetings]``. All ranks leave a last meeting together, so these spans compare between hosts whose
+        clocks differ.
         """
-        arrivals = np.frombuffer(self._arrivals, dtype=np.int64)[: self.steps]
-        spans: np.ndarray = arrivals - np.frombuffer(self._leaves, dtype=np.int64)[: self.steps]
+        arrivals, leaves = self._met(self._arrivals), self._met(self._leaves)
+        spans: np.ndarray = arrivals - np.concatenate([[self._begins[0]], leaves[:-1, -1]])[:, None]
         return spans
 
     def exposed(self) -> np.ndarray:
-        """Nanoseconds from arrival to departure, ``[steps]``: communication and waiting together."""
-        arrivals = np.frombuffer(self._arrivals, dtype=np.int64)[: self.steps]
-        spans: np.ndarray = np.frombuffer(self._leaves, dtype=np.int64)[1 : self.steps + 1] - arrivals
+        """Nanoseconds from arrival to departure, ``[steps, meetings]``: communication and waiting together."""
+        spans: np.ndarray = self._met(self._leaves) - self._met(self._arrivals)
         return spans
+
+    def _met(self, times: "array[int]") -> np.ndarray:
+        return np.frombuffer(times, dtype=np.int64).reshape(-1, self.meetings)[: self.steps]
 
 
 def split_waiting(approaches: np.ndarray, own: int, exposed: np.ndarray) -> np.ndarray:
-    """How much of each step's exposed time rank ``own`` waited for the slowest rank, in nanoseconds.
+    """How much of the exposed time of a meeting rank ``own`` waited for the slowest, in nanoseconds, for each step.
 
-    ``approaches`` is ``[ranks, steps]``. A rank waits from its arrival to that of the last one; it cannot wait longer
-    than it was held, which bounds the error that unequal departures leave.
+    ``approaches`` is ``[ranks, steps]``, of the ranks that meet. A rank waits from its arrival to that of the last
+    one; it cannot wait longer than it was held, which bounds the error that unequal departures leave.
     """
     waited: np.ndarray = np.clip(approaches.max(axis=0) - approaches[own], 0, exposed)
+    return waited
+
+
+def waiting_of(clock: StepClock, approaches: np.ndarray, rank: int, meetings: Sequence[range]) -> np.ndarray:
+    """Nanoseconds of each step that a rank waited for others, over all meetings.
+
+    ``approaches`` is ``[ranks, steps, meetings]``; ``meetings`` the ranks that come to each.
+    """
+    exposed = clock.exposed()
+    waited: np.ndarray = sum(
+        split_waiting(approaches[ranks.start : ranks.stop, :, place], ranks.index(rank), exposed[:, place])
+        for place, ranks in enumerate(meetings)
+    )  # type: ignore[assignment]
     return waited
 
 
 def phase_seconds(clock: StepClock, device: int, waiting: np.ndarray | None) -> np.ndarray:
     """Seconds of the phases of one device, summed over the epoch, ``[phases]``.
 
-    ``waiting`` (nanoseconds per step, from ``split_waiting``) is moved from communication to waiting. What no lap
+    ``waiting`` (nanoseconds per step, from ``waiting_of``) is moved from communication to waiting. What no lap
     covers is ``other``, so that the phases add up to the step time exactly.
     """
     laps = clock.devices[device].laps()[: clock.steps].copy()

@@ -21,14 +21,14 @@ from scalestudy.train.strategies.base import Strategy
 from scalestudy.train.strategies.make import make_strategy
 
 LEAST_TURNS = 5
-SHARE = 0.1
+SHARE = 0.05
 """Of the time that training took, which the turns may take."""
 MOST_S = 10.0
 BLOCK_S = 0.02
 """A turn is repeated until it takes so long, so that the barrier before it weighs nothing."""
 MOST_STEPS = 50
 """Of a turn."""
-WARM_UP = 3
+WARM_UP = 2
 """Steps before the first turn: buckets are built in the second."""
 MakeModel = Callable[[Context], nn.Module]
 
@@ -101,7 +101,7 @@ class _Scratch:
     def of(cls, trainer: Trainer, context: Context, make_model: MakeModel) -> "_Scratch":
         """A new model under the strategy of the run."""
         strategy = make_strategy(context, make_model(context))
-        return cls(trainer, strategy, StepClock(len(strategy.modules())))
+        return cls(trainer, strategy, strategy.host_clock())
 
     def step_s(self, steps: int) -> float:
         """Seconds of a step, mean over so many: the slowest rank's, from a barrier on."""

@@ -99,7 +99,7 @@ class CudaStepClock(StepClock):
         for clock in self.gpus:
             clock.start_step()
 
-    def reduced(self, arrived: int, left: int) -> None:
+    def met(self, arrived: int, left: int) -> None:
         """Nothing: these are times of the host."""
 
     def step_times(self) -> np.ndarray:
@@ -108,8 +108,8 @@ class CudaStepClock(StepClock):
         return times
 
 
-def clock_for(devices: Sequence[torch.device], modules: int) -> StepClock:
-    """The clock for the devices of a process, of which so many are driven apart."""
+def clock_for(devices: Sequence[torch.device], modules: int, meetings: int = 1) -> StepClock:
+    """The clock for the devices of a process, of which so many are driven apart, with so many meetings in a step."""
     if devices[0].type == "cuda":
         return CudaStepClock(devices[:modules])
-    return StepClock(modules)
+    return StepClock(modules, meetings)

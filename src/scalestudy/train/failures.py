@@ -1,5 +1,9 @@
 """Which of the ranks that a launcher started failed first, as their event files tell on the shared file system."""
 
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -16,6 +20,14 @@ CLOCKS_DIFFER_S = 60.0
 
 class RankLost(StudyError):
     """A rank ended without a word: it was killed, or its node is gone. Trying again may help."""
+
+
+def hang_up() -> None:
+    """Close this process's connections for the others, so that they notice now and not when this process has ended."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError, ValueError), socket.socket(fileno=os.dup(int(entry.name))) as connection:
+            if connection.family in (socket.AF_INET, socket.AF_INET6) and connection.getpeername():
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def first_failure(paths: RunPaths, ranks: int, since: float) -> tuple[int, str]:

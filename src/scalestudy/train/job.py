@@ -29,7 +29,7 @@ from scalestudy.train.optimizer import make_optimizer
 from scalestudy.train.outcome import make_result
 from scalestudy.train.processor import available_cores, cores_of_devices, keep_freed_memory, pin_thread
 from scalestudy.train.progress import ProgressLine
-from scalestudy.train.provenance import new_part
+from scalestudy.train.provenance import part_from
 from scalestudy.train.ranks import Rank
 from scalestudy.train.seeding import seed_model
 from scalestudy.train.stopping import Stopped, StopRequest, deadline
@@ -89,10 +89,10 @@ def _train(job: Job, rank: Rank, log: EventLog, launch_s: float) -> None:
     try:
         trainer.run_to_end()
         result = make_result(trainer, prepared, layers, startup, malloc_tuned)
+        log.write("end", total_s=result.total_s)
         if job.measure_communication:
             cost = communication_cost(trainer, lambda scratch: build(job.run, prepared, scratch)[0])
             result = result.model_copy(update={"communication_cost": cost})
-        log.write("end", total_s=result.total_s)
         if rank.rank == 0:
             write_model(job.paths.result, result)
         trainer.control.barrier()  # no rank leaves, and no state goes, before the result is written
@@ -134,7 +134,7 @@ def _make_trainer(
         progress=_take_up(checkpoints, strategy, optimizer, log),
         one_machine=rank.one_machine,
         started=job.started,
-        part=new_part(job.started),
+        part=part_from(job.started),
     )
     return trainer, layers
 

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 
 from scalestudy.errors import StudyError
 from scalestudy.spec.run import Run
-from scalestudy.train.failures import first_failure
+from scalestudy.train.failures import first_failure, hang_up
 from scalestudy.train.job import Job, run_rank
 from scalestudy.train.lock import only_one
 from scalestudy.train.mesh import Mesh
@@ -26,42 +26,40 @@ def train(job: Job) -> int:
     started ends without a word, and RunBusy when another process trains the run already.
     """
     assigned = rank_from_environment(os.environ)
-    work = _train_as if assigned is None or assigned.ranks == 1 else _train_among_others
     with only_one(job.paths.folder) if assigned is None or assigned.rank == 0 else nullcontext():
+        work = _train_as if assigned is None or assigned.ranks == 1 else _train_among_others
         return on_all_ranks(lambda rank: work(job, rank), job.run, job.run.id)
 
 
 def on_all_ranks(work: Work, run: Run, name: str) -> int:
     """Do the work as the ranks of a run: as the one that a launcher made of this process, or as all of them.
 
-    Returns the exit code. Raises StudyError when a launcher started another number of ranks, and what ``run_ranks``
-    raises.
+    Returns the exit code. Raises StudyError when a launcher started another number of ranks; one process that it
+    starts is left the ranks of a node, but cannot stand for several nodes.
     """
     assigned, mesh = rank_from_environment(os.environ), Mesh.of(run)
-    if assigned is not None and not _starts_its_own(assigned, mesh):
-        if assigned.ranks != mesh.processes:
-            raise StudyError(
-                f"{name}: started with {assigned.ranks} ranks; it needs {mesh.processes} "
-                f"({mesh.nodes} nodes, {mesh.processes_per_node} per node)"
-            )
-        return work(assigned)
-    if mesh.processes == 1:
-        return work(Rank(0, 1, "", one_machine=True))
-    return run_ranks(work, mesh.processes)
-
-
-def _starts_its_own(assigned: Rank, mesh: Mesh) -> bool:
-    """A launcher that starts one process leaves the ranks of a node to it. It cannot stand for several nodes."""
-    return assigned.ranks == 1 and mesh.processes > 1 and mesh.nodes == 1
+    starts_its_own = assigned is None or (assigned.ranks == 1 and mesh.nodes == 1)
+    if starts_its_own and mesh.processes > 1:
+        return run_ranks(work, mesh.processes)
+    rank = assigned or Rank(0, 1, "", one_machine=True)
+    if rank.ranks != mesh.processes:
+        raise StudyError(
+            f"{name}: started with {rank.ranks} rank{'s' * (rank.ranks > 1)}; it needs {mesh.processes} "
+            f"({mesh.nodes} nodes, {mesh.processes_per_node} per node)"
+        )
+    return work(rank)
 
 
 def _train_among_others(job: Job, rank: Rank) -> int:
-    """As ``_train_as``, for a rank whose siblings nobody here watches: a failure is traced to the rank that began."""
+    """As one of several ranks that nobody here watches: rank 0 traces a failure to the rank that began."""
     try:
         return _train_as(job, rank)
     except Exception as error:
+        if rank.rank > 0:
+            raise
         if not isinstance(error, StudyError):
             traceback.print_exc()
+        hang_up()
         first, message = first_failure(job.paths, rank.ranks, job.started)
         raise RankFailed(f"rank {first} of {rank.ranks}: {message}") from error
 

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from scalestudy.records.events import EventLog
 from scalestudy.records.result import PHASES, Epoch, Part
 from scalestudy.train.checkpoint import Checkpoints
-from scalestudy.train.clock import phase_seconds, split_waiting
+from scalestudy.train.clock import phase_seconds, waiting_of
 from scalestudy.train.control import Control
 from scalestudy.train.cuda_clock import clock_for
 from scalestudy.train.data.batches import EpochBatches
@@ -75,7 +75,7 @@ class Trainer:
         self.run = self.strategy.context.run
         self.steps = -(-self.samples // self.run.global_batch)
         self.rate = LearningRate(self.run, self.optimizer, self.steps)
-        self.clock = clock_for(self.strategy.context.devices, len(self.strategy.modules()))
+        self.clock = clock_for(self.strategy.context.devices, len(self.strategy.modules()), len(self.strategy.meetings))
         if not self.progress.phases:
             self.progress.phases = [[0.0] * len(PHASES) for _ in self.clock.devices]
 
@@ -158,8 +158,8 @@ class Trainer:
         progress, clock = self.progress, self.clock
         waiting = None
         if self.control.ranks > 1 and self.strategy.separates_communication:
-            approaches = self.control.gather(torch.from_numpy(clock.approaches().copy())).numpy()
-            waiting = split_waiting(approaches, self.strategy.context.rank, clock.exposed())
+            approaches = self.control.gather(torch.from_numpy(clock.approaches())).numpy()
+            waiting = waiting_of(clock, approaches, self.strategy.context.rank, self.strategy.meetings)
         if progress.epoch < self.run.workload.untimed_epochs:
             return
         for device, sums in enumerate(progress.phases):

@@ -16,8 +16,7 @@ class Mesh:
     @classmethod
     def of(cls, run: Run) -> "Mesh":
         """The mesh of a run, as its strategy divides it among processes."""
-        devices = run.cell.devices_per_node
-        return cls(run.cell.nodes, devices, devices // run.processes_per_node)
+        return cls(run.cell.nodes, run.cell.devices_per_node, run.cell.devices // run.processes)
 
     @property
     def devices(self) -> int:

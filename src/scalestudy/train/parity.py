@@ -17,7 +17,6 @@ from torch.nn import functional
 from scalestudy.errors import StudyError
 from scalestudy.records.parity import GRADIENT_TOLERANCE, PARAMETER_TOLERANCE, ParityRow
 from scalestudy.spec.run import Run
-from scalestudy.train.clock import StepClock
 from scalestudy.train.mesh import Mesh
 from scalestudy.train.optimizer import make_optimizer
 from scalestudy.train.strategies.base import Batches, Strategy
@@ -57,7 +56,7 @@ def trace_strategy(strategy: Strategy, batches: Batches, sizes: Sequence[int]) -
     """Train the steps with a strategy, as the trainer does. All ranks together; the trace is whole on every rank."""
     spec = strategy.context.run.workload.optimizer
     optimizer = make_optimizer(spec, strategy.parameters(), strategy.fused_optimizer)
-    clock = StepClock(len(strategy.modules()))
+    clock = strategy.host_clock()
     clock.start_epoch(len(sizes))
     gradients = []
     for start, stop in _positions(sizes):

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +10,11 @@ import torch
 import torch.distributed as dist
 
 import scalestudy
+from scalestudy.records.image import around
 from scalestudy.records.prepared import Prepared
 from scalestudy.records.provenance import Provenance
 from scalestudy.records.result import Part
+from scalestudy.records.source import commit_of
 from scalestudy.train.context import Context
 
 SLURM_KEYS = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST", "SLURM_JOB_PARTITION")
@@ -45,7 +46,8 @@ def collect(
         pinned=pinned,
         malloc_tuned=malloc_tuned,
         version=scalestudy.__version__,
-        commit=_commit(),
+        commit=commit_of(Path(__file__)),
+        **around(os.environ).model_dump(),
         data_sha256=prepared.sha256,
         data_title=prepared.title,
         data_synthetic=prepared.synthetic,
@@ -54,8 +56,8 @@ def collect(
     )
 
 
-def new_part(started: float) -> Part:
-    """A part that this process begins; ``started``: the Unix time at which it was started."""
+def part_from(started: float) -> Part:
+    """This start of a run, which began at a Unix time."""
     return Part(
         started=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         time_s=0.0,
@@ -85,19 +87,3 @@ def _operating_system() -> str:
         return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     except OSError:
         return platform.system()
-
-
-def _commit() -> str:
-    """The commit of the source that runs, ``-dirty`` when tracked files were changed; empty outside a checkout."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(here), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-
-    try:
-        if not git("ls-files", Path(__file__).name):  # installed inside somebody else's checkout
-            return ""
-        return git("rev-parse", "--short=12", "HEAD") + ("-dirty" if git("status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.SubprocessError):
-        return ""

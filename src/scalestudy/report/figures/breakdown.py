@@ -5,8 +5,9 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from scalestudy.analysis.language import Language
 from scalestudy.records.report import PhaseRow, ReportData, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.figures.style import (
@@ -15,6 +16,7 @@ from scalestudy.report.figures.style import (
     Frame,
     cell_label,
     label_room,
+    language_of,
     of_scaling,
     panels,
     shorten,
@@ -61,17 +63,17 @@ def draw_breakdown(data: ReportData, scaling: str) -> Drawing | None:
         figure, axes = panels(len(workloads), columns, ROW_IN * (slots + 0.3), frame)
         for ax, facts in zip(axes, workloads, strict=True):
             _panel(ax, data, members[facts.name], used)
-            ax.set_title(workload_label(facts))
+            ax.set_title(workload_label(data, facts))
         for ax in axes[-columns:]:
             ax.set_xlabel(_axis_label(data, scaling))
-        _legend(figure, used)
+        _legend(figure, used, language_of(data))
         svg = to_svg(figure)
     return Drawing("breakdown", scaling, "weak" if scaling == "weak" else "fixed", svg, _alt(data, workloads, rows))
 
 
 def _axis_label(data: ReportData, scaling: str) -> str:
-    unit = shorten(data.device_name, 20)
-    return f"{unit}-seconds per epoch" + (f" and {unit}" if scaling == "weak" else "")
+    text = "{device} seconds per epoch and {device}" if scaling == "weak" else "{device} seconds per epoch"
+    return language_of(data).say(text, device=shorten(data.device_name, 20))
 
 
 def _share(row: PhaseRow) -> int:
@@ -90,7 +92,7 @@ def _places(rows: list[PhaseRow]) -> list[float]:
 
 
 def _panel(ax: Axes, data: ReportData, rows: list[PhaseRow], phases: list[Phase]) -> None:
-    places = _places(rows)
+    places, language = _places(rows), language_of(data)
     base = next((row.total_s for row in rows if row.strategy == "serial"), None)
     longest = max(row.total_s / _share(row) for row in rows)
     ends = [0.0] * len(rows)
@@ -101,19 +103,27 @@ def _panel(ax: Axes, data: ReportData, rows: list[PhaseRow], phases: list[Phase]
     for row, place, reached in zip(rows, places, ends, strict=True):
         end = max(reached, row.total_s / _share(row))
         if row.price is not None and row.strategy != "serial":
-            ax.text(end + 0.015 * longest, place, numbers.fixed(row.price, 2) + "×", va="center", color=GRAY, size=6.8)
+            ax.text(
+                end + 0.015 * longest,
+                place,
+                numbers.fixed(row.price, 2, language) + "×",
+                va="center",
+                color=GRAY,
+                size=6.8,
+            )
     if base:
         ax.axvline(base, color="black", linewidth=0.8, linestyle=":")
     ax.set_yticks(places, [cell_label(data, row) for row in rows])
     ax.set_ylim(places[-1] + 0.6, -0.6)
     ax.set_xlim(0, longest * 1.16)
     ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short(value, language)))
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
 
 
-def _legend(figure: Figure, phases: list[Phase]) -> None:
-    handles = [Patch(color=phase.color, label=phase.title) for phase in phases]
+def _legend(figure: Figure, phases: list[Phase], language: Language) -> None:
+    handles = [Patch(color=phase.color, label=language.say(phase.title)) for phase in phases]
     figure.legend(
         handles=handles,
         loc="upper left",
@@ -131,13 +141,19 @@ def _legend(figure: Figure, phases: list[Phase]) -> None:
 
 
 def _alt(data: ReportData, workloads: list[WorkloadFacts], rows: list[PhaseRow]) -> str:
-    parts = []
+    language, parts = language_of(data), []
     for facts in workloads:
         cells = [
-            f"{cell_label(data, row)} {row.total_s:.3g} s, of it communication "
-            + ("not measured" if row.communication_s is None else f"{row.communication_s:.3g} s")
+            language.say(
+                "{cell} {total} s, of it communication {communication}",
+                cell=cell_label(data, row),
+                total=numbers.significant(row.total_s, language),
+                communication=language.say("not measured")
+                if row.communication_s is None
+                else f"{numbers.significant(row.communication_s, language)} s",
+            )
             for row in rows
             if row.workload == facts.name
         ]
-        parts.append(f"{workload_label(facts)}: {'; '.join(cells)}")
-    return "Device-seconds per epoch by phase. " + ". ".join(parts) + "."
+        parts.append(f"{workload_label(data, facts)}: {'; '.join(cells)}")
+    return f"{language.say('Device seconds per epoch by phase.')} {'. '.join(parts)}."

@@ -6,12 +6,15 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from scalestudy.analysis.language import Language
 from scalestudy.records.report import CurveRow, ReportData, WorkloadFacts
+from scalestudy.report import numbers
 from scalestudy.report.figures.style import (
     GRAY,
     Drawing,
     Frame,
     cell_label,
+    language_of,
     look,
     of_scaling,
     panels,
@@ -43,11 +46,11 @@ def draw_curves(data: ReportData, scaling: str) -> Drawing | None:
             members = [row for row in rows if row.workload == facts.name]
             _panel(ax, data, members, strategy)
             if index % len(columns) == 0:
-                ax.set_ylabel("Training loss")
+                ax.set_ylabel(language_of(data).say("Training loss"))
                 place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
-                ax.annotate(workload_label(facts), (0, 1), (0, 15), size=8, weight=600, **place)
+                ax.annotate(workload_label(data, facts), (0, 1), (0, 15), size=8, weight=600, **place)
             if index >= len(axes) - len(columns):
-                ax.set_xlabel("Epoch")
+                ax.set_xlabel(language_of(data).say("Epoch"))
         svg = to_svg(figure)
     return Drawing("curves", scaling, "bands", svg, _alt(data, workloads, rows))
 
@@ -68,14 +71,14 @@ def _panel(ax: Axes, data: ReportData, rows: list[CurveRow], strategy: str) -> N
     values = [value for row in drawn for value in (*row.low, *row.train_loss, *row.high) if math.isfinite(value)]
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
     if values and min(values) > 0:
-        _log_axis(ax)
+        _log_axis(ax, language_of(data))
 
 
-def _log_axis(ax: Axes) -> None:
+def _log_axis(ax: Axes, language: Language) -> None:
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=12))
     ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short(value, language)))
 
 
 def _curve(ax: Axes, row: CurveRow, color: str, width: float, *, band: float, dash: object) -> None:
@@ -87,12 +90,17 @@ def _curve(ax: Axes, row: CurveRow, color: str, width: float, *, band: float, da
 
 
 def _alt(data: ReportData, workloads: list[WorkloadFacts], rows: list[CurveRow]) -> str:
-    parts = []
+    language, parts = language_of(data), []
     for facts in workloads:
         ends = [
-            f"{cell_label(data, row)} from {row.train_loss[0]:.3g} to {row.train_loss[-1]:.3g}"
+            language.say(
+                "{cell} from {first} to {last}",
+                cell=cell_label(data, row),
+                first=numbers.significant(row.train_loss[0], language),
+                last=numbers.significant(row.train_loss[-1], language),
+            )
             for row in rows
             if row.workload == facts.name
         ]
-        parts.append(f"{workload_label(facts)}: {', '.join(ends)}")
-    return "Training loss from the first to the last epoch. " + ". ".join(parts) + "."
+        parts.append(f"{workload_label(data, facts)}: {'; '.join(ends)}")
+    return f"{language.say('Training loss from the first to the last epoch.')} {'. '.join(parts)}."

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
+from scalestudy.analysis.language import LANGUAGES, Language
 from scalestudy.records.report import ReportData, WorkloadFacts
 from scalestudy.report.printable import FONTS
 
@@ -48,8 +49,9 @@ class Drawing:
     """A finished figure."""
 
     kind: str
-    """``scaling``, ``curves`` or ``breakdown``."""
+    """``scaling``, ``curves``, ``breakdown`` or ``prediction``."""
     scaling: str
+    """Empty for a figure about several."""
     form: str
     """What the caption has to explain, such as ``lines`` or ``intervals``."""
     svg: bytes
@@ -59,7 +61,7 @@ class Drawing:
     @property
     def name(self) -> str:
         """File name without ending."""
-        return f"{self.kind}-{self.scaling}"
+        return f"{self.kind}-{self.scaling}" if self.scaling else self.kind
 
 
 class Cell(Protocol):
@@ -84,6 +86,11 @@ class Cell(Protocol):
     @property
     def devices(self) -> int:
         """All devices."""
+
+
+def language_of(data: ReportData) -> Language:
+    """The language of the report."""
+    return LANGUAGES[data.words.language]
 
 
 def look(strategy: str) -> Look:
@@ -124,11 +131,12 @@ def title_of(data: ReportData, strategy: str) -> str:
     return shorten(next((row.title for row in data.strategies if row.name == strategy), strategy), 16)
 
 
-def workload_label(facts: WorkloadFacts, length: int = 44) -> str:
+def workload_label(data: ReportData, facts: WorkloadFacts, length: int = 44) -> str:
     """Title of a workload for a panel; synthetic data are named as such."""
-    synthetic = facts.data_synthetic and "synthetic" not in facts.title.lower()
-    mark = " (synthetic)" if synthetic else ""
-    return shorten(facts.title, length - len(mark)) + mark
+    mark = language_of(data).say("synthetic data")
+    said = any(word in facts.title.lower() for word in ("synthetic", mark.lower()))
+    suffix = f" ({mark})" if facts.data_synthetic and not said else ""
+    return shorten(facts.title, length - len(suffix)) + suffix
 
 
 def shorten(text: str, length: int) -> str:
@@ -140,11 +148,6 @@ def shorten(text: str, length: int) -> str:
 def cell_label(data: ReportData, row: Cell) -> str:
     """Strategy and layout, such as ``DDP 2×4``."""
     return f"{title_of(data, row.strategy)} {row.nodes}×{row.devices // max(row.nodes, 1)}"
-
-
-def plural(word: str, count: int) -> str:
-    """The word for so many."""
-    return word if count == 1 else f"{word}s"
 
 
 @cache

@@ -18,12 +18,13 @@ from scalestudy.train.control import Control, join_process_group
 from scalestudy.train.data.tensors import load_meta
 from scalestudy.train.job import make_context
 from scalestudy.train.launch import on_all_ranks
+from scalestudy.train.load import CpuTimes, foreign_load
 from scalestudy.train.probe.machine import machine_works
 from scalestudy.train.probe.messages import all_reduce_times
 from scalestudy.train.probe.throughput import Works, in_turn
 from scalestudy.train.probe.training import trainings
 from scalestudy.train.processor import keep_freed_memory
-from scalestudy.train.provenance import collect, new_part
+from scalestudy.train.provenance import collect, part_from
 from scalestudy.train.ranks import Rank
 
 IMPORTED_ONCE = "torch._dynamo"
@@ -61,13 +62,17 @@ def probe_as(probing: Probing, run: Run, rank: Rank, started: float) -> Probe:
         cores_per_device=run.cores_per_device,
         oversubscribed=run.oversubscribed,
     )
+    before = CpuTimes.now()
     if run.oversubscribed:  # ranks that share cores tell nothing of the machine
         return bare
+    throughput, all_reduce = list(_throughputs(probing, context, control)), all_reduce_times(context, control)
+    node = 0 if rank.one_machine else context.mesh.node_of(rank.rank)
     return bare.model_copy(
         update={
             "backend": _backend(run) if rank.ranks > 1 else "",
-            "throughput": list(_throughputs(probing, context, control)),
-            "all_reduce": all_reduce_times(context, control),
+            "throughput": throughput,
+            "all_reduce": all_reduce,
+            "foreign_load": foreign_load(before, CpuTimes.now(), node, control),
             "provenance": _provenance(context, malloc_tuned, started),
         }
     )
@@ -97,5 +102,5 @@ def _provenance(context: Context, malloc_tuned: bool, started: float) -> Provena
         hosts=[host for host, _ in everywhere],
         pinned=[cores for _, devices in everywhere for cores in devices],
         malloc_tuned=malloc_tuned,
-        part=new_part(started),
+        part=part_from(started),
     )

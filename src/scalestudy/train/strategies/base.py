@@ -47,6 +47,15 @@ class Strategy(ABC):
         self.plain = model
         """The model whose parameters are trained, without any wrapper."""
 
+    @property
+    def meetings(self) -> tuple[range, ...]:
+        """The ranks that come to each meeting of a step that this rank comes to; to the last one all of them."""
+        return (range(self.context.mesh.processes),)
+
+    def host_clock(self) -> StepClock:
+        """A clock of this process that fits the strategy; its times are the host's, whatever the device."""
+        return StepClock(len(self.modules()), len(self.meetings))
+
     def parameters(self) -> list[nn.Parameter]:
         """The parameters for the optimizer of this process."""
         return list(self.plain.parameters())

@@ -11,7 +11,7 @@ from scalestudy.train.clock import StepClock
 from scalestudy.train.context import Context
 from scalestudy.train.shared_memory import SharedMemoryReducer, average_in_shared_memory
 from scalestudy.train.strategies.base import Batches
-from scalestudy.train.strategies.processes import OneDevicePerProcess, mark_last_gradient
+from scalestudy.train.strategies.processes import OneDevicePerProcess
 
 
 class DDP(OneDevicePerProcess):
@@ -49,7 +49,6 @@ class DDP(OneDevicePerProcess):
         # Beside a GPU's backward pass nobody can tell from outside when it was over and the reduction was not.
         self.separates_communication = context.device.type != "cuda"
         self.implementation = f"torch.nn.parallel.DistributedDataParallel ({communication})"
-        self._marked: StepClock | None = None
 
     def close(self) -> None:
         """Let go of the shared memory."""
@@ -58,9 +57,6 @@ class DDP(OneDevicePerProcess):
 
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """This rank's share; backward returns when the gradients of all ranks are averaged."""
-        if self.separates_communication and self._marked is not clock:
-            mark_last_gradient(self.plain, clock)
-            self._marked = clock
         return self.forward_backward(self._wrapped, batches, (start, stop), clock, self._wrapped.no_sync)
 
 

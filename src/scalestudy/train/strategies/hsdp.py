@@ -9,16 +9,19 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 
-from scalestudy.train.clock import StepClock
+from scalestudy.train.clock import COMMUNICATION, StepClock
 from scalestudy.train.context import Context
 from scalestudy.train.strategies.base import Batches
 from scalestudy.train.strategies.processes import OneDevicePerProcess
 
 
 class HSDP(OneDevicePerProcess):
-    """``fully_shard`` on the 2-D mesh. FSDP2 gathers inside its own hooks, so communication is not told apart."""
+    """``fully_shard`` on the 2-D mesh, the whole model as one unit.
 
-    separates_communication = False
+    Its ranks meet twice in a step: those of a node before the forward pass, to gather parameters, and all of them when
+    the backward pass has computed the last gradient.
+    """
+
     owns_full_state = False
     silence = "a mesh of one device for each rank"
 
@@ -39,6 +42,12 @@ class HSDP(OneDevicePerProcess):
         sharded = fully_shard(model, mesh=device_mesh if context.communicates else _alone(context))
         assert isinstance(sharded, FSDPModule)
         self._sharded = sharded
+        # A compiled model, and passes that gather several times in a step, have no such two places.
+        self.separates_communication = context.device.type == "cpu" and not (
+            context.run.workload.compile or context.accumulate > 1
+        )
+        self._clock: StepClock | None = None
+        model.register_forward_pre_hook(self._gathered)  # after that of FSDP2, which gathers
         self._shards = list(model.parameters())
         backend = "nccl" if context.device.type == "cuda" else "gloo"
         self.implementation = f"torch.distributed.fsdp.fully_shard ({backend})"
@@ -46,6 +55,19 @@ class HSDP(OneDevicePerProcess):
     def parameters(self) -> list[nn.Parameter]:
         """The shards, also while the model holds gathered parameters, as after a forward pass without a backward."""
         return self._shards
+
+    @property
+    def meetings(self) -> tuple[range, ...]:
+        """The ranks of the node, then all."""
+        first = self.context.mesh.node_of(self.context.rank) * self.context.mesh.processes_per_node
+        return range(first, first + self.context.mesh.processes_per_node), range(self.context.mesh.processes)
+
+    def _gathered(self, *_: object) -> None:
+        """The forward pass may begin."""
+        if self._clock is not None:
+            laps = self._clock.devices[0]
+            arrived = laps.last
+            self._clock.met(arrived, laps.lap(COMMUNICATION))
 
     @contextmanager
     def _no_sync(self) -> Generator[None, None, None]:
@@ -57,7 +79,10 @@ class HSDP(OneDevicePerProcess):
 
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """This rank's share; parameters are gathered and gradients reduce-scattered on the way."""
-        return self.forward_backward(self.plain, batches, (start, stop), clock, self._no_sync)
+        self._clock = clock if self.separates_communication else None
+        loss = self.forward_backward(self.plain, batches, (start, stop), clock, self._no_sync)
+        self._clock = None
+        return loss
 
     def full_tensors(self, tensors: Iterable[Tensor]) -> list[Tensor]:
         """Gathered over the shards."""

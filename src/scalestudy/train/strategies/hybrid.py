@@ -33,7 +33,7 @@ class Hybrid(Delegate):
         if self.context.mesh.processes > 1 and self.context.communicates:
             sum_over_ranks([parameter.grad for parameter in self.parameters() if parameter.grad is not None])
         left = perf_counter_ns()
-        clock.reduced(arrived, left)
+        clock.met(arrived, left)
         for laps in clock.devices:
             laps.lap(COMMUNICATION if self.separates_communication else BACKWARD, left)
         return loss

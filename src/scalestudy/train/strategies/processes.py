@@ -14,6 +14,15 @@ from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, s
 class OneDevicePerProcess(Strategy):
     """Backward passes of one device; the last of a step reduces gradients with the other ranks."""
 
+    _marked: StepClock | None = None
+    """The clock that is told of the last gradient."""
+
+    def before_backward(self, clock: StepClock) -> None:
+        """Let the clock know when the backward pass that follows has computed its last gradient."""
+        if self.separates_communication and self._marked is not clock:
+            mark_last_gradient(self.plain, clock)
+            self._marked = clock
+
     def forward_backward(
         self,
         module: nn.Module,
@@ -41,6 +50,7 @@ class OneDevicePerProcess(Strategy):
                 laps.lap(DATA)
                 loss = sum_loss(context, module, images, labels)
                 laps.lap(FORWARD)
+                self.before_backward(clock)
                 loss.backward(self.weights.of(weight))  # type: ignore[no-untyped-call]
             if number < len(pieces):
                 laps.lap(BACKWARD)
@@ -50,7 +60,7 @@ class OneDevicePerProcess(Strategy):
         if self.separates_communication:
             laps.lap(BACKWARD, clock.arrived)
             laps.lap(COMMUNICATION, left)
-            clock.reduced(clock.arrived, left)
+            clock.met(clock.arrived, left)
         else:
             laps.lap(BACKWARD, left)
         return add_up(losses, context)

@@ -1,0 +1,89 @@
+"""Sentence rules about time to accuracy and about predictions, the only ones that go beyond measured cells."""
+
+from collections.abc import Iterator
+
+from scalestudy.analysis.evidence import Evidence, Statement
+from scalestudy.records.findings import PredictionCurve, ValidationRow
+
+
+def time_to_accuracy(evidence: Evidence) -> Iterator[Statement]:
+    """R21: per workload and scaling, the cell that reaches the accuracy target first."""
+    w = evidence.wording
+    for workload, scaling in evidence.scaling_groups():
+        rows = [
+            row
+            for row in evidence.targets
+            if (row.workload, row.scaling) == (workload, scaling)
+            and row.time_s is not None
+            and row.strategy != "serial"
+        ]
+        if not rows:
+            continue
+        row = min(rows, key=lambda row: row.time_s or 0)
+        yield evidence.statement(
+            "{subject}, a test accuracy of {target} is reached first by {name}: after {time} of training ({interval}), "
+            "in {reached} of {runs}.",
+            row,
+            target=w.percent(row.target, 1),
+            name=evidence.name(row),
+            time=w.seconds(row.time_s or 0),
+            interval=w.seconds_interval(row.time_low_s, row.time_high_s),
+            reached=row.reached,
+            runs=w.counted(row.n, "run"),
+        )
+
+
+def predicted(evidence: Evidence) -> Iterator[Statement]:
+    """R22: the efficiency predicted for the most devices, where the model was validated."""
+    w = evidence.wording
+    validated = {(row.workload, row.scaling, row.strategy) for row in evidence.validation}
+    for curve in evidence.predictions:
+        if not curve.devices or (curve.workload, curve.scaling, curve.strategy) not in validated:
+            continue
+        yield evidence.statement(
+            "{subject}, the model of one step with {algorithm} all-reduce predicts for {strategy} on {devices} an "
+            "efficiency of {efficiency} ({low} to {high} in simulated studies).",
+            curve,
+            algorithm=w.say(curve.algorithm),
+            strategy=evidence.strategy(curve.strategy),
+            devices=w.devices(curve.devices[-1]),
+            **_ends(evidence, curve),
+        )
+
+
+def _ends(evidence: Evidence, curve: PredictionCurve) -> dict[str, str]:
+    values = {"efficiency": curve.efficiency, "low": curve.low, "high": curve.high}
+    return {name: evidence.wording.percent(series[-1], 1) for name, series in values.items()}
+
+
+def validated(evidence: Evidence) -> Iterator[Statement]:
+    """R23: how far each model was from cells that it had not seen, at worst."""
+    w = evidence.wording
+    models: dict[str, list[ValidationRow]] = {}
+    for row in evidence.validation:
+        models.setdefault(row.model, []).append(row)
+    for model, rows in models.items():
+        worst = max(rows, key=lambda row: abs(row.error))
+        yield Statement(
+            w.say(
+                "Fitted to smaller cells, the model “{model}” predicted the efficiency of {cells} that it had not "
+                "seen; its largest error is {error}, for {strategy} on {devices}.",
+                model=w.say(model),
+                cells=w.counted(len(rows), "cell"),
+                error=w.signed_percent(worst.error),
+                strategy=evidence.strategy(worst.strategy),
+                devices=w.devices(worst.devices),
+            )
+        )
+
+
+def refused(evidence: Evidence) -> Iterator[Statement]:
+    """R24: for what there is no prediction, and why."""
+    w = evidence.wording
+    reasons: dict[str, list[str]] = {}
+    for row in evidence.refusals:
+        name = f"{evidence.strategy(row.strategy)} ({evidence.title(row.workload)}, {w.say(f'{row.scaling} scaling')})"
+        reasons.setdefault(row.reason, []).append(name)
+    for reason, names in reasons.items():
+        text = "No prediction is made for {names}: {reason}."
+        yield Statement(w.say(text, names=w.enumeration(list(dict.fromkeys(names))), reason=w.say(reason)))

@@ -1,0 +1,50 @@
+"""All checks in order. Each says what it found as soon as it knows."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+from scalestudy.cli.doctor.finding import Finding, note, wrong
+from scalestudy.cli.doctor.here import check_commands, check_engine, check_gpus, check_training, slurm_is_here
+from scalestudy.cli.doctor.nodes import check_nodes
+from scalestudy.cli.doctor.partition import check_partition, find_partition
+from scalestudy.errors import StudyError
+from scalestudy.spec.config import ClusterSpec
+from scalestudy.spec.reading import load_config
+
+
+def doctor(arguments: Namespace) -> int:
+    """Print every finding; returns 1 when something is wrong."""
+    all_well = True
+    for finding in findings(arguments):
+        print(finding, flush=True)
+        all_well &= finding.state != "wrong"
+    return 0 if all_well else 1
+
+
+def findings(arguments: Namespace) -> Iterator[Finding]:
+    """Of this machine; and of the cluster, where SLURM is here."""
+    spec = ClusterSpec()
+    try:
+        if arguments.config.exists():
+            spec = load_config(arguments.config).cluster
+    except StudyError as error:
+        yield wrong("configuration", str(error).splitlines()[0])
+    yield from check_engine()
+    if not slurm_is_here():
+        yield note("SLURM", "is not here; `snakemake --cores all` trains on this machine")
+        yield from check_gpus()
+        yield from check_training()
+        return
+    commands = list(check_commands())
+    yield from commands
+    if any(finding.state == "wrong" for finding in commands):
+        return
+    partition, problem = find_partition(arguments.partition)
+    if partition is None:
+        yield problem
+        return
+    about = list(check_partition(partition, spec))
+    yield from about
+    if all(finding.state != "wrong" for finding in about):
+        yield from check_nodes(arguments, partition, spec, Path.cwd())

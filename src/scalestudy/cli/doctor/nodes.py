@@ -1,0 +1,147 @@
+"""Checks that only a job can make: what the nodes see, have, and how they reach each other."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scalestudy.cli.doctor import on_node
+from scalestudy.cli.doctor.finding import Finding, note, ok, wrong
+from scalestudy.cli.doctor.partition import Partition
+from scalestudy.spec.config import ClusterSpec
+
+CLOCK_TOLERANCE_S = 2.0
+SHARED_WITHIN_S = 30.0
+"""How long a file of a node may take to be seen here."""
+JOB_MINUTES = 2
+
+
+@dataclass
+class Report:
+    """What the nodes said; by rank, with the time at which the first word arrived."""
+
+    facts: dict[int, dict[str, Any]] = field(default_factory=dict)
+    errors: str = ""
+    code: int = 0
+
+    def hosts(self) -> list[str]:
+        """In the order of ranks."""
+        return [str(facts["host"]) for _, facts in sorted(self.facts.items())]
+
+
+def check_nodes(arguments: Namespace, partition: Partition, spec: ClusterSpec, project: Path) -> Iterator[Finding]:
+    """Run a job of seconds on two nodes, or on one where there are no two."""
+    nodes = min(2, spec.nodes, partition.nodes)
+    with tempfile.TemporaryDirectory(prefix=".scalestudy-doctor-", dir=project) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "token").write_text("")
+        report = run_job(arguments, partition, nodes, folder)
+        if len(report.facts) < nodes or any("seen" not in facts for facts in report.facts.values()):
+            yield wrong("job", why_not(report, arguments.wait))
+            return
+        yield ok("job", f"ran on {', '.join(report.hosts())}")
+        yield shared_folder(report, folder, project)
+        yield clocks(report)
+        yield from equipment(report, spec)
+        if nodes > 1:
+            yield network(report)
+
+
+def run_job(arguments: Namespace, partition: Partition, nodes: int, folder: Path) -> Report:
+    """Start on_node.py on the nodes and listen."""
+    command = ["srun", f"--nodes={nodes}", "--ntasks-per-node=1", f"--time={JOB_MINUTES}", "--job-name=doctor"]
+    command += [f"--partition={partition.name}", f"--immediate={arguments.wait}", "--kill-on-bad-exit=1"]
+    command += [f"--account={arguments.account}"] if arguments.account else []
+    command += [*arguments.options, sys.executable, str(Path(on_node.__file__).resolve()), str(folder)]
+    report = Report()
+    with tempfile.TemporaryFile("w+") as errors:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                try:
+                    facts = json.loads(line)
+                    report.facts.setdefault(facts["rank"], {"heard": time.time()}).update(facts)
+                except (ValueError, TypeError, KeyError):
+                    continue  # a message of the site's
+        report.code = process.returncode
+        errors.seek(0)
+        report.errors = errors.read()
+    return report
+
+
+def why_not(report: Report, wait_s: int) -> str:
+    """Why the job did not come to its end, and what to do."""
+    said = [line.strip() for line in report.errors.splitlines() if line.strip()]
+    reason = next((line for line in said if "error" in line.lower()), said[-1] if said else f"exit code {report.code}")
+    if "immediate" in report.errors.lower() or "temporarily unavailable" in report.errors.lower():
+        return f"no nodes came free within {wait_s} s; try again later or with --wait"
+    if "execve" in report.errors or "No such file" in report.errors:
+        return f"the nodes cannot run {sys.executable}; install into a folder that they see ({reason})"
+    return f"did not run; SLURM's reason: {reason}"
+
+
+def shared_folder(report: Report, folder: Path, project: Path) -> Finding:
+    """Whether the nodes see the files of here, and here those of the nodes."""
+    blind = [str(facts["host"]) for facts in report.facts.values() if not facts["seen"]]
+    if blind:
+        return wrong("shared folder", f"{', '.join(blind)} cannot see {project}; work in a folder that all nodes share")
+    end = time.monotonic() + SHARED_WITHIN_S
+    waited = time.monotonic()
+    while not all((folder / f"seen{rank}").exists() for rank in report.facts):
+        if time.monotonic() > end:
+            return wrong(
+                "shared folder", f"what nodes write below {project} is not seen here within {end - waited:g} s"
+            )
+        time.sleep(0.2)
+    late = time.monotonic() - waited
+    return ok("shared folder", f"{project} is seen from all nodes" + (f", after {late:.0f} s" if late > 1 else ""))
+
+
+def clocks(report: Report) -> Finding:
+    """A node's word arrives after it was said: a difference is at least what is found here."""
+    apart = {str(facts["host"]): float(facts["time"]) - float(facts["heard"]) for facts in report.facts.values()}
+    host, most = max(apart.items(), key=lambda item: abs(item[1]))
+    if abs(most) > CLOCK_TOLERANCE_S:
+        return wrong(
+            "clocks", f"{host} is {most:+.1f} s off from here; time limits are missed by as much: tell the site"
+        )
+    return ok("clocks", f"within {CLOCK_TOLERANCE_S:g} s of here")
+
+
+def equipment(report: Report, spec: ClusterSpec) -> Iterator[Finding]:
+    """GPUs, container engines and what training imports, on the nodes."""
+    gpus = min(int(facts["gpus"]) for facts in report.facts.values())
+    if spec.device == "cuda" and not gpus:
+        text = "the job sees none on a node; ask for them as the profile does: doctor -- --gres=gpu:1"
+        yield wrong("GPUs", f"{text} (or --gpus-per-node=1)")
+    elif spec.device == "cuda":
+        yield ok("GPUs", f"{gpus} on each node, as asked for")
+    engines = set.intersection(*({str(name) for name in facts["engines"]} for facts in report.facts.values()))
+    missing = sorted({str(name) for facts in report.facts.values() for name in facts["missing"]})
+    if engines:
+        yield ok("container engine", f"on the nodes: {', '.join(sorted(engines))}")
+    if missing and not engines:
+        yield wrong("training", f"{' and '.join(missing)} cannot be imported on the nodes, and they have no containers")
+    elif missing:
+        yield note("training", f"{' and '.join(missing)} only in a container: set container.engine in config.yaml")
+    else:
+        yield ok("training", "torch and torchvision are installed where the nodes see them")
+
+
+def network(report: Report) -> Finding:
+    """TCP between two nodes, on a port such as ranks meet on."""
+    one, other = report.hosts()[:2]
+    if problem := report.facts[1].get("network") or report.facts[0].get("network"):
+        text = f"{other} cannot reach {one} ({problem}); a firewall? name the interface: docs/slurm.md"
+        return wrong("network", text)
+    if "mb_per_s" not in report.facts[1]:
+        return wrong("network", f"{other} did not come to an end of talking to {one}")
+    latency, speed = report.facts[1]["latency_us"], report.facts[1]["mb_per_s"]
+    return ok("network", f"{one} to {other}: {latency:.0f} us, {speed:.0f} MB/s over TCP")

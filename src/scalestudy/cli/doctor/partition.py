@@ -1,0 +1,94 @@
+"""Checks of the partition that runs will be sent to."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scalestudy.cli.doctor.finding import Finding, ok, wrong
+from scalestudy.spec.config import ClusterSpec
+
+TIMEOUT_S = 30
+NO_FINDING = ok("partition", "")
+
+
+@dataclass(frozen=True)
+class Partition:
+    """What sinfo says; of nodes that differ, the most that any has."""
+
+    name: str
+    default: bool
+    up: bool
+    time_limit: str
+    nodes: int
+    cores: int
+    memory_mb: int
+    gpus: int
+
+    @classmethod
+    def merged(cls, lines: list[list[str]]) -> "Partition":
+        """sinfo gives one line for each kind of node."""
+        first = lines[0]
+        return cls(
+            name=first[0].rstrip("*"),
+            default=first[0].endswith("*"),
+            up=first[1] == "up",
+            time_limit=first[2],
+            nodes=sum(int(line[3]) for line in lines),
+            cores=max(_number(line[4]) for line in lines),
+            memory_mb=max(_number(line[5]) for line in lines),
+            gpus=max(gpus_of(line[6]) for line in lines),
+        )
+
+
+def gpus_of(gres: str) -> int:
+    """GPUs of a node in SLURM's words, such as ``gpu:a100:4(S:0-1),nvme:1``."""
+    return sum(int(count) for count in re.findall(r"\bgpu(?::[^:,(]+)?:(\d+)", gres))
+
+
+def _number(text: str) -> int:
+    found = re.match(r"\d+", text)
+    return int(found[0]) if found else 0
+
+
+def find_partition(name: str | None) -> tuple[Partition | None, Finding]:
+    """The partition of this name, or the default one; or None and why there is none."""
+    command = ["sinfo", "--noheader", "--format=%P|%a|%l|%D|%c|%m|%G"]
+    try:
+        listing = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
+        return None, wrong("partition", f"sinfo does not answer ({said}); ask the site's support whether SLURM is up")
+    kinds: dict[str, list[list[str]]] = {}
+    for line in listing.splitlines():
+        if line.count("|") == 6:
+            kinds.setdefault(line.split("|")[0], []).append(line.split("|"))
+    partitions = [Partition.merged(lines) for lines in kinds.values()]
+    names = ", ".join(partition.name for partition in partitions) or "none"
+    for partition in partitions:
+        if partition.name == name or (name is None and partition.default):
+            return partition, NO_FINDING
+    if name is None:
+        text = f"there is no default one; name one with --partition, and as slurm_partition in the profile: {names}"
+        return None, wrong("partition", text)
+    return None, wrong("partition", f"found {name}; must be one of {names}")
+
+
+def check_partition(partition: Partition, spec: ClusterSpec) -> Iterator[Finding]:
+    """Its limits, and whether they hold what the configuration describes."""
+    gpus = f", {partition.gpus} GPUs" if partition.gpus else ""
+    about = f"{partition.nodes} nodes with up to {partition.cores} cores, {partition.memory_mb} MB{gpus}"
+    if not partition.up:
+        yield wrong("partition", f"{partition.name} is not up; choose another with --partition, or wait")
+    else:
+        yield ok("partition", f"{partition.name}: {about}; time limit {partition.time_limit}")
+    cores = spec.devices_per_node * spec.cores_per_device
+    needs = [
+        ("nodes", spec.nodes, partition.nodes, "nodes"),
+        ("cores_per_device", cores, partition.cores, "cores of a node"),
+    ]
+    if spec.device == "cuda":
+        needs.append(("devices_per_node", spec.devices_per_node, partition.gpus, "GPUs of a node"))
+    for key, asked, there, unit in needs:
+        if asked > there:
+            yield wrong("configuration", f"cluster.{key}: comes to {asked} {unit}; {partition.name} has {there}")

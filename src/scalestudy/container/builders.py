@@ -1,0 +1,117 @@
+"""What builds an image: the commands of each builder, as a table."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from scalestudy.errors import StudyError
+from scalestudy.spec.container import ContainerSpec
+
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+"""Where an image based on Debian keeps the authorities that it trusts."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is to be built."""
+
+    root: Path
+    """The project, which holds containers/, src/ and pyproject.toml."""
+    spec: ContainerSpec
+    arguments: dict[str, str]
+    """Build arguments of the definition."""
+    tag: str
+    """Name of the image in the builder's own store."""
+
+
+@dataclass(frozen=True)
+class Builder:
+    """One program that builds, and the engine whose store the image is in afterwards."""
+
+    definition: str
+    store: str
+    build: Callable[[Recipe, Path], list[str]]
+    """Command that builds; a SIF goes to the given file."""
+    save: Callable[[str, Path], list[str]] | None = None
+    """Command that writes the image with this tag as a docker archive."""
+
+
+def _bootstrap(base: str) -> tuple[str, str]:
+    """``docker://NAME`` as Apptainer's header wants it: bootstrap agent and source."""
+    agent, separator, source = base.partition("://")
+    return (agent, source) if separator else ("localimage", base)
+
+
+def _apptainer(recipe: Recipe, target: Path) -> list[str]:
+    bootstrap, source = _bootstrap(recipe.spec.base)
+    arguments = recipe.arguments | {"BOOTSTRAP": bootstrap, "BASE": source}
+    words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    certificates = recipe.spec.certificates
+    words += ["--bind", f"{certificates}:{CERTIFICATES}:ro"] if certificates else []
+    return ["apptainer", "build", *words, *recipe.spec.build_options, str(target), "containers/scalestudy.def"]
+
+
+def _dockerfile(*program: str) -> Callable[[Recipe, Path], list[str]]:
+    def build(recipe: Recipe, _target: Path) -> list[str]:
+        bootstrap, source = _bootstrap(recipe.spec.base)
+        if bootstrap != "docker":
+            raise StudyError(
+                f"container.base: found {recipe.spec.base}; must be an address such as docker://NAME, "
+                f"since {program[0]} builds upon no SIF"
+            )
+        words = [word for name, value in recipe.arguments.items() for word in ("--build-arg", f"{name}={value}")]
+        words += ["--build-arg", f"BASE={source}"]
+        certificates = recipe.spec.certificates
+        words += ["--secret", f"id=certificates,src={certificates}"] if certificates else []
+        options = [*words, *recipe.spec.build_options, "--tag", recipe.tag, "--file", "containers/Dockerfile"]
+        return [*program, *options, "."]
+
+    return build
+
+
+BUILDERS: dict[str, Builder] = {
+    "apptainer": Builder("containers/scalestudy.def", "apptainer", _apptainer),
+    "podman": Builder(
+        "containers/Dockerfile",
+        "podman",
+        _dockerfile("podman", "build"),
+        lambda tag, file: ["podman", "save", "--format", "docker-archive", "--output", str(file), tag],
+    ),
+    "buildah": Builder(
+        "containers/Dockerfile",
+        "podman",
+        _dockerfile("buildah", "build"),
+        lambda tag, file: ["buildah", "push", tag, f"docker-archive:{file}:{tag}"],
+    ),
+    "docker": Builder(
+        "containers/Dockerfile",
+        "docker",
+        _dockerfile("docker", "build"),
+        lambda tag, file: ["docker", "save", "--output", str(file), tag],
+    ),
+}
+"""By the name in config.yaml."""
+
+
+SUITABLE = {
+    "apptainer": ("apptainer", "podman", "buildah", "docker"),
+    "podman": ("podman", "buildah", "docker"),
+    "docker": ("docker", "podman", "buildah"),
+}
+"""Engine to the builders that can build for it, the preferred one first."""
+
+
+def chosen_builder(engine: str, asked: str) -> str:
+    """The builder for an engine: the one that was asked for, or the first of those that suit it that is installed.
+
+    Raises StudyError when there is none.
+    """
+    names = SUITABLE[engine] if asked == "auto" else (asked,)
+    found = next((name for name in names if shutil.which(name)), None)
+    if found is None:
+        raise StudyError(
+            f"container.builder: found {asked}; not installed here: {', '.join(names)}; must be one that is, or "
+            "container.image a ready image"
+        )
+    return found

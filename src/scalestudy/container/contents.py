@@ -1,0 +1,46 @@
+"""What is in an image, asked of the Python inside."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from scalestudy.container.diagnosis import explained
+from scalestudy.container.engines import Engine, Inside
+from scalestudy.errors import StudyError
+from scalestudy.records.image import Contents
+
+QUESTION = """
+import importlib.metadata, json, platform
+packages = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions()}
+try:
+    from scalestudy.records.source import built
+    facts = built()
+except ImportError:
+    facts = {}
+print(json.dumps({**facts, "python": platform.python_version(), "packages": dict(sorted(packages.items()))}))
+"""
+NEEDED = ("scalestudy", "torch", "torchvision")
+TIMEOUT_S = 300
+
+
+def contents(engine: Engine, reference: str, source: str, options: Sequence[str]) -> Contents:
+    """Python, packages, commit and lock of an image.
+
+    Raises StudyError when nothing can be run in it, or when it lacks what training needs.
+    """
+    command = engine.command(reference, Inside(folder=Path("/"), options=options))
+    try:
+        done = subprocess.run(
+            [*command, "python", "-c", QUESTION], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StudyError(f"{source}: nothing ran in it within {TIMEOUT_S} s") from error
+    try:
+        found = Contents.model_validate_json(done.stdout.strip().splitlines()[-1])
+    except (IndexError, ValidationError) as error:
+        raise StudyError(explained(f"{source}: nothing can be run in it", done.stderr)) from error
+    if lacking := [name for name in NEEDED if name not in found.packages]:
+        raise StudyError(f"{source}: has no {', '.join(lacking)} in it; must be built from containers/")
+    return found

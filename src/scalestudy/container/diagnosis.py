@@ -1,0 +1,85 @@
+"""Why an engine or a build failed, in plain words: a table of what engines write and what it means."""
+
+import re
+import tempfile
+from dataclasses import dataclass
+
+LAST_LINES = 12
+"""So many lines of a log are shown."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What the log holds, and what that means to the user."""
+
+    pattern: str
+    words: str
+
+
+CAUSES = (
+    Cause(
+        r"no space left on device|disk quota exceeded",
+        "no space: building needs 12 GB in {tmp}; name a larger folder in TMPDIR, and look at the folder of the image",
+    ),
+    Cause(
+        r"/dev/fuse|fuse: device not found|fuse: mount failed",
+        "no /dev/fuse here: an ordinary user mounts images through it; ask the administrator for /dev/fuse, or for "
+        "apptainer with its setuid helper",
+    ),
+    Cause(
+        r"user namespace|newuidmap|newgidmap|subuid|setgroups|uid_map|gid_map|max_user_namespaces|"
+        r"(clone|unshare)\S*: (operation not permitted|no space left|invalid argument)",
+        "no user namespaces for ordinary users here; ask the administrator (user.max_user_namespaces, /etc/subuid), or "
+        "build elsewhere and name the file in container.image",
+    ),
+    Cause(
+        r"x509|certificate verify failed|unknownissuer|invalid peer certificate|certificate signed by unknown",
+        "the network inspects what passes, and its certificate is not known inside; name the file of certificates "
+        "in container.certificates",
+    ),
+    Cause(
+        r"hash mismatch|hashes? (do|does) not match|do not match the hashes",
+        "a package is not the one that containers/requirements.lock names",
+    ),
+    Cause(
+        r"no such host|could not resolve host|name resolution|name or service not known|network is unreachable|"
+        r"connection refused|connection timed out|i/o timeout|dns error|failed to (fetch|lookup)|"
+        r"failed to establish a new connection|no matching distribution found",
+        "no network, or the registry cannot be reached; build where there is one, and name the file in container.image",
+    ),
+    Cause(
+        r"(manifest|name|repository)\s*(is )?(unknown|invalid)|manifest unknown|not found: manifest|pull access denied|"
+        r"requested access to the resource is denied|unauthorized",
+        "the registry has no such image, or does not give it out",
+    ),
+    Cause(
+        r"cannot connect to the docker daemon|docker daemon socket|is the docker daemon running",
+        "the Docker daemon does not run, or this user may not talk to it",
+    ),
+    Cause(
+        r"bad magic|image format not recognized|squashfs superblock|while loading .*sif|not a valid sif|"
+        r"could not open image|read the squashfs image|input/output error|unexpected eof|invalid tar header",
+        "the image is damaged; build or copy it again",
+    ),
+    Cause(
+        r"mount source .* doesn't exist|no such file or directory.*bind|bind.*no such file", "a bind source is missing"
+    ),
+    Cause(r"out of memory|cannot allocate memory|signal: killed", "not enough memory"),
+    Cause(r"no module named|command not found|executable file not found", "the image lacks what is to run in it"),
+)
+"""The first that fits is the cause."""
+
+
+def cause(log: str) -> str:
+    """The likely cause of a failure, or nothing where no line of the log is known."""
+    for one in CAUSES:
+        if re.search(one.pattern, log, re.IGNORECASE):
+            return one.words.format(tmp=tempfile.gettempdir())
+    return ""
+
+
+def explained(what: str, log: str) -> str:
+    """``what`` failed, with the cause, or where none is known the last line of the log."""
+    lines = [line for line in (one.strip() for one in log.splitlines()) if line]
+    last = lines[-1] if lines else "it said nothing"
+    return f"{what}: {cause(log) or last}"

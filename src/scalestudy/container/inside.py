@@ -1,0 +1,158 @@
+"""Run a command inside the image of a study."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+from scalestudy.container.builders import CERTIFICATES
+from scalestudy.container.diagnosis import explained
+from scalestudy.container.engines import ENGINES, Accelerator, Engine, Inside
+from scalestudy.errors import StudyError
+from scalestudy.records.image import MARK, STARTED, Around, Image
+
+PASSED = (
+    *("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"),
+    *("SLURM_*", "JOB_DEADLINE", "TORCHELASTIC_*", "CUDA_*", "NVIDIA_*", "HIP_*", "ROCR_*", "NCCL_*", "GLOO_*"),
+    *("TORCH_*", "TORCHINDUCTOR_*", "OMP_*", "MKL_*", "OPENBLAS_*", "GOTO_*", "NUMEXPR_*", "KMP_*", "GOMP_*"),
+    *("USER", "LOGNAME", "LANG", "LC_*", "TZ", "COLUMNS", "NO_COLOR"),
+)
+"""Environment variables that a command inside sees, beside those that the configuration names."""
+ONLINE = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+"""And those that only a download needs."""
+PR_SET_PDEATHSIG = 1
+CHECK_TIMEOUT_S = 120
+
+
+def run_inside(image: Image, command: Sequence[str], online: bool = False) -> int:
+    """Run a command in the image, in this working directory. Returns its exit code.
+
+    Without an image it replaces this process. SIGTERM and SIGINT are passed on to the engine alone, which passes them
+    on to the command: a signal to the whole group would also end what serves the container's files.
+
+    Raises StudyError when the image is not the recorded one, a bind source is missing, or the engine fails.
+    """
+    if image.engine == "none":
+        os.execvp(command[0], list(command))
+    engine = ENGINES[image.engine]
+    program = engine.command(image.reference, _inside(engine, image, online))
+    _check_file(image)
+    code = _supervised([*program, *command])
+    if code in engine.failed:
+        _check_engine(engine, image)
+    return code
+
+
+def _inside(engine: Engine, image: Image, online: bool) -> Inside:
+    environment = passed(os.environ, [*image.run.environment, *(ONLINE if online else ())])
+    facts = Around(engine=engine.name, engine_version=engine.version(), image_digest=image.digest)
+    scratch = tempfile.gettempdir()
+    return Inside(
+        folder=Path.cwd(),
+        binds=binds(image, Path.cwd(), Path(scratch), online),
+        environment=environment
+        | {"HOME": scratch, "TMPDIR": scratch, MARK: facts.model_dump_json(), STARTED: f"{time.time():.3f}"},
+        accelerator=_accelerator(),
+        network=online or int(environment.get("WORLD_SIZE", "1")) > 1,
+        options=image.run.options,
+    )
+
+
+def passed(environment: Mapping[str, str], named: Sequence[str]) -> dict[str, str]:
+    """The variables that a command inside sees."""
+    patterns = (*PASSED, *named)
+    return {
+        name: value for name, value in environment.items() if any(fnmatchcase(name, pattern) for pattern in patterns)
+    }
+
+
+def binds(image: Image, folder: Path, scratch: Path, online: bool) -> list[str]:
+    """Study folder and temporary folder by their own paths, then what the configuration names, each once.
+
+    Raises StudyError for a source that does not exist.
+    """
+    found = [f"{folder}:{folder}", f"{scratch}:{scratch}"]
+    for bind in image.run.bind:
+        source, _, target = bind.partition(":")
+        path = Path(source).expanduser().absolute()
+        if not path.exists():
+            raise StudyError(
+                f"container.bind: found {source}; must exist, and there is no such file or folder on "
+                f"{os.uname().nodename}"
+            )
+        found.append(f"{path}:{target or path}")
+    if online and image.run.certificates:
+        found.append(f"{Path(image.run.certificates).absolute()}:{CERTIFICATES}:ro")
+    return list(dict.fromkeys(found))
+
+
+def _accelerator() -> Accelerator:
+    """Which GPUs this node has, from their device files: no program need be asked."""
+    if any(Path("/dev").glob("nvidia[0-9]*")):
+        return "nvidia"
+    return "amd" if Path("/dev/kfd").exists() else "none"
+
+
+def _check_file(image: Image) -> None:
+    """A SIF must be the very file whose digest was recorded: by size and time, since hashing it takes seconds."""
+    if image.sif is None:
+        return
+    try:
+        facts = image.sif.stat()
+    except OSError as error:
+        raise StudyError(
+            f"{image.reference}: the image cannot be read: {error.strerror}; run the rule image"
+        ) from error
+    if (facts.st_size, int(facts.st_mtime)) != (image.size_bytes, image.modified):
+        raise StudyError(
+            f"{image.reference}: is not the image that was recorded ({image.digest[:19]}…): it has changed since; run "
+            "the workflow again, which looks at it anew"
+        )
+
+
+def _supervised(command: Sequence[str]) -> int:
+    """Run the engine in a session of its own, and pass signals on to it alone; it dies with this process."""
+    parent = os.getpid()
+    child: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        if child is None:
+            early.append(number)
+        elif child.poll() is None:
+            child.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, forward)
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=partial(_die_with, parent),  # noqa: PLW1509
+    )
+    for missed in early:
+        child.send_signal(missed)
+    code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _die_with(parent: int) -> None:
+    """In the child: have the kernel ask it to stop when its parent dies."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _check_engine(engine: Engine, image: Image) -> None:
+    """Raises StudyError when the engine cannot run anything in the image: then the command inside never ran."""
+    command = engine.command(image.reference, Inside(folder=Path("/"), options=image.run.options))
+    done = subprocess.run([*command, "true"], capture_output=True, text=True, timeout=CHECK_TIMEOUT_S, check=False)
+    if done.returncode:
+        raise StudyError(explained(f"{image.reference}: {engine.name} cannot run it", done.stderr))

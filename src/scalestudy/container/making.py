@@ -1,0 +1,129 @@
+"""Make an image, or take a ready one: from the configuration to what the engine can run."""
+
+import hashlib
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import scalestudy
+from scalestudy.container.builders import BUILDERS, Recipe, chosen_builder
+from scalestudy.container.diagnosis import LAST_LINES, explained
+from scalestudy.container.engines import Engine
+from scalestudy.container.key import LOCK, image_key, project_root
+from scalestudy.errors import StudyError
+from scalestudy.records.source import commit_of
+from scalestudy.spec.container import ContainerSpec
+
+ARCHIVE = "docker-archive:"
+SIF = "scalestudy.sif"
+LOG = "build.log"
+
+
+@dataclass(frozen=True)
+class Making:
+    """How the image of a configuration comes to be."""
+
+    engine: Engine
+    spec: ContainerSpec
+    builder: str
+    """Empty for a ready image."""
+    key: str
+
+    @classmethod
+    def of(cls, engine: Engine, spec: ContainerSpec) -> "Making":
+        """Raises StudyError when no builder is installed, or a file that the image is made from cannot be read."""
+        builder = "" if spec.image else chosen_builder(engine.name, spec.builder)
+        return cls(engine, spec, builder, image_key(engine.name, builder, spec))
+
+    @property
+    def source(self) -> str:
+        """What the image is called in messages and records: the ready image, or the definition."""
+        return self.spec.image or BUILDERS[self.builder].definition
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it is a SIF that is there already, and is run where it lies."""
+        image = self.spec.image
+        return bool(image) and "://" not in image and not image.endswith(".tar")
+
+    def make(self, folder: Path) -> str:
+        """Make it, with files and log in ``folder``, and return what the engine is to be given.
+
+        Raises StudyError with the likely cause when that fails.
+        """
+        if self.in_place:
+            return _existing(self.spec.image)
+        target, log = folder / SIF, folder / LOG
+        if self.spec.image:
+            return self._take(_source(self.spec.image), target, log)
+        builder, recipe = BUILDERS[self.builder], self._recipe()
+        _run(builder.build(recipe, target.absolute()), log, recipe.root, f"{self.source}: building failed")
+        if builder.save is None:
+            return str(target)
+        if builder.store == self.engine.name:
+            return self.engine.identify(recipe.tag)[0]
+        archive = folder / "archive.tar"
+        _run(builder.save(recipe.tag, archive), log, Path(), f"{self.source}: its archive cannot be written")
+        try:
+            return self._take(f"{ARCHIVE}{archive}", target, log)
+        finally:
+            archive.unlink(missing_ok=True)
+
+    def _take(self, source: str, target: Path, log: Path) -> str:
+        said = _run(self.engine.take(source, target), log, Path(), f"{source}: cannot be taken")
+        return self.engine.reference(source, target, said)
+
+    def _recipe(self) -> Recipe:
+        root = project_root()
+        arguments = {
+            "TORCH": self.spec.torch,
+            "VERSION": scalestudy.__version__,
+            "COMMIT": commit_of(root / "pyproject.toml"),
+            "LOCK": hashlib.sha256((root / LOCK).read_bytes()).hexdigest(),
+        }
+        return Recipe(root, self.spec, arguments, tag=f"localhost/scalestudy:{self.key}")
+
+
+def _existing(image: str) -> str:
+    """A SIF on this machine. Raises StudyError when it is missing, or visibly no SIF or not all of one."""
+    path = Path(image)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(64)
+    except OSError as error:
+        raise StudyError(f"container.image: found {image}; cannot be read: {error.strerror or error}") from error
+    if start[32:42] != b"SIF_MAGIC\0":
+        raise StudyError(
+            f"container.image: found {image}; is no SIF, or a damaged one; must be a SIF, a docker archive (.tar) or "
+            "an address such as docker://NAME"
+        )
+    return image
+
+
+def _source(image: str) -> str:
+    """A ready image as engines name it. Raises StudyError for an archive that does not exist."""
+    if "://" in image:
+        return image
+    if not Path(image).is_file():
+        raise StudyError(f"container.image: found {image}; there is no such file")
+    return f"{ARCHIVE}{image}"
+
+
+def _run(command: list[str], log: Path, folder: Path, failure: str) -> str:
+    """Run a command, its output appended to the log; returns that output.
+
+    Raises StudyError with the likely cause; the last lines of the output are printed before.
+    """
+    try:
+        with log.open("ab") as stream:
+            begin = stream.tell()
+            code = subprocess.run(
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False
+            ).returncode
+        output = log.read_bytes()[begin:].decode(errors="replace")
+    except OSError as error:
+        raise StudyError(f"{failure}: {command[0]}: {error.strerror or error}") from error
+    if code:
+        print("\n".join(output.splitlines()[-LAST_LINES:]))
+        raise StudyError(explained(failure, output))
+    return output

@@ -1,0 +1,133 @@
+"""The rule ``image``: have the image that the configuration asks for, made once and kept by its key."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from scalestudy.container.contents import contents
+from scalestudy.container.engines import chosen_engine
+from scalestudy.container.making import Making
+from scalestudy.errors import StudyError
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.image import Image, Running
+from scalestudy.spec.config import Config
+from scalestudy.spec.container import ContainerSpec
+
+RECORD = "image.json"
+
+
+@dataclass(frozen=True)
+class PlannedImage:
+    """An image before it is made."""
+
+    record: str
+    """Path of the image.json that names it."""
+    made_from: str
+    """Changes when the image does, or how commands run in it."""
+
+
+def prepare(config: Config) -> Image:
+    """The image of a configuration, built or taken unless it is there already.
+
+    Raises StudyError when the engine is not installed, the image cannot be made, is damaged, or is not the one that
+    ``container.digest`` names.
+    """
+    spec = config.container
+    _check_files(spec)
+    engine = chosen_engine(spec.engine)
+    if engine is None:
+        return Image(engine="none")
+    making = Making.of(engine, spec)
+    kept = Path(spec.folder) / making.key
+    image = _recorded(making, kept) or (_look(making, making.make(kept)) if making.in_place else _make(making, kept))
+    if spec.digest and image.digest != spec.digest:
+        raise StudyError(f"container.digest: found {spec.digest}; {making.source} has {image.digest}")
+    return image.model_copy(update={"run": _running(config), "engine_version": engine.version()})
+
+
+def planned_image(config: Config) -> PlannedImage | None:
+    """What the workflow must know beforehand; None for the engine ``none``. It is cheap, and makes nothing.
+
+    Raises StudyError when the engine or the builder is not installed.
+    """
+    engine = chosen_engine(config.container.engine)
+    if engine is None:
+        return None
+    making = Making.of(engine, config.container)
+    made_from = f"{making.key} {_running(config).model_dump_json()}"
+    return PlannedImage(f"{config.container.folder}/{RECORD}", made_from)
+
+
+def _running(config: Config) -> Running:
+    spec = config.container
+    folder = Path(config.data.folder).expanduser().resolve()
+    data = [] if folder.is_relative_to(Path.cwd()) else [str(folder)]
+    return Running(
+        bind=[*data, *spec.bind],
+        environment=spec.environment,
+        options=spec.run_options,
+        certificates=spec.certificates,
+    )
+
+
+def _check_files(spec: ContainerSpec) -> None:
+    if spec.engine != "none" and spec.certificates and not Path(spec.certificates).is_file():
+        raise StudyError(f"container.certificates: found {spec.certificates}; must be a file, and there is none")
+
+
+def _recorded(making: Making, kept: Path) -> Image | None:
+    """The image as it was made before, if it is still there and the same."""
+    try:
+        image = read_model(kept / RECORD, Image)
+        if image.sif is None:
+            making.engine.identify(image.reference)
+        elif _facts(image.sif) != (image.size_bytes, image.modified):
+            return None
+    except (StudyError, OSError):
+        return None
+    return image.model_copy(update={"reference": str(kept / image.sif.name) if image.sif else image.reference})
+
+
+def _make(making: Making, kept: Path) -> Image:
+    """Make it aside and move it to its place: whole or absent. A log that says why it failed stays."""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{making.key}.", dir=kept.parent))
+    except OSError as error:
+        raise StudyError(f"{kept.parent}: cannot be written: {error.strerror or error}") from error
+    aside.chmod(0o755)
+    try:
+        image = _look(making, making.make(aside))
+        write_model(aside / RECORD, image)
+        if kept.exists():  # what was there was damaged, or another process was faster
+            shutil.rmtree(kept)
+        aside.rename(kept)
+    finally:
+        if (log := aside / "build.log").exists():
+            shutil.move(log, kept.with_name(f"{making.key}.log"))
+        shutil.rmtree(aside, ignore_errors=True)
+    return image.model_copy(update={"reference": str(kept / image.sif.name) if image.sif else image.reference})
+
+
+def _look(making: Making, reference: str) -> Image:
+    """Digest, size and contents of what was made."""
+    engine, spec = making.engine, making.spec
+    inside = contents(engine, reference, making.source, spec.run_options)
+    digest, size = engine.identify(reference)
+    image = Image(
+        engine=engine.name,
+        engine_version=engine.version(),
+        builder=making.builder,
+        reference=reference,
+        digest=digest,
+        size_bytes=size,
+        source=making.source,
+        contents=inside,
+    )
+    return image.model_copy(update={"modified": _facts(image.sif)[1]}) if image.sif else image
+
+
+def _facts(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_size, int(facts.st_mtime)

@@ -1,0 +1,68 @@
+"""The scaling figure with one number of devices: one line per cell."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
+from scalestudy.report import numbers
+from scalestudy.report.figures.single_runs import Runs, epoch_times, run_speedups
+from scalestudy.report.figures.style import (
+    GRAY,
+    Frame,
+    cell_label,
+    label_room,
+    language_of,
+    look,
+    panels,
+    shorten,
+    workload_label,
+)
+
+ROW_IN = 0.2
+
+
+def interval_panels(data: ReportData, workloads: list[WorkloadFacts], rows: list[SpeedupRow], scaling: str) -> Figure:
+    """One panel per workload, one line per cell."""
+    runs, columns, language = epoch_times(data, scaling), min(2, len(workloads)), language_of(data)
+    most = max(sum(row.workload == facts.name for row in rows) for facts in workloads)
+    left = label_room(cell_label(data, row) for row in rows)
+    frame = Frame(left=left, right=0.42, top=0.42, bottom=0.42, across=left + 0.42, down=0.88)
+    figure, axes = panels(len(workloads), columns, ROW_IN * (most + 0.3), frame)
+    for ax, facts in zip(axes, workloads, strict=True):
+        _panel(ax, data, [row for row in rows if row.workload == facts.name], runs)
+        ax.set_title(workload_label(data, facts), pad=14)
+        ax.set_xlabel(language.say("Scaled speedup" if scaling == "weak" else "Speedup"))
+    return figure
+
+
+def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> None:
+    """One line per cell: every run as a faint dot, the speedup with its interval, its number at the right."""
+    language, ideal = language_of(data), float(rows[0].devices)
+    seen = [1.0, ideal]
+    for place, row in enumerate(rows):
+        style, single = look(row.strategy), run_speedups(runs, row)
+        ends = [value for value in (row.speedup_low, row.speedup_high) if value is not None]
+        ax.plot(single, [place] * len(single), ".", color=style.color, alpha=0.3, markersize=4, markeredgewidth=0)
+        ax.plot(ends, [place] * len(ends), color=style.color, linewidth=1.6)
+        if row.ceiling_speedup:
+            ax.plot([row.ceiling_speedup] * 2, [place - 0.32, place + 0.32], color=GRAY, linewidth=1.0)
+            seen.append(row.ceiling_speedup)
+        face = style.color if style.filled else "white"
+        ax.plot(row.speedup or 0.0, place, style.marker, color=style.color, markerfacecolor=face, markersize=5)
+        text = numbers.fixed(row.speedup, 2, language) + "×"
+        ax.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", color=style.color, weight=600)
+        seen += [*single, *ends, row.speedup or 1.0]
+    one = language.say("one {device}", device=shorten(data.device_name, 14))
+    for value, word in ((1.0, one), (ideal, language.say("ideal"))):
+        ax.axvline(value, color=GRAY, linewidth=0.8, linestyle=":")
+        ax.annotate(word, (value, -0.78), ha="center", va="bottom", color=GRAY, size=6.5, annotation_clip=False)
+    room = 0.06 * (max(seen) - min(seen))
+    ax.set_xlim(min(seen) - room, max(seen) + room)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short(value, language)))
+    ax.set_yticks(range(len(rows)), [cell_label(data, row) for row in rows])
+    ax.set_ylim(len(rows) - 0.5, -0.8)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.grid(visible=False, axis="y")

@@ -1,0 +1,155 @@
+"""The scaling figure with several numbers of devices: one line per strategy."""
+
+import math
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from scalestudy.analysis.language import Language
+from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
+from scalestudy.report import numbers
+from scalestudy.report.figures.labels import Path, label_ends
+from scalestudy.report.figures.single_runs import Runs, epoch_times, run_speedups
+from scalestudy.report.figures.style import (
+    GRAY,
+    Frame,
+    language_of,
+    look,
+    panels,
+    shorten,
+    title_of,
+    workload_label,
+)
+
+PANEL_IN = 1.75
+"""Height of a panel."""
+FRAME = Frame(left=0.55, right=0.05, top=0.24, bottom=0.42, across=0.3, down=0.62)
+
+
+def line_panels(data: ReportData, workloads: list[WorkloadFacts], rows: list[SpeedupRow], scaling: str) -> Figure:
+    """One panel per workload; all share their axes."""
+    runs, columns, language = epoch_times(data, scaling), min(2, len(workloads)), language_of(data)
+    figure, axes = panels(len(workloads), columns, PANEL_IN, FRAME, sharex=True, sharey=True)
+    weak = scaling == "weak"
+    _scale(axes, rows, language, weak=weak)
+    for index, (ax, facts) in enumerate(zip(axes, workloads, strict=True)):
+        _panel(ax, data, [row for row in rows if row.workload == facts.name], runs)
+        ax.set_title(workload_label(data, facts))
+        ax.tick_params(labelbottom=True)
+        if index % columns == 0:
+            one = language.say("Speedup over one {device}", device=shorten(data.device_name, 20))
+            ax.set_ylabel(language.say("Efficiency") if weak else one)
+        if index >= len(axes) - columns:
+            ax.set_xlabel(shorten(data.device_plural, 20))
+    return figure
+
+
+def node_end(rows: list[SpeedupRow]) -> float | None:
+    """Where one node ends: between the most devices on one node and the next larger number."""
+    one = max((row.devices for row in rows if row.nodes == 1), default=None)
+    more = [row.devices for row in rows if one and row.devices > one]
+    return math.sqrt(one * min(more)) if one and more else None
+
+
+def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> None:
+    """One line per strategy through its fastest cell at each number of devices, labeled at its end."""
+    weak, language = rows[0].scaling == "weak", language_of(data)
+    most = max(row.devices for row in rows)
+    paths: dict[str, Path] = {}
+    for strategy in dict.fromkeys(row.strategy for row in rows):
+        members = [row for row in rows if row.strategy == strategy]
+        _points(ax, members, runs)
+        best = _fastest(members)
+        paths[strategy] = [(1.0, 1.0), *best.items()]
+        ax.plot([1, *best], [1.0, *best.values()], color=look(strategy).color, linestyle=look(strategy).dash)
+    ax.plot(1, 1, "o", color=look("serial").color, zorder=4)
+    ideal: Path = [(1.0, 1.0), (most, 1.0 if weak else most)]
+    ax.plot(*zip(*ideal, strict=True), color=GRAY, linewidth=0.9, linestyle=":", zorder=1)
+    _word(ax, language.say("ideal"), (most, 1.0) if weak else (math.sqrt(most), math.sqrt(most)), aside=not weak)
+    _ceiling(ax, rows, language)
+    _node_mark(ax, rows, language)
+    label_ends(ax, {title_of(data, name): (path, look(name).color) for name, path in paths.items()}, ideal)
+
+
+def _word(ax: Axes, word: str, place: tuple[float, float], *, aside: bool) -> None:
+    """A gray word at the end of a line, or above its middle."""
+    shift, side = ((-6, 5), "right") if aside else ((6, 0), "left")
+    ax.annotate(word, place, shift, textcoords="offset points", color=GRAY, ha=side, va="bottom" if aside else "center")
+
+
+def _ceiling(ax: Axes, rows: list[SpeedupRow], language: Language) -> None:
+    """What independent serial trainings reach, as a gray line."""
+    best: dict[float, float] = {}
+    for row in sorted(rows, key=lambda row: row.devices):
+        if row.ceiling_speedup:
+            value = row.ceiling_speedup / (row.devices if row.scaling == "weak" else 1)
+            best[row.devices] = max(value, best.get(row.devices, 0.0))
+    if best:
+        ax.plot([1, *best], [1.0, *best.values()], color=GRAY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
+        last = list(best.items())[-1]
+        ax.annotate(language.say("ceiling"), last, (3, 4), textcoords="offset points", color=GRAY, size=6.5)
+
+
+def _node_mark(ax: Axes, rows: list[SpeedupRow], language: Language) -> None:
+    end = node_end(rows)
+    if end is None:
+        return
+    ax.axvline(end, color="#b9bdc3", linewidth=0.8, zorder=0)
+    for word, shift, side in (("one node", -3, "right"), ("several nodes", 3, "left")):
+        ax.annotate(
+            language.say(word), (end, 0), (shift, 4), xycoords=("data", "axes fraction"), textcoords="offset points",
+            ha=side, color=GRAY, size=6,
+        )  # fmt: skip
+
+
+def _points(ax: Axes, rows: list[SpeedupRow], runs: Runs) -> None:
+    """The cells of one strategy with their intervals, and every run as a faint dot."""
+    style = look(rows[0].strategy)
+    shares = [row.devices if row.scaling == "weak" else 1 for row in rows]
+    ys = [(row.speedup or 0.0) / share for row, share in zip(rows, shares, strict=True)]
+    bars = [
+        [max(y - (row.speedup_low or y * share) / share, 0) for row, y, share in zip(rows, ys, shares, strict=True)],
+        [max((row.speedup_high or y * share) / share - y, 0) for row, y, share in zip(rows, ys, shares, strict=True)],
+    ]
+    dots = [(row.devices, v / share) for row, share in zip(rows, shares, strict=True) for v in run_speedups(runs, row)]
+    dot_xs, dot_ys = [x for x, _ in dots], [y for _, y in dots]
+    ax.plot(dot_xs, dot_ys, ".", color=style.color, alpha=0.25, markersize=4, markeredgewidth=0)
+    face = style.color if style.filled else "white"
+    xs = [row.devices for row in rows]
+    ax.errorbar(xs, ys, bars, fmt=style.marker, color=style.color, markerfacecolor=face, elinewidth=0.9, capsize=1.8,
+                capthick=0.9, zorder=3)  # fmt: skip
+
+
+def _fastest(rows: list[SpeedupRow]) -> dict[float, float]:
+    best: dict[float, float] = {}
+    for row in sorted(rows, key=lambda row: row.devices):
+        value = (row.speedup or 0.0) / (row.devices if row.scaling == "weak" else 1)
+        best[row.devices] = max(value, best.get(row.devices, 0.0))
+    return best
+
+
+def _scale(axes: list[Axes], rows: list[SpeedupRow], language: Language, *, weak: bool) -> None:
+    """The axes that all panels share: devices and speedup logarithmic, efficiency linear."""
+    ax, devices = axes[0], sorted({1, *(row.devices for row in rows)})
+    whole = FuncFormatter(lambda value, _: numbers.short(value, language))
+    ax.set_xscale("log", base=2)
+    ax.set_xlim(0.88, devices[-1] * 2 ** max(0.75, 0.27 * math.log2(devices[-1])))
+    ax.xaxis.set_major_locator(FixedLocator(devices))
+    ax.xaxis.set_major_formatter(whole)
+    ax.xaxis.set_minor_locator(NullLocator())
+    lows = [row.speedup_low or row.speedup or 1.0 for row in rows]
+    highs = [row.speedup_high or row.speedup or 1.0 for row in rows]
+    if weak:
+        low = min(1.0, *(value / row.devices for value, row in zip(lows, rows, strict=True)))
+        high = max(1.0, *(value / row.devices for value, row in zip(highs, rows, strict=True)))
+        ax.set_ylim(low - 0.1 * (1.02 - low), high + 0.1 * (1.02 - low))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.percent(value, language)))
+        return
+    ax.set_yscale("log", base=2)
+    low, high = min(1.0, *lows) / 1.15, max(devices[-1], *highs) * 1.15
+    ax.set_ylim(low, high)
+    powers = range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)
+    ax.yaxis.set_major_locator(FixedLocator([2.0**power for power in powers]))
+    ax.yaxis.set_major_formatter(whole)
+    ax.yaxis.set_minor_locator(NullLocator())

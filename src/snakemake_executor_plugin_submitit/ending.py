@@ -1,0 +1,83 @@
+"""How a job ended: what the cluster says of it, what its ranks left behind, and both in plain words."""
+
+import contextlib
+import pickle
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+LOG_LINES = 20
+OUT_OF_MEMORY = re.compile(r"^(slurmstepd|srun)\S*: error:.*(memory limit|oom.kill|out of memory)", re.I | re.M)
+"""What SLURM writes into the log; on many sites the state says only FAILED."""
+ENDINGS = {
+    "COMPLETED": "it completed",
+    "BOOT_FAIL": "its node did not start",
+    "CANCELLED": "it was cancelled (scancel)",
+    "DEADLINE": "its deadline passed",
+    "FAILED": "its command failed",
+    "NODE_FAIL": "a node failed under it",
+    "OUT_OF_MEMORY": "it used more memory than it had asked for; raise mem_mb",
+    "PREEMPTED": "it gave way to a job of higher priority",
+    "REVOKED": "another cluster took it",
+    "TIMEOUT": "it reached its time limit; raise runtime",
+    "LOST": "it left the queue without a result, and SLURM keeps no record of it",
+}
+HOPELESS = re.compile(
+    r"BadConstraints|Invalid(Account|QOS)|Partition(Config|NodeLimit|TimeLimit)|DependencyNeverSatisfied"
+    r"|(QOS|Assoc)\w+PerJob(Limit)?|launch failed requeued held|JobHeldAdmin|JobHoldMaxRequeue"
+)
+"""SLURM's reasons for which a job would wait in the queue forever."""
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What the cluster says of one job. ``exit`` is code:signal; the log's place tells whose job it is."""
+
+    state: str
+    exit: str = "1:0"
+    nodes: str = ""
+    reason: str = ""
+    log: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether the job has ended for good."""
+        return self.state in ENDINGS
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it waits for what will never come."""
+        return self.state == "PENDING" and HOPELESS.fullmatch(self.reason) is not None
+
+
+def rank_errors(folder: Path, name: str) -> list[tuple[int, str]]:
+    """Rank and error (none: empty) of the ranks of a job that returned, the first one first."""
+    found = []
+    for path in sorted(folder.glob(f"{name}_*_result.pkl"), key=lambda path: path.stat().st_mtime_ns):
+        with contextlib.suppress(Exception):  # half written by a rank that was killed
+            outcome, trace = pickle.loads(path.read_bytes())
+            error = trace.strip().splitlines()[-1].partition(": ")[2] if outcome == "error" else ""
+            found.append((int(path.name.split("_")[-2]), error))
+    return found
+
+
+def failure_message(folder: Path, name: str, state: JobState) -> str:
+    """State, exit code, the rank that failed first, and the end of its log."""
+    if state.hopeless:
+        return f"job {name} can never start, so it was cancelled; SLURM's reason: {state.reason}. "
+    rank, error = next((found for found in rank_errors(folder, name) if found[1]), (0, ""))
+    log = folder / f"{name}_{rank}_log.err"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    lines, _, below = text.partition("submitit ERROR")  # its traceback says nothing of the command
+    tail = [line for line in lines.splitlines() if line.strip()]
+    tail += [line for line in below.splitlines() if re.match(r"(srun|slurmstepd)\S*: error:", line)]
+    memory = state.state == "FAILED" and (OUT_OF_MEMORY.search(text) or "out of memory" in error)
+    code, _, signal_number = state.exit.partition(":")
+    ending = f"signal {signal_number}" if signal_number not in ("", "0") else f"exit code {code}"
+    facts = [
+        f"job {name} is {state.state}: {ENDINGS['OUT_OF_MEMORY' if memory else state.state]} ({ending})",
+        f"on {state.nodes}" * bool(state.nodes),
+        error,
+    ]
+    shown = [f"{log} ends with:", *(f"    {line}" for line in tail[-LOG_LINES:])] if tail else [f"{log} is empty"]
+    return "\n".join([", ".join(filter(None, facts)), *shown, ""])

@@ -1,0 +1,160 @@
+"""A project folder with a study of seconds, run through the profile `slurm` as root or as an ordinary user."""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from slurm_workflow import ROOT
+
+from scalestudy.records.events import read_events
+from scalestudy.records.files import read_model
+from scalestudy.records.paths import RunPaths
+from scalestudy.records.result import Result
+
+ORDINARY = "nobody"
+ALL = [
+    "serial",
+    {"name": "data_parallel", "layouts": ["1x2"]},
+    {"name": "ddp", "layouts": ["2x1"]},
+    {"name": "hybrid", "layouts": ["2x1"]},
+    {"name": "hsdp", "layouts": ["2x1"]},
+]
+
+
+def config(strategies: Sequence[Any], epochs: int = 2, train: int = 256, batch_size: int = 64) -> dict[str, Any]:
+    """A study of one small network on made-up images, one seed."""
+    data = {"name": "synthetic", "options": {"shape": [1, 12, 12], "classes": 4, "train": train, "test": 64}}
+    net = {
+        "data": data,
+        "model": {"name": "mnist_cnn"},
+        "optimizer": {"name": "adam", "lr": 0.01},
+        "epochs": epochs,
+        "batch_size": batch_size,
+    }
+    study = {"workloads": ["net"], "strategies": list(strategies), "seeds": [1]}
+    return {
+        "study": "tiny",
+        "cluster": {"nodes": 2, "devices_per_node": 2},
+        "workloads": {"net": net},
+        "studies": {"tiny": study},
+    }
+
+
+class Project:
+    """The workflow, the profile and a configuration in a folder that the user owns."""
+
+    def __init__(self, folder: Path, study: dict[str, Any], user: str = "root", python: str = sys.executable) -> None:
+        self.folder, self.python = folder, python
+        self.account = pwd.getpwnam(user)
+        self.output = folder / "output"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        folder.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "Snakefile", folder)
+        for part in ("workflow", "slurm"):
+            shutil.copytree(ROOT / part, folder / part, dirs_exist_ok=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump(study))
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, self.account.pw_uid, self.account.pw_gid)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Snakemake in the background."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE", "PYTHONPATH"))}
+        environment = kept | {"HOME": str(self.folder), "XDG_CACHE_HOME": str(self.folder / ".cache")}
+        command = [self.python, "-m", "snakemake", "--profile", "slurm", "--seconds-between-status-checks", "1"]
+        with self.output.open("ab") as output:
+            process = subprocess.Popen(
+                [*command, *arguments],
+                cwd=self.folder,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                user=self.account.pw_uid,
+                group=self.account.pw_gid,
+                extra_groups=[],
+            )
+        self.processes.append(process)
+        return process
+
+    def run(self, *arguments: str, timeout_s: float = 400) -> int:
+        """Snakemake to its end; the exit code."""
+        return self.start(*arguments).wait(timeout_s)
+
+    def interrupt(self, process: subprocess.Popen[bytes]) -> None:
+        """Ctrl-C, and wait for the end."""
+        process.send_signal(signal.SIGINT)
+        process.wait(90)
+
+    @property
+    def said(self) -> str:
+        """What all Snakemake runs of the project printed."""
+        return self.output.read_text()
+
+    def paths(self, cell: str) -> RunPaths:
+        """The folder of a run by its strategy and layout."""
+        return RunPaths(self.folder / "results/tiny/runs/net/epoch" / cell / "seed1")
+
+    def result(self, cell: str) -> Result:
+        """What came of a run."""
+        return read_model(self.paths(cell).result, Result)
+
+    def events(self, cell: str, name: str) -> list[dict[str, Any]]:
+        """What rank 0 wrote down under this name so far."""
+        path = self.paths(cell).events(0)
+        return [event for event in read_events(path)[0] if event["event"] == name] if path.exists() else []
+
+    def report(self) -> dict[str, Any]:
+        """The report's numbers."""
+        data: dict[str, Any] = json.loads((self.folder / "results/tiny/report.json").read_text())
+        return data
+
+    def clean_up(self) -> None:
+        """End what a failed test left running."""
+        for process in self.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        subprocess.run(["scancel", f"--user={self.account.pw_uid}"], check=False, capture_output=True)
+
+
+def wait_for(condition: Any, what: str, timeout_s: float = 120) -> None:
+    """Wait for what must come; raises TimeoutError that names it."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} did not come within {timeout_s:g} s")
+        time.sleep(0.1)
+
+
+def readable_python(folder: Path) -> str:
+    """A Python with everything that this one has, in a place that every user can read: files are linked, not copied."""
+    base, packages = folder / "base", folder / "venv/lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    here = next(Path(path) for path in sys.path if path.endswith("site-packages"))
+    _link(Path(sys.base_prefix), base)
+    interpreter = base / "bin" / Path(os.path.realpath(sys.executable)).name
+    subprocess.run([interpreter, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+    packages.rmdir()
+    _link(here, packages)
+    for editable in packages.glob("*scalestudy*.pth"):
+        editable.unlink()
+    _link(ROOT / "src" / "scalestudy", packages / "scalestudy")
+    _link(ROOT / "src" / "snakemake_executor_plugin_submitit", packages / "snakemake_executor_plugin_submitit")
+    script = folder / "venv/bin/scalestudy"
+    script.write_text(f"#!{folder}/venv/bin/python\nimport sys\nfrom scalestudy.cli import main\nsys.exit(main())\n")
+    script.chmod(0o755)
+    return str(folder / "venv/bin/python")
+
+
+def _link(source: Path, target: Path) -> None:
+    if subprocess.run(["cp", "-rlL", source, target], check=False, capture_output=True).returncode:  # other disk
+        shutil.rmtree(target, ignore_errors=True)
+        subprocess.run(["cp", "-rL", source, target], check=True)

@@ -1,0 +1,47 @@
+"""`scalestudy doctor` on a real SLURM cluster."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCTOR = [sys.executable, "-m", "scalestudy", "doctor"]
+
+
+def doctor(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*DOCTOR, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_cluster_that_is_well_is_ok_in_every_line(tmp_path: Path) -> None:
+    done = doctor(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    checks = [line.split()[1].rstrip(":") for line in done.stdout.splitlines() if line.startswith("ok")]
+    for check in ("commands", "partition", "job", "shared", "clocks", "training", "network"):
+        assert check in checks, done.stdout
+    assert "wrong" not in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_partition_that_does_not_exist_is_wrong_and_the_others_are_named(tmp_path: Path) -> None:
+    done = doctor(tmp_path, "--partition", "gold")
+    assert done.returncode == 1
+    assert "wrong  partition: found gold; must be one of " in done.stdout
+
+
+def test_an_option_that_slurm_refuses_is_told_in_its_own_words(tmp_path: Path) -> None:
+    done = doctor(tmp_path, "--", "--constraint=unobtainium")
+    assert done.returncode == 1
+    assert "wrong  job: did not run; SLURM's reason: srun: error: " in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="mounts a folder: as root")
+def test_a_folder_that_the_nodes_do_not_see_is_wrong(tmp_path: Path) -> None:
+    script = 'mount -t tmpfs tmpfs "$0" && cd "$0" && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", script, str(tmp_path), *DOCTOR]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert f"cannot see {tmp_path}; work in a folder that all nodes share" in done.stdout

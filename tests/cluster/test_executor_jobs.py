@@ -1,0 +1,193 @@
+"""The executor `submitit` on a real SLURM cluster: what it submits, and what it says of what fails."""
+
+import itertools
+import os
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from slurm_workflow import SlurmWorkflow, wait_until
+
+Make = Callable[[str], SlurmWorkflow]
+pytestmark = pytest.mark.usefixtures("beside")  # begins early what takes minutes
+PRESENT = "    output: 'done'\n    shell: 'touch {output}'\n"
+
+
+def test_200_alike_jobs_are_one_array_submitted_at_once_and_watched_by_one_squeue_per_poll(workflow: Make) -> None:
+    flow = workflow("""
+rule all:
+    input: expand("out/{number}", number=range(200))
+    localrule: True
+rule one:
+    output: "out/{number}"
+    shell: "echo {wildcards.number} >> {output}"
+""")
+    process = flow.start()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, flow.said
+    assert all(flow.lines(f"out/{number}") == [str(number)] for number in range(200))
+    assert len(flow.calls("sbatch")) <= 2
+    assert float(re.findall(r"Submitted 200 x one as \S+ to \S+ in ([\d.]+) s", flow.said)[0]) < 3
+    assert usage.ru_maxrss < 200 * 1024  # KiB
+    polls = flow.calls("squeue")
+    assert all(later - earlier > 0.95 for earlier, later in itertools.pairwise(polls))
+    assert not flow.calls("sacct")
+
+
+def test_the_ranks_of_a_job_on_two_nodes_know_each_other(workflow: Make) -> None:
+    flow = workflow("""
+rule ranks:
+    output: "done"
+    resources: nodes=2, tasks=4, cpus_per_task=1, mem_mb=200
+    shell: "echo $RANK $WORLD_SIZE $LOCAL_RANK $LOCAL_WORLD_SIZE $NODE_RANK $MASTER_ADDR $MASTER_PORT $(hostname)"
+        " > rank$RANK; [ $RANK != 0 ] || touch {output}"
+""")
+    assert flow.run() == 0, flow.said
+    ranks = [flow.lines(f"rank{rank}")[0].split() for rank in range(4)]
+    assert [rank[:5] for rank in ranks] == [
+        ["0", "4", "0", "2", "0"],
+        ["1", "4", "1", "2", "0"],
+        ["2", "4", "0", "2", "1"],
+        ["3", "4", "1", "2", "1"],
+    ]
+    assert {rank[5] for rank in ranks} == {ranks[0][7]}
+    assert len({rank[7] for rank in ranks}) == 2
+    assert len({rank[6] for rank in ranks}) == 1
+    assert 20_000 <= int(ranks[0][6]) < 32_768
+
+
+def test_setup_lines_run_before_the_ranks_which_know_their_deadline(workflow: Make) -> None:
+    flow = workflow("""
+rule set_up:
+    output: "done"
+    resources: slurm_setup="export GREETING='good day'", slurm_extra="--comment=hello --exclusive", runtime=5
+    shell: "echo $GREETING $SLURM_JOB_ID $((JOB_DEADLINE - $(date +%s))) > {output}"
+""")
+    assert flow.run() == 0, flow.said
+    good, day, _, left_s = flow.lines("done")[0].split()
+    assert (good, day) == ("good", "day")
+    assert 240 < int(left_s) <= 301
+
+
+def test_a_failed_rank_ends_the_others_and_is_named_with_its_log(workflow: Make) -> None:
+    flow = workflow("""
+rule fails:
+    output: "done"
+    resources: nodes=2
+    shell: "[ $RANK = 0 ] && sleep 100; echo the reason >&2; exit 3"
+""")
+    assert flow.run(timeout_s=60) == 1
+    assert re.search(
+        r"is FAILED: its command failed \(exit code 1\), on n\S+, rank 1 on n\d+ ended with exit code 3", flow.said
+    )
+    assert "    the reason\n" in flow.said
+    assert "Traceback" not in flow.said
+
+
+def test_a_rank_killed_with_sigkill_ends_the_others_within_60_s_and_is_named(workflow: Make) -> None:
+    flow = workflow("""
+rule killed:
+    output: "done"
+    resources: nodes=2
+    shell: "if [ $RANK = 0 ]; then sleep 100; touch survived; fi; kill -9 $$"
+""")
+    assert flow.run(timeout_s=60) == 1
+    assert re.search(r"rank 1 on n\d+ was ended by SIGKILL", flow.said)
+    assert "mem_mb" not in flow.said.partition("is FAILED")[2]
+    assert not (flow.folder / "survived").exists()
+
+
+@pytest.mark.parametrize("hold", ["400_000_000); time.sleep(30)", "95_000_000); import os; os.kill(os.getpid(), 9)"])
+def test_a_job_that_needs_too_much_memory_says_so(workflow: Make, hold: str) -> None:
+    """Ended by SLURM, whose log tells; or by the kernel, where only what the process held tells."""
+    flow = workflow(f"""
+rule hungry:
+    output: "done"
+    resources: mem_mb=100
+    shell: "exec python3 -c 'import time; held = b\\"1\\" * ({hold}'"
+""")
+    assert flow.run(timeout_s=60) == 1
+    assert "it used more memory than it had asked for; raise mem_mb" in flow.said
+
+
+def test_what_slurm_will_never_run_is_one_line_with_its_reason_and_the_others_go_on(workflow: Make) -> None:
+    flow = workflow("""
+rule all:
+    input: "good", "nowhere", "large", "endless"
+    localrule: True
+rule nowhere:
+    output: "nowhere"
+    resources: slurm_partition="nowhere"
+    shell: "touch {output}"
+rule large:
+    output: "large"
+    resources: mem_mb=1000000
+    shell: "touch {output}"
+rule endless:
+    output: "endless"
+    resources: runtime=100000
+    shell: "touch {output}"
+rule good:
+    output: "good"
+    shell: "while [ ! -e go ]; do sleep 0.2; done; touch {output}"
+""")
+    process = flow.start()
+    wait_until(lambda: "rule good" in flow.said)
+    begin = time.monotonic()
+    wait_until(lambda: flow.said.count("Error in rule") == 3)
+    assert time.monotonic() - begin < 10
+    flow.touch("go")
+    assert process.wait(60) == 1
+    assert (flow.folder / "good").exists()
+    assert flow.said.count("Invalid partition name specified") == 1
+    assert flow.said.count("Requested node configuration is not available") == 1
+    assert len(re.findall(r"can never start, so it was cancelled; SLURM's reason: Partition\w+\. ", flow.said)) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "part"),
+    [
+        ("    output: 'done'\n    script: 'script.py'\n", "script"),
+        ("    output: 'done'\n    run: pass\n", "run"),
+        (f"    benchmark: 'times'\n{PRESENT}", "benchmark"),
+        (f"    group: 'two'\n{PRESENT}", "group"),
+        (f"    resources: mpi='mpiexec'\n{PRESENT}", "resources: mpi"),
+    ],
+)
+def test_what_it_cannot_run_is_refused_by_name(workflow: Make, rule: str, part: str) -> None:
+    flow = workflow(f"rule odd:\n{rule}")
+    flow.touch("script.py")
+    assert flow.run() == 1
+    assert re.search(rf"(rule odd|group two): the executor submitit cannot run `{part}`", flow.said)
+
+
+@pytest.mark.parametrize("name", ["local", "debug"])
+def test_the_same_workflow_runs_without_slurm(workflow: Make, name: str) -> None:
+    flow = workflow("""
+rule all:
+    input: "done", "failed"
+    localrule: True
+rule one:
+    output: "done"
+    shell: "echo $RANK $WORLD_SIZE > {output}"
+rule two:
+    output: "failed"
+    shell: "echo the reason >&2; exit 3"
+""")
+    assert flow.run("--submitit-cluster", name) == 1, flow.said
+    assert flow.lines("done") == ["0 1"]
+    assert re.search(r"its command failed \(exit code 1\), rank 0 on \S+ ended with exit code 3", flow.said)
+    assert not flow.calls("sbatch") + flow.calls("squeue")
+
+
+def test_two_ranks_run_as_two_local_processes(workflow: Make) -> None:
+    flow = workflow("""
+rule two:
+    output: "done"
+    resources: nodes=2
+    shell: "echo $RANK $WORLD_SIZE > rank$RANK; [ $RANK = 1 ] || touch {output}"
+""")
+    assert flow.run("--submitit-cluster", "local") == 0, flow.said
+    assert flow.lines("rank0") + flow.lines("rank1") == ["0 2", "1 2"]

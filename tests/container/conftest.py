@@ -1,0 +1,102 @@
+"""Real images, run by the real engines as an ordinary user. Each image is built at most once per session.
+
+They need Apptainer, buildah, a base image and root on Debian, which containers/testbed makes; elsewhere they are
+skipped, and in CI that is a failure.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ordinary_user import ROOT, OrdinaryUser
+from study_folder import StudyFolder
+
+TESTBED = ROOT / "containers" / "testbed"
+ROOM_BYTES = 25 * 10**9
+PROGRAMS = ("apptainer", "buildah", "mmdebstrap", "setpriv", "unshare")
+
+
+def obstacle() -> str:
+    """Why these tests cannot run here, or nothing."""
+    lacking = [program for program in PROGRAMS if shutil.which(program) is None]
+    if lacking:
+        return f"not installed: {', '.join(lacking)} (containers/testbed/install-apptainer, as root on Debian)"
+    if os.geteuid() != 0:
+        return "making the base image and an ordinary user needs root"
+    return ""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engines() -> None:
+    if why := obstacle():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
+
+
+@pytest.fixture(scope="session")
+def place(engines: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for everything that is large; deleted afterwards."""
+    folder = tmp_path_factory.mktemp("images")
+    free = shutil.disk_usage(folder).free
+    assert free > ROOM_BYTES, f"{folder}: {free / 1e9:.0f} GB free; these tests need {ROOM_BYTES / 1e9:.0f} GB"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def user(place: Path) -> Iterator[OrdinaryUser]:
+    """Whose programs are those of a host environment without torch, once ``folder`` has installed it."""
+    user = OrdinaryUser(place / "home", path=[place / "host" / "bin"])
+    yield user
+    user.run("buildah", "unshare", "rm", "-rf", user.home / ".local")  # belongs to ids of the user's range
+
+
+@pytest.fixture(scope="session")
+def folder(place: Path, user: OrdinaryUser) -> StudyFolder:
+    """The project as the user has it, installed without torch."""
+    folder = StudyFolder(place / "a study", user)
+    user.own(place / "host")
+    user.must("containers/install", place / "host", "none", folder=folder.folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def base_tar(place: Path) -> Path:
+    """A minimal Debian with Python."""
+    subprocess.run([TESTBED / "make-base", place], check=True)
+    return place / "base.tar"
+
+
+@pytest.fixture(scope="session")
+def base_sif(base_tar: Path, user: OrdinaryUser) -> Path:
+    """The same for Apptainer."""
+    unpacked = user.own(user.home / "base")
+    user.must("tar", "-xf", base_tar, "-C", unpacked, "--exclude", "./dev/*")
+    user.must("apptainer", "build", user.home / "base.sif", unpacked)
+    shutil.rmtree(unpacked)
+    return user.home / "base.sif"
+
+
+@pytest.fixture(scope="session")
+def study(folder: StudyFolder, base_sif: Path) -> StudyFolder:
+    """The study with its image built by Apptainer, run once from its configuration to the report."""
+    folder.configure({"engine": "apptainer", "base": str(base_sif)})
+    done = folder.snakemake()
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sif(study: StudyFolder) -> Path:
+    """The image that Apptainer built."""
+    return study.folder / study.json("images/image.json")["reference"]
+
+
+@pytest.fixture
+def other_study(tmp_path: Path, place: Path, folder: StudyFolder, user: OrdinaryUser) -> Iterator[StudyFolder]:
+    """Another folder, with nothing in it yet."""
+    other = place / tmp_path.name
+    yield StudyFolder(other, user)
+    shutil.rmtree(other, ignore_errors=True)

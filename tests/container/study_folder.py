@@ -1,0 +1,68 @@
+"""A copy of the project as a user has it, with a study of seconds."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ordinary_user import CERTIFICATES, ROOT, OrdinaryUser
+
+NET = {
+    "data": {"name": "synthetic", "options": {"shape": [1, 12, 12], "classes": 4, "train": 256, "test": 64}},
+    "model": {"name": "mnist_cnn"},
+    "optimizer": {"name": "adam", "lr": 0.01},
+    "epochs": 2,
+}
+CONFIG: dict[str, Any] = {
+    "study": "tiny",
+    "machine": {"device": "cpu", "devices_per_node": 2, "oversubscribe": True},
+    "workloads": {"net": NET},
+    "studies": {"tiny": {"workloads": ["net"], "strategies": ["serial", "ddp"], "seeds": [1]}},
+}
+
+
+class StudyFolder:
+    """What is under version control, copied, and commands in it."""
+
+    def __init__(self, folder: Path, user: OrdinaryUser) -> None:
+        self.folder, self.user = folder, user
+        names = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split("\n")
+        for name in filter(None, names):
+            if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/", "reports/")):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        user.own(folder)
+
+    def configure(self, container: dict[str, Any], **changes: Any) -> None:
+        """Write config.yaml."""
+        certificates = {"certificates": str(CERTIFICATES)} if CERTIFICATES.exists() else {}
+        text = yaml.safe_dump(CONFIG | {"container": certificates | container} | changes)
+        (self.folder / "config.yaml").write_text(text)
+
+    def snakemake(self, *arguments: object, **environment: object) -> subprocess.CompletedProcess[str]:
+        """The workflow in this folder."""
+        return self.user.run("snakemake", "--cores", "2", *arguments, folder=self.folder, **environment)
+
+    def scalestudy(self, *arguments: object, **environment: object) -> subprocess.CompletedProcess[str]:
+        """One command of the command line in this folder."""
+        return self.user.run("scalestudy", *arguments, folder=self.folder, **environment)
+
+    def json(self, name: str) -> Any:
+        """A record."""
+        return json.loads((self.folder / name).read_text())
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """All results of the study, by run."""
+        runs = self.folder / "results" / "tiny" / "runs"
+        return {
+            str(path.parent.relative_to(runs)): json.loads(path.read_text())
+            for path in runs.glob("*/*/*/*/result.json")
+        }

@@ -1,0 +1,148 @@
+"""A study in the image that Apptainer built, from a host environment that has no torch."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+from ordinary_user import OrdinaryUser
+from processes import left_of
+from study_folder import NET, StudyFolder
+
+
+def test_the_host_has_no_torch_and_the_study_goes_from_start_to_pdf(study: StudyFolder, user: OrdinaryUser) -> None:
+    assert "No module named 'torch'" in user.run("python", "-c", "import torch").stderr
+    assert (study.folder / "reports/tiny/report.pdf").read_bytes().startswith(b"%PDF-")
+    report = study.json("results/tiny/report.json")
+    assert report["counts"]["completed"] == report["counts"]["planned"] == 2
+    assert report["parity"]
+    assert all(row["passed"] for row in report["parity"])
+
+
+def test_the_record_names_what_the_image_is(study: StudyFolder, sif: Path) -> None:
+    image = study.json("images/image.json")
+    said = subprocess.run(["sha256sum", sif], capture_output=True, text=True, check=True).stdout
+    assert image["digest"] == f"sha256:{said.split()[0]}"
+    assert image["size_bytes"] == sif.stat().st_size
+    assert image["contents"]["base"].endswith("base.sif")
+    lock = (study.folder / "containers/requirements.lock").read_text()
+    locked = set(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;]+)", lock, re.MULTILINE))
+    installed = {name.lower().replace("_", "-"): version for name, version in image["contents"]["packages"].items()}
+    for name in ("torch", "torchvision", "numpy", "pydantic", "snakemake"):
+        assert (name, installed[name].partition("+")[0]) in locked
+
+
+def test_every_result_names_engine_and_image(study: StudyFolder) -> None:
+    image = study.json("images/image.json")
+    for result in study.results().values():
+        provenance = result["provenance"]
+        assert provenance["engine"] == "apptainer"
+        assert provenance["engine_version"] == image["engine_version"]
+        assert provenance["image_digest"] == image["digest"]
+    items = {row["item"]: row["value"] for row in study.json("results/tiny/report.json")["environment"]}
+    assert items["Container"] == f"apptainer {image['engine_version']}"
+    assert items["Image"] == image["digest"]
+
+
+def test_start_up_counts_the_engine_too(study: StudyFolder) -> None:
+    for result in study.results().values():
+        assert 0 < result["startup"]["launch_s"] < result["total_s"]
+
+
+def test_a_second_run_has_nothing_to_do(study: StudyFolder) -> None:
+    done = study.snakemake()
+    assert "Nothing to be done" in done.stderr
+
+
+def test_a_change_of_lock_or_package_makes_another_image_and_trains_nothing_again(study: StudyFolder) -> None:
+    for name in ("containers/requirements.lock", "src/scalestudy/errors.py", "containers/scalestudy.def"):
+        path = study.folder / name
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n# changed\n")
+        try:
+            planned = study.snakemake("-n")
+        finally:
+            path.write_bytes(before)
+        assert "rule image" in planned.stdout + planned.stderr, name
+        assert "rule train" not in planned.stdout + planned.stderr, name
+    readme = study.folder / "Makefile"
+    readme.write_text(readme.read_text() + "\n")
+    planned = study.snakemake("-n")
+    assert "Nothing to be done" in planned.stdout + planned.stderr
+
+
+def test_only_what_is_named_is_passed_and_files_belong_to_the_caller(study: StudyFolder, user: OrdinaryUser) -> None:
+    code = "import os, json; open('inside.json', 'w').write(json.dumps([dict(os.environ), os.getuid(), os.getcwd()]))"
+    study.user.must(
+        *("scalestudy", "inside", "images/image.json", "python", "-c", code),
+        folder=study.folder,
+        SECRET="hidden",
+        RANK="0",
+        SLURM_JOB_ID="7",
+        JOB_DEADLINE="1",
+    )
+    path = study.folder / "inside.json"
+    environment, uid, folder = json.loads(path.read_text())
+    assert "SECRET" not in environment
+    assert "PYTHONPATH" not in environment
+    assert [environment[name] for name in ("RANK", "SLURM_JOB_ID", "JOB_DEADLINE")] == ["0", "7", "1"]
+    assert environment["PATH"].startswith("/opt/scalestudy/bin:")
+    assert uid == path.stat().st_uid
+    assert folder == str(study.folder)
+    path.unlink()
+
+
+def test_a_run_needs_no_network(study: StudyFolder, other_study: StudyFolder, sif: Path) -> None:
+    run = "results/tiny/runs/net/epoch/ddp-1x2/seed1"
+    weights = study.json(f"{run}/result.json")["weights_sha256"]
+    (study.folder / run / "result.json").rename(study.folder / run / "before.json")
+    try:
+        offline = study.user.command(
+            "scalestudy", "inside", "images/image.json", "scalestudy", "train", f"{run}/run.json"
+        )
+        # A network namespace of its own has no interface but lo, and that one is down.
+        cut_off = ["unshare", "--net", "sh", "-c", 'ip link set lo up 2>/dev/null; exec "$@"', "sh", *offline]
+        done = subprocess.run(cut_off, cwd=study.folder, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        assert study.json(f"{run}/result.json")["weights_sha256"] == weights
+    finally:
+        (study.folder / run / "before.json").replace(study.folder / run / "result.json")
+
+
+def test_a_run_that_is_asked_to_stop_saves_goes_on_inside_and_leaves_nothing_behind(
+    other_study: StudyFolder, sif: Path
+) -> None:
+    net = NET | {"epochs": 400}
+    studies = {"tiny": {"workloads": ["net"], "strategies": ["serial"], "seeds": [1]}}
+    other_study.configure({"engine": "apptainer", "image": str(sif)}, workloads={"net": net}, studies=studies)
+    assert other_study.scalestudy("plan").returncode == 0
+    done = other_study.snakemake("--until", "data")
+    assert done.returncode == 0, done.stderr
+    run = "results/tiny/runs/net/epoch/serial-1x1/seed1"
+    command = other_study.user.command(
+        "scalestudy", "inside", "images/image.json", "scalestudy", "train", f"{run}/run.json"
+    )
+    process = subprocess.Popen(
+        command,
+        cwd=other_study.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "epoch 3/" in line or "epoch   3/" in line:
+            break
+    os.killpg(process.pid, signal.SIGTERM)  # the whole group, as a terminal or a scheduler does
+    process.stdout.read()
+    assert process.wait(120) == 75
+    assert not (other_study.folder / run / "result.json").exists()
+    assert left_of(sif) == []
+    again = subprocess.run(command, cwd=other_study.folder, capture_output=True, text=True, timeout=600, check=False)
+    assert again.returncode == 0, again.stderr
+    result = other_study.json(f"{run}/result.json")
+    assert result["resumed"] == 1
+    assert result["provenance"]["engine"] == "apptainer"

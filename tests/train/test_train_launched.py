@@ -1,0 +1,117 @@
+"""`scalestudy train` as a launcher starts it: the same line for every rank, told who it is by its environment."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from train_setup import learned, make_run, trained
+
+from scalestudy.records.events import read_events
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.paths import RunPaths
+from scalestudy.records.result import Result
+from scalestudy.spec.run import Run
+
+SLURM = {
+    "SLURM_JOB_ID": "4713",
+    "SLURM_ARRAY_JOB_ID": "4711",
+    "SLURM_ARRAY_TASK_ID": "2",
+    "SLURM_JOB_NODELIST": "n[1-2]",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def launch(run: Run, folder: Path, ranks: int, **more: str) -> list[subprocess.Popen[str]]:
+    """As many processes as a launcher was asked for, each with the variables that the executor sets."""
+    write_model(RunPaths(folder).run, run)
+    shared = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    command = [sys.executable, "-m", "scalestudy", "train", str(RunPaths(folder).run), "--record-failure"]
+    return [
+        subprocess.Popen(
+            command,
+            env=os.environ | shared | {"RANK": str(rank), "LOCAL_WORLD_SIZE": "1", "OMP_NUM_THREADS": "1"} | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(ranks)
+    ]
+
+
+def ended(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str]]:
+    """Exit code and last line of errors of each."""
+    outputs = [process.communicate(timeout=120)[1] for process in processes]
+    lines = [text.strip().splitlines()[-1:] or [""] for text in outputs]
+    return [(process.returncode, line[0]) for process, line in zip(processes, lines, strict=True)]
+
+
+def test_two_launched_ranks_learn_what_two_started_here_learn_and_record_the_slurm_job(tmp_path: Path) -> None:
+    run = make_run("ddp", (2, 1), epochs=1)
+    assert ended(launch(run, tmp_path / "launched", 2, **SLURM)) == [(0, ""), (0, "")]
+    result = read_model(RunPaths(tmp_path / "launched").result, Result)
+    assert learned(result) == learned(trained(run, tmp_path / "here"))
+    assert result.provenance is not None
+    assert result.provenance.slurm == SLURM
+    assert result.parts[0].slurm == SLURM
+
+
+def test_a_launcher_that_starts_one_process_leaves_the_ranks_of_a_node_to_it(tmp_path: Path) -> None:
+    run = make_run("ddp", epochs=1)
+    assert ended(launch(run, tmp_path, 1)) == [(0, "")]
+    result = read_model(RunPaths(tmp_path).result, Result)
+    assert result.outcome == "completed"
+    assert len(list(RunPaths(tmp_path).ranks.iterdir())) == 2
+
+
+def test_a_run_of_one_process_is_rank_0_of_1(tmp_path: Path) -> None:
+    assert ended(launch(make_run(epochs=1), tmp_path, 1)) == [(0, "")]
+    assert read_model(RunPaths(tmp_path).result, Result).outcome == "completed"
+
+
+def test_one_process_cannot_stand_for_two_nodes(tmp_path: Path) -> None:
+    ended(launch(make_run("ddp", (2, 1), epochs=1), tmp_path, 1))
+    result = read_model(RunPaths(tmp_path).result, Result)
+    assert result.outcome == "failed"
+    assert "started with 1 rank; it needs 2 (2 nodes, 1 per node)" in (result.error or "")
+
+
+def test_a_failure_of_one_rank_is_recorded_with_its_reason_not_with_what_followed_from_it(tmp_path: Path) -> None:
+    """Rank 1 meets a model that fails there alone; rank 0 only loses sight of it."""
+    (tmp_path / "fragile.py").write_text(
+        "import os\n"
+        "from scalestudy.train.models.mnist_cnn import MnistCNN\n"
+        "class Fragile(MnistCNN):\n"
+        "    def forward(self, x):\n"
+        "        if self.training and os.environ.get('RANK') == '1':\n"
+        "            raise RuntimeError('the weather')\n"
+        "        return super().forward(x)\n"
+    )
+    run = make_run("ddp", (2, 1), epochs=1, model="fragile:Fragile")
+    codes = [code for code, _ in ended(launch(run, tmp_path / "run", 2, PYTHONPATH=str(tmp_path)))]
+    assert codes == [0, 0]
+    assert read_model(RunPaths(tmp_path / "run").result, Result).error == "rank 1 of 2: RuntimeError: the weather"
+
+
+def test_a_rank_that_was_killed_is_not_recorded_as_a_failure_since_trying_again_may_help(tmp_path: Path) -> None:
+    run = make_run("ddp", (2, 1), epochs=500)
+    processes = launch(run, tmp_path, 2)
+    events = RunPaths(tmp_path).events(1)
+    end = time.monotonic() + 60
+    while not (events.exists() and any(event["event"] == "checkpoint" for event in read_events(events)[0])):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    processes[1].send_signal(signal.SIGKILL)
+    (code, said), (killed, _) = ended(processes)
+    assert killed == -signal.SIGKILL
+    assert code == 2
+    assert said.endswith("of 2 ranks these ended without a word: 1")
+    assert not RunPaths(tmp_path).result.exists()

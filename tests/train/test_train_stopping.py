@@ -1,0 +1,105 @@
+"""Saving and stopping before the end: what asks for it, and what comes of it."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from train_setup import learned, make_run, on_ranks, start, trained
+
+from scalestudy.errors import StudyError
+from scalestudy.records.events import read_events
+from scalestudy.records.paths import RunPaths
+from scalestudy.train.control import Control, join_process_group
+from scalestudy.train.ranks import Rank
+from scalestudy.train.stopping import EXIT_STOPPED, MARGIN_S, StopRequest, deadline
+
+ALONE = Control(1)
+
+
+def test_without_a_reason_nothing_stops(tmp_path: Path) -> None:
+    stop = StopRequest(ALONE, tmp_path / "stop", time.time() + 3600)
+    assert not any(stop.agreed(step) for step in range(5))
+
+
+def test_the_stop_file_is_seen_within_a_second_and_taken_away_when_it_is_obeyed(tmp_path: Path) -> None:
+    now = [1000.0]
+    stop = StopRequest(ALONE, tmp_path / "stop", clock=lambda: now[0])
+    assert not stop.agreed_now()
+    (tmp_path / "stop").touch()
+    now[0] += 0.5
+    assert not stop.agreed_now()  # no question to the file system yet
+    now[0] += 0.6
+    assert stop.agreed_now()
+    assert stop.reason == "stop file"
+    stop.obeyed()
+    assert not (tmp_path / "stop").exists()
+
+
+def test_the_margin_before_the_time_limit_grows_with_the_time_between_two_looks() -> None:
+    now = [0.0]
+    often = StopRequest(ALONE, deadline_s=1000, clock=lambda: now[0])
+    rarely = StopRequest(ALONE, deadline_s=1000, clock=lambda: now[0])
+    stopped_at: dict[str, float] = {}
+    while len(stopped_at) < 2:
+        now[0] += 1
+        if "often" not in stopped_at and often.agreed_now():
+            stopped_at["often"] = now[0]
+        if now[0] % 50 == 0 and "rarely" not in stopped_at and rarely.agreed_now():
+            stopped_at["rarely"] = now[0]
+    assert 1000 - MARGIN_S - 4 <= stopped_at["often"] < 1000 - MARGIN_S + 1
+    assert 1000 - MARGIN_S - 150 <= stopped_at["rarely"] <= 1000 - MARGIN_S - 50
+
+
+def test_the_deadline_is_that_of_the_executor_before_that_of_slurm() -> None:
+    assert deadline({}) is None
+    assert deadline({"SLURM_JOB_END_TIME": "2000"}) == 2000
+    assert deadline({"SLURM_JOB_END_TIME": "2000", "JOB_DEADLINE": "1000.5"}) == 1000.5
+    with pytest.raises(StudyError, match="JOB_DEADLINE: found 'soon'; must be seconds since 1970"):
+        deadline({"JOB_DEADLINE": "soon"})
+
+
+def test_what_one_rank_sees_stops_all_at_the_same_step(tmp_path: Path) -> None:
+    (tmp_path / "stop").touch()
+
+    def stopped_at(rank: Rank) -> int:
+        join_process_group(rank.rank, rank.ranks, "cpu", rank.init_method)
+        stop = StopRequest(Control(rank.ranks), tmp_path / "stop" if rank.rank == 0 else None)
+        return next(step for step in range(1, 1000) if stop.agreed(step))
+
+    steps = on_ranks(stopped_at, 2)
+    assert steps[0] == steps[1] < 100
+
+
+@pytest.mark.parametrize("why", ["stop file", "time limit"])
+def test_a_run_stopped_twice_ends_with_the_same_bits_and_the_sum_of_its_parts(
+    why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("ddp", epochs=3, batch_size=2, model="cifar_cnn")  # 165 steps an epoch: looked at every 32
+    whole = trained(run, tmp_path / "whole")
+    paths = RunPaths(tmp_path / "stopped")
+    for _ in range(2):
+        if why == "stop file":
+            paths.folder.mkdir(exist_ok=True)
+            paths.stop.touch()
+        else:
+            monkeypatch.setenv("JOB_DEADLINE", str(time.time() + MARGIN_S / 2))
+        assert start(run, paths.folder) == EXIT_STOPPED
+        assert not paths.result.exists()
+        assert not paths.stop.exists()
+    monkeypatch.delenv("JOB_DEADLINE", raising=False)
+    resumed = trained(run, paths.folder)
+    stops = [event["reason"] for event in read_events(paths.events(0))[0] if event["event"] == "stop"]
+    assert stops == [why, why]
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert learned(resumed) == learned(whole)
+    assert resumed.resumed == 2
+    assert len(resumed.parts) == 3
+    assert resumed.total_s == pytest.approx(sum(part.time_s for part in resumed.parts))
+    assert resumed.epochs[0].parts == 3
+
+
+def test_a_run_that_was_not_interrupted_has_one_part(tmp_path: Path) -> None:
+    result = trained(make_run(epochs=1), tmp_path)
+    assert [part.time_s for part in result.parts] == [result.total_s]
+    assert result.parts[0].host == os.uname().nodename

@@ -1,0 +1,220 @@
+"""What the engines are told, and when an image is made again."""
+
+import os
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from scalestudy.container import key as keys
+from scalestudy.container.builders import BUILDERS, SUITABLE, Recipe, chosen_builder
+from scalestudy.container.diagnosis import CAUSES, cause, explained
+from scalestudy.container.engines import ENGINES, Apptainer, Docker, Inside, Podman, chosen_engine
+from scalestudy.container.inside import binds, passed
+from scalestudy.container.key import NOT_BUILT, image_key
+from scalestudy.errors import StudyError
+from scalestudy.records.image import MARK, Around, Image, Running, around
+from scalestudy.spec.container import ContainerSpec
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Makes programs findable: the command lines are looked at, and none is run."""
+
+    def make(*names):
+        for name in names:
+            (tmp_path / name).write_text("#!/bin/sh\n")
+            (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+
+    make()
+    return make
+
+
+def follows(words, *part):
+    """Whether the words hold this part, in order and unbroken."""
+    return any(tuple(words[start : start + len(part)]) == part for start in range(len(words)))
+
+
+INSIDE = Inside(
+    folder=Path("/study"),
+    binds=["/study:/study", "/data:/data:ro"],
+    environment={"RANK": "1", "WORDS": "two words"},
+    options=["--extra"],
+)
+
+
+def test_apptainer_cleans_the_environment_and_sees_only_what_is_bound(installed):
+    installed("apptainer")
+    words = Apptainer().command("x.sif", INSIDE)
+    assert words[-2:] == ["--extra", "x.sif"]
+    assert {"--cleanenv", "--no-home"} <= set(words)
+    assert follows(words, "--bind", "/data:/data:ro")
+    assert follows(words, "--env", "WORDS=two words")
+    assert follows(words, "--pwd", "/study")
+    assert "--nv" not in words
+
+
+@pytest.mark.parametrize(
+    ("engine", "accelerator", "option"),
+    [
+        (Apptainer(), "nvidia", ("--nv",)),
+        (Apptainer(), "amd", ("--rocm",)),
+        (Docker(), "nvidia", ("--gpus", "all")),
+        (Podman(), "nvidia", ("--device", "nvidia.com/gpu=all")),
+        (Podman(), "amd", ("--device", "/dev/kfd")),
+    ],
+)
+def test_gpus_are_passed_where_there_are_any(installed, engine, accelerator, option):
+    installed(engine.name)
+    assert follows(engine.command("x", Inside(Path("/"), accelerator=accelerator)), *option)
+
+
+def test_docker_runs_as_the_caller_without_a_network_unless_it_is_needed(installed):
+    installed("docker")
+    words = Docker().command("sha256:1", INSIDE)
+    assert follows(words, "--user", f"{os.getuid()}:{os.getgid()}")
+    assert follows(words, "--network", "none")
+    assert follows(words, "--env", "RANK=1")
+    assert words[-2:] == ["--extra", "sha256:1"]
+    assert follows(Docker().command("x", Inside(Path("/"), network=True)), "--network", "host")
+
+
+def test_podman_keeps_the_callers_id(installed):
+    installed("podman")
+    words = Podman().command("x", INSIDE)
+    assert follows(words, "--userns", "keep-id")
+    assert "--user" not in words
+
+
+def test_an_engine_that_is_not_installed_is_one_line_and_auto_takes_the_first_that_is(installed):
+    with pytest.raises(StudyError, match=r"container.engine: apptainer is not installed on \S+") as caught:
+        chosen_engine("apptainer")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(StudyError, match="found auto; none of apptainer, podman, docker is installed"):
+        chosen_engine("auto")
+    assert chosen_engine("none") is None
+    installed("docker")
+    assert chosen_engine("auto").name == "docker"
+    installed("singularity")
+    assert chosen_engine("auto").name == "apptainer"
+    assert Apptainer().command("x.sif", INSIDE)[0] == "singularity"
+
+
+def test_the_engine_builds_itself_where_it_can(installed):
+    installed("buildah", "docker")
+    assert chosen_builder("apptainer", "auto") == "buildah"
+    assert chosen_builder("docker", "auto") == "docker"
+    installed("apptainer")
+    assert chosen_builder("apptainer", "auto") == "apptainer"
+    with pytest.raises(StudyError, match=r"container\.builder: found podman; not installed here: podman"):
+        chosen_builder("apptainer", "podman")
+
+
+def test_every_engine_has_builders_and_every_builder_a_definition():
+    assert SUITABLE.keys() == ENGINES.keys()
+    for engine, names in SUITABLE.items():
+        assert set(names) <= BUILDERS.keys()
+        assert any(BUILDERS[name].store == engine for name in names)
+    assert all((ROOT / builder.definition).is_file() for builder in BUILDERS.values())
+
+
+def test_both_definitions_take_every_argument_they_are_given(tmp_path):
+    spec = ContainerSpec(base="docker://python:3.11-slim", certificates="/certs", build_options=["--more"])
+    recipe = Recipe(ROOT, spec, {"TORCH": "lock", "VERSION": "1", "COMMIT": "2", "LOCK": "3"}, tag="x:1")
+    for builder in BUILDERS.values():
+        words = builder.build(recipe, tmp_path / "x.sif")
+        assert "--more" in words
+        assert any("/certs" in word for word in words)
+        definition = (ROOT / builder.definition).read_text()
+        given = [value.partition("=")[0] for name, value in pairwise(words) if name == "--build-arg"]
+        for name in given:
+            assert re.search(rf"^\s*(ARG )?{name}=", definition, re.MULTILINE), (builder, name)
+    assert follows(BUILDERS["apptainer"].build(recipe, tmp_path), "--build-arg", "BOOTSTRAP=docker")
+    assert follows(BUILDERS["docker"].build(recipe, tmp_path), "--build-arg", "BASE=python:3.11-slim")
+
+
+def test_a_local_sif_is_a_base_for_apptainer_alone(tmp_path):
+    recipe = Recipe(ROOT, ContainerSpec(base="base.sif"), {}, tag="x")
+    assert follows(BUILDERS["apptainer"].build(recipe, tmp_path), "--build-arg", "BOOTSTRAP=localimage")
+    with pytest.raises(StudyError, match=r"container.base: found base.sif; must be an address such as docker://NAME"):
+        BUILDERS["buildah"].build(recipe, tmp_path)
+
+
+def test_the_image_changes_with_what_it_is_made_from_and_not_with_how_it_is_run(monkeypatch, tmp_path):
+    for name in ("containers/scalestudy.def", "containers/Dockerfile", *keys.SHARED, "src/scalestudy/module.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    monkeypatch.chdir(tmp_path)
+    spec = ContainerSpec(engine="apptainer")
+    first = image_key("apptainer", "apptainer", spec)
+    run = {"bind": ["/x"], "environment": ["X"], "run_options": ["--userns"], "folder": "other"}
+    assert image_key("apptainer", "apptainer", spec.model_copy(update=run)) == first
+    built = {"base": "docker://x", "torch": "base", "build_options": ["--x"], "certificates": "/x"}
+    assert set(run) | set(built) | {"engine", "image", "digest", "builder"} == set(ContainerSpec.model_fields)
+    assert set(built).isdisjoint(NOT_BUILT)
+    for key, value in built.items():
+        assert image_key("apptainer", "apptainer", spec.model_copy(update={key: value})) != first, key
+    for name in ("src/scalestudy/module.pyc", "containers/Dockerfile", "other"):
+        (tmp_path / name).write_text("changed")
+        assert image_key("apptainer", "apptainer", spec) == first, name
+    seen = {first}
+    for name in ("containers/scalestudy.def", *keys.SHARED, "src/scalestudy/module.py", "src/scalestudy/new.py"):
+        (tmp_path / name).write_text("changed")
+        seen.add(found := image_key("apptainer", "apptainer", spec))
+        assert len(seen) > 1, name
+    assert len(seen) == len(keys.SHARED) + 4
+    assert found not in {first}
+
+
+def test_only_named_variables_are_passed():
+    environment = {"RANK": "0", "SLURM_JOB_ID": "1", "SECRET": "x", "MY_ONE": "2", "MY_TWO": "3", "PYTHONPATH": "y"}
+    assert passed(environment, ["MY_*"]) == {"RANK": "0", "SLURM_JOB_ID": "1", "MY_ONE": "2", "MY_TWO": "3"}
+
+
+def test_a_bind_source_that_does_not_exist_is_one_line_and_others_keep_their_targets(tmp_path):
+    image = Image(engine="apptainer", run=Running(bind=[f"{tmp_path}:/inside:ro"]))
+    assert binds(image, tmp_path, tmp_path, False) == [f"{tmp_path}:{tmp_path}", f"{tmp_path}:/inside:ro"]
+    missing = Image(engine="apptainer", run=Running(bind=["/nowhere/at/all:/inside"]))
+    with pytest.raises(StudyError, match=r"container\.bind: found /nowhere/at/all; must exist") as caught:
+        binds(missing, tmp_path, tmp_path, False)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_process_knows_the_container_around_it():
+    facts = Around(engine="apptainer", engine_version="1.4.5", image_digest="sha256:1")
+    assert around({MARK: facts.model_dump_json()}) == facts
+    assert around({}) == Around()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("FATAL: container creation failed: mount error: write /tmp/x: no space left on device", "no space"),
+        ("FATAL: while performing build: squashfuse: fuse: device not found, try 'modprobe fuse'", "/dev/fuse"),
+        ("ERROR  : Failed to create user namespace: user namespace requires to set", "no user namespaces"),
+        ("newuidmap: write to uid_map failed: Operation not permitted", "no user namespaces"),
+        ('Get "https://index/v2/": dial tcp: lookup index: no such host', "no network"),
+        ("error: Failed to fetch: https://x\n  Caused by: dns error", "no network"),
+        ("  Caused by: invalid peer certificate: UnknownIssuer", "container.certificates"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "container.certificates"),
+        ("error: Hash mismatch for `torch==2.15.0`", "requirements.lock"),
+        ("FATAL: could not open image x.sif: image format not recognized", "damaged"),
+        (
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+            "Docker daemon",
+        ),
+        ("requested access to the resource is denied", "registry"),
+    ],
+)
+def test_a_failure_is_explained_in_plain_words(said, words):
+    assert words in cause(f"INFO: Starting build...\n{said}\n")
+    assert "\n" not in explained("x", said)
+
+
+def test_a_failure_that_nobody_foresaw_shows_its_last_line():
+    assert explained("x.def: building failed", "first\nthe weather\n\n") == "x.def: building failed: the weather"
+    assert all(re.compile(one.pattern) and one.words for one in CAUSES)
