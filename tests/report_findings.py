@@ -104,9 +104,9 @@ def _comparisons(rows: list[SpeedupRow]) -> list[ComparisonRow]:
 def _communication(row: SpeedupRow) -> CommunicationRow:
     cost = 0.0007 * math.log2(2 * row.devices)
     return CommunicationRow(
-        **_cell(row), n=row.n, pairs=60, gradient_bytes=2_480_000, step_s=0.02, exposed_s=cost * 0.6, waiting_s=0.0004, with_s=0.019,
-        without_s=0.019 - cost, cost_s=cost, cost_low_s=cost * 0.9, cost_high_s=cost * 1.1, cost_share=cost / 0.019,
-        method="bootstrap", without="a hook that exchanges nothing",
+        **_cell(row), n=row.n, pairs=60, gradient_bytes=2_480_000, step_s=0.02, exposed_s=cost * 0.6,
+        waiting_s=0.0004, with_s=0.019, without_s=0.019 - cost, cost_s=cost, cost_low_s=cost * 0.9,
+        cost_high_s=cost * 1.1, cost_share=cost / 0.019, method="bootstrap", without="a hook that exchanges nothing",
     )  # fmt: skip
 
 

@@ -74,7 +74,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             # In a thread, so that Ctrl-C waits until what was submitted is also known, and can be cancelled.
             with ThreadPoolExecutor(1) as thread:
                 ids = thread.submit(submit).result()
-        except NotSubmitted as failure:
+        except (NotSubmitted, OSError) as failure:
             for job in batch:
                 self.report_job_error(SubmittedJobInfo(job), msg=f"{failure}. ")
             return
@@ -116,7 +116,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         left = {}
         for name, task in list(self.alive.items()):
             state = states.get(name) or self._from_results(name)
-            if not state.over or (state.state == "COMPLETED" and all(map(os.path.exists, task.key[1:]))):
+            if not state.over or (state.state == "COMPLETED" and all(map(os.path.exists, task.key))):
                 left[task.key] = (name, task)
             else:
                 self._forget(name)

@@ -15,7 +15,7 @@ class Task:
     """A shell command for every rank of a job."""
 
     key: tuple[str, ...]
-    """Which of a workflow's jobs it is: folder and outputs."""
+    """Which job it is: its outputs."""
     command: str
     shell: str
     workdir: str

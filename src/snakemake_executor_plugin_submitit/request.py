@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from snakemake.settings.types import DeploymentMethod
@@ -69,7 +70,7 @@ def task_of(job: Any, workdir: str) -> Task:
     local = {"tasks_per_node": ranks, "timeout_min": limit_min or 60 * 24 * 365, "setup": setup}
     program = asked.get("shell_exec") or shell.get_executable() or "/bin/sh"
     command = f"{shell._get_process_prefix(program)} {job.shellcmd or ':'} {shell._process_suffix}".strip()
-    key = (workdir, *map(str, job.output or [command]))
+    key = tuple(str(Path(workdir, path)) for path in job.output) or (workdir, command)
     parameters: dict[str, dict[str, Any]] = {"slurm": slurm, "local": local, "debug": {}}
     return Task(key, command, program, workdir, ranks, threads, limit_min, parameters)
 

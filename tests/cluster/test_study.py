@@ -1,6 +1,5 @@
 """Whole studies on a real SLURM cluster: from the configuration to the PDF, and through what goes wrong on the way."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,15 +11,12 @@ import pytest
 from slurm_workflow import ROOT, queue
 from study_project import ALL, ORDINARY, Project, config, readable_python, wait_for
 
+from scalestudy.records.files import read_model
+from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
 
 TESTBED = ROOT / "slurm" / "testbed" / "cluster"
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not Path("/run/scalestudy-cluster").exists(),
-    reason="runs as two users and stops parts of the cluster: only as root on the one that `make cluster` boots",
-)
 Make = Callable[..., Project]
-LONG = {"epochs": 8, "train": 2048, "batch_size": 4}
 
 
 @pytest.fixture
@@ -42,6 +38,8 @@ def project(place: Path) -> Iterator[Make]:
 
     yield make
     for one in made:
+        if one.output.exists():
+            print(one.said[-6000:])  # pytest shows it when the test failed
         one.clean_up()
 
 
@@ -58,6 +56,7 @@ def test_a_study_goes_from_its_configuration_to_the_pdf_on_several_nodes(user: s
         assert_recorded(study.result(cell), hosts=1)
     for cell in ("ddp-2x1", "hybrid-2x1", "hsdp-2x1"):
         assert_recorded(study.result(cell), hosts=2)
+        assert study.result(cell).parts[0].slurm.keys() >= {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"}  # alike jobs
         logs = {path.name for path in study.paths(cell).folder.glob("train.log*")}
         assert logs == {"train.log", "train.log.rank1"}
     assert not queue()
@@ -77,7 +76,7 @@ def assert_recorded(result: Result, hosts: int) -> None:
 
 
 def test_a_run_that_reaches_its_time_limit_twice_goes_on_where_it_was(project: Make) -> None:
-    study = project(config(["serial", {"name": "ddp", "layouts": ["2x1"]}], epochs=60, train=2048, batch_size=4))
+    study = project(config(["serial"], epochs=60, train=2048, batch_size=4))
     target = str(study.paths("serial-1x1").result.relative_to(study.folder))
     process = study.start("--default-resources", "runtime=1", "--", target)
     wait_for(lambda: len(study.events("serial-1x1", "stop")) == 2, "the second time limit", 240)
@@ -86,3 +85,45 @@ def test_a_run_that_reaches_its_time_limit_twice_goes_on_where_it_was(project: M
     assert (stops[1]["epoch"], stops[1]["step"]) > (stops[0]["epoch"], stops[0]["step"])
     assert process.poll() is None  # a third job goes on
     study.interrupt(process)
+
+
+def test_a_ddp_run_that_lost_a_node_and_was_cancelled_ends_on_other_nodes_with_the_same_bits(project: Make) -> None:
+    ddp = {"name": "ddp", "layouts": ["2x1"]}
+    study = project(config(["serial", ddp], epochs=12, train=512, batch_size=4))
+    target = str(study.paths("ddp-2x1").result.relative_to(study.folder))
+    process = study.start("--", target)
+    wait_for(lambda: len(study.events("ddp-2x1", "checkpoint")) >= 2, "the second checkpoint")
+    lost = study.events("ddp-2x1", "start")[0]["host"]
+    subprocess.run([TESTBED, "kill-node", lost], check=True)
+    try:
+        wait_for(lambda: len(study.events("ddp-2x1", "resume")) == 1, "the run to go on", 240)
+        wait_for(lambda: len(study.events("ddp-2x1", "checkpoint")) >= 5, "checkpoints after it")
+        study.interrupt(process)
+        wait_for(lambda: not queue(), "the end of the cancelled job")
+        assert (study.paths("ddp-2x1").checkpoints / "latest").exists()
+        assert study.run("--", target) == 0, study.said
+    finally:
+        subprocess.run([TESTBED, "start-node", lost], check=True)
+    resumed = study.result("ddp-2x1")
+    assert resumed.resumed == 2
+    assert len(resumed.parts) == 3
+    assert len({part.slurm["SLURM_JOB_NODELIST"] for part in resumed.parts}) >= 2
+    assert lost not in resumed.parts[-1].slurm["SLURM_JOB_NODELIST"]
+    assert resumed.total_s == pytest.approx(sum(part.time_s for part in resumed.parts))
+    assert resumed.weights_sha256 == never_stopped(study).weights_sha256
+
+
+def never_stopped(study: Project) -> Result:
+    """The same run, trained on this machine in one go."""
+    again = study.folder / "again"
+    again.mkdir()
+    shutil.copy(study.paths("ddp-2x1").run, again / "run.json")
+    subprocess.run(
+        [sys.executable, "-m", "scalestudy", "train", str(again / "run.json")],
+        cwd=study.folder,
+        check=True,
+        timeout=300,
+    )
+    result = read_model(RunPaths(again).result, Result)
+    assert result.resumed == 0
+    return result

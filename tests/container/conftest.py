@@ -19,6 +19,10 @@ ROOM_BYTES = 25 * 10**9
 PROGRAMS = ("apptainer", "buildah", "mmdebstrap", "setpriv", "unshare")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--sif", type=Path, help="test with this image, that was built before, instead of building one")
+
+
 def obstacle() -> str:
     """Why these tests cannot run here, or nothing."""
     lacking = [program for program in PROGRAMS if shutil.which(program) is None]
@@ -80,9 +84,11 @@ def base_sif(base_tar: Path, user: OrdinaryUser) -> Path:
 
 
 @pytest.fixture(scope="session")
-def study(folder: StudyFolder, base_sif: Path) -> StudyFolder:
+def study(folder: StudyFolder, request: pytest.FixtureRequest) -> StudyFolder:
     """The study with its image built by Apptainer, run once from its configuration to the report."""
-    folder.configure({"engine": "apptainer", "base": str(base_sif)})
+    ready = request.config.getoption("--sif", None)
+    made = {"image": str(ready)} if ready else {"base": str(request.getfixturevalue("base_sif"))}
+    folder.configure({"engine": "apptainer"} | made)
     done = folder.snakemake()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
     return folder

@@ -1,11 +1,11 @@
 """What an engine may have left behind."""
 
 import subprocess
-from pathlib import Path
+
+from ordinary_user import NAME
 
 
-def left_of(sif: Path) -> list[str]:
-    """Processes and mounts of an image."""
-    found = subprocess.run(["pgrep", "-af", sif.name], capture_output=True, text=True, check=False).stdout
-    mounts = Path("/proc/self/mounts").read_text()
-    return [line for text in (found, mounts) for line in text.splitlines() if str(sif) in line or "squashfuse" in line]
+def engine_processes(pattern: str = "squashfuse|Apptainer runtime parent") -> list[str]:
+    """The engine's processes of the user that the tests run as: images are mounted as long as one serves them."""
+    command = ["pgrep", "-u", NAME, "-af", pattern]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()

@@ -51,6 +51,17 @@ def test_both_images_hold_the_same_packages_from_the_same_lock(
     assert there["lock_sha256"] == here["lock_sha256"] == lock
 
 
+def test_an_image_that_is_there_is_not_built_again(dockerfile_study: StudyFolder) -> None:
+    record = dockerfile_study.folder / "images/image.json"
+    before = record.read_text()
+    sif = dockerfile_study.folder / dockerfile_study.json("images/image.json")["reference"]
+    changed = sif.stat().st_mtime_ns
+    record.unlink()
+    assert dockerfile_study.scalestudy("image", "images/image.json").returncode == 0
+    assert record.read_text() == before
+    assert sif.stat().st_mtime_ns == changed
+
+
 def test_the_archive_is_not_left_behind(dockerfile_study: StudyFolder) -> None:
     assert list(dockerfile_study.folder.rglob("*.tar")) == []
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ordinary_user import NAME
-from processes import left_of
+from processes import engine_processes
 from slurm_here import need_cluster
 from study_folder import NET, StudyFolder
 
@@ -62,7 +62,7 @@ def test_a_study_with_ddp_on_two_nodes_runs_in_the_image(other_study: StudyFolde
         assert provenance["image_digest"] == image["digest"]
         assert provenance["slurm"]["SLURM_JOB_ID"].isdigit()
     assert all(row["passed"] for row in other_study.json("results/tiny/report.json")["parity"])
-    assert left_of(sif) == []
+    assert engine_processes() == []
 
 
 def test_a_run_that_reaches_its_time_limit_goes_on_inside_and_leaves_nothing_on_the_node(
@@ -93,14 +93,11 @@ def test_a_run_that_reaches_its_time_limit_goes_on_inside_and_leaves_nothing_on_
         stop, resume = events("stop")[0], events("resume")[0]
         assert stop["reason"] == "time limit"
         assert (resume["epoch"], resume["step"]) == (stop["epoch"], stop["step"])
-        pids = subprocess.run(
-            ["pgrep", "-f", "squashfuse_ll"], capture_output=True, text=True, check=False
-        ).stdout.split()
-        assert len(pids) == 1, "one image is mounted: the first job's is not any more"
+        assert len(engine_processes("squashfuse")) == 1, "the image of the first job is not mounted any more"
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(120) != 0
         wait_for(lambda: not queue(), 60)
-        wait_for(lambda: not left_of(sif), 30)
+        wait_for(lambda: not engine_processes(), 30)
     finally:
         if process.poll() is None:
             process.kill()

@@ -5,10 +5,11 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from ordinary_user import OrdinaryUser
-from processes import left_of
+from processes import engine_processes
 from study_folder import NET, StudyFolder
 
 
@@ -140,9 +141,26 @@ def test_a_run_that_is_asked_to_stop_saves_goes_on_inside_and_leaves_nothing_beh
     process.stdout.read()
     assert process.wait(120) == 75
     assert not (other_study.folder / run / "result.json").exists()
-    assert left_of(sif) == []
+    assert engine_processes() == []
     again = subprocess.run(command, cwd=other_study.folder, capture_output=True, text=True, timeout=600, check=False)
     assert again.returncode == 0, again.stderr
     result = other_study.json(f"{run}/result.json")
     assert result["resumed"] == 1
     assert result["provenance"]["engine"] == "apptainer"
+
+
+def test_nothing_inside_outlives_the_process_that_started_it(study: StudyFolder, sif: Path) -> None:
+    command = study.user.command(
+        *("scalestudy", "inside", "images/image.json", "python", "-c"),
+        "import time; print('here', flush=True); time.sleep(600)",
+    )
+    process = subprocess.Popen(command, cwd=study.folder, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "here\n"
+    assert engine_processes()
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 20
+    while engine_processes() and time.monotonic() < end:
+        time.sleep(0.2)
+    assert engine_processes() == []

@@ -10,10 +10,21 @@ from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
 from scalestudy.analysis.evidence import Evidence
 from scalestudy.analysis.headlines import headlines
-from scalestudy.analysis.language import ENGLISH
+from scalestudy.analysis.language import ENGLISH, GERMAN
 from scalestudy.analysis.rules_time import holds_one
 from scalestudy.analysis.sentences import RULES, rule_table, sentences
-from scalestudy.records.report import AccuracyRow, Counts, EnvironmentRow, PhaseRow, RunRow, SpeedupRow, WorkloadFacts
+from scalestudy.records.findings import ComplianceRow, PredictionCurve, Refusal, TargetRow, ValidationRow
+from scalestudy.records.report import (
+    AccuracyRow,
+    CommunicationRow,
+    Counts,
+    EfficiencyRow,
+    EnvironmentRow,
+    PhaseRow,
+    RunRow,
+    SpeedupRow,
+    WorkloadFacts,
+)
 
 CELL = {"workload": "mnist", "scaling": "epoch", "strategy": "ddp", "nodes": 1, "devices": 2, "n": 3}
 RUN = {key: value for key, value in CELL.items() if key != "n"}
@@ -100,13 +111,14 @@ def test_r2_names_the_fastest_with_time_interval_and_efficiency():
     ]
 
 
-def test_r2_says_one_scaling_per_workload_in_the_abstract_and_the_others_below():
+def test_r2_says_one_scaling_per_workload_in_the_abstract_and_all_below():
     rows = [speedup_row(scaling=scaling, devices=4) for scaling in ("weak", "strong", "epoch")]
     found = [s for s in sentences(replace(NOTHING, speedup=rows, workloads=[facts()])) if s.rule == "R2"]
-    assert [(s.section, s.text.partition(" scaling")[0]) for s in found] == [
-        ("abstract", "For MNIST under strong"),
-        ("performance", "For MNIST under weak"),
-        ("performance", "For MNIST under epoch"),
+    assert [(s.section, s.text.partition(" scaling")[0], s.scaling) for s in found] == [
+        ("abstract", "For MNIST under strong", "strong"),
+        ("performance", "For MNIST under weak", "weak"),
+        ("performance", "For MNIST under strong", "strong"),
+        ("performance", "For MNIST under epoch", "epoch"),
     ]
     assert "an epoch of 4 times the base's images takes 5.33 s, the base's 8.00 s, a scaled speedup of" in found[1].text
 
@@ -293,3 +305,118 @@ def test_headlines_are_two_to_four_whatever_is_missing(tmp_path):
     one = report_data(collect(make_study(tmp_path, workloads=1, seeds=(0,)).results))
     assert [h.value for h in one.headlines] == ["7.02×", "88%", "0.00 pp", "8/8"]
     assert [h.interval for h in one.headlines][:3] == ["no interval"] * 3
+
+
+def test_r16_counts_what_the_study_has_and_is_silent_without_runs():
+    assert written("R16") == []
+    runs = [RunRow(**RUN), RunRow(**{**RUN, "strategy": "serial", "devices": 1, "seed": 1})]
+    assert written("R16", runs=runs) == [
+        "The study has 1 workload, 1 parallel strategy, 1 scaling and 2 seeds, on up to 2 CPU cores."
+    ]
+
+
+def test_r17_counts_the_rules_that_apply():
+    def row(number, satisfied):
+        return ComplianceRow(rule=number, title="", satisfied=satisfied, evidence="")
+
+    assert written("R17", compliance=[row(1, "not applicable")]) == []
+    rows = [row(1, "yes"), row(2, "not applicable"), row(3, "no")]
+    assert written("R17", compliance=rows)[0].endswith("2 apply to this study and 1 are satisfied; not satisfied: 3.")
+
+
+def test_r18_states_the_cost_of_communication_only_where_it_was_measured():
+    def row(cost):
+        values = dict.fromkeys(("step_s", "exposed_s", "waiting_s", "with_s", "without_s"), 0.02)
+        ends = (
+            {"cost_low_s": None, "cost_high_s": None} if cost is None else {"cost_low_s": 0.002, "cost_high_s": 0.004}
+        )
+        return CommunicationRow(**CELL, **values, **ends, pairs=9, gradient_bytes=4, cost_s=cost, cost_share=0.15)
+
+    assert written("R18", speedup=[speedup_row()], communication=[row(None)]) == []
+    (text,) = written("R18", speedup=[speedup_row()], communication=[row(0.003)])
+    assert text.endswith("than without by 3 ms (95% CI 2 ms–4 ms), 15% of the step, with DDP, 2 CPU cores.")
+
+
+def test_r19_needs_a_probed_ceiling():
+    assert written("R19", speedup=[speedup_row()]) == []
+    (text,) = written("R19", speedup=[speedup_row(ceiling_speedup=1.9, of_ceiling=0.789)])
+    assert text.endswith("serial trainings at once: 79% of 1.90× with DDP, 2 CPU cores.")
+
+
+def test_r20_names_the_lowest_factor_when_all_were_measured():
+    factors = {"data_feeding": 0.99, "load_balance": 0.9, "communication": 0.8, "computation_scalability": 0.97}
+    rest = dict.fromkeys(("global_efficiency", "parallel", "serialization", "transfer", "measured"), 0.7)
+    row = EfficiencyRow(**CELL, **factors, **rest, base_global=1.0, residual=0.0)
+    (text,) = written("R20", speedup=[speedup_row()], efficiencies=[row])
+    assert text.endswith("at its largest size: communication 80% with DDP, 2 CPU cores.")
+    missing = row.model_copy(update={"load_balance": None})
+    assert written("R20", speedup=[speedup_row()], efficiencies=[missing]) == []
+
+
+def target_row(time_s, **changes):
+    values = dict.fromkeys(("epochs_low", "epochs_high", "time_low_s", "time_high_s", "speedup_low", "speedup_high"))
+    row = {**CELL, "global_batch": 128, "target": 0.9, "reached": 3, "epochs": 4.0, "time_s": time_s, "speedup": 1.5}
+    return TargetRow(**{**row, **values, **changes})
+
+
+def test_r21_names_the_parallel_cell_that_reaches_the_target_first():
+    assert written("R21", speedup=[speedup_row()], targets=[target_row(None)]) == []
+    assert written("R21", speedup=[speedup_row()], targets=[target_row(1.0, strategy="serial", devices=1)]) == []
+    rows = [target_row(20.0), target_row(12.0, devices=4), target_row(1.0, strategy="serial", devices=1)]
+    (text,) = written("R21", speedup=[speedup_row()], targets=rows)
+    assert (
+        "90.0% is reached first by DDP, 4 CPU cores: after 12.00 s of training (no interval), in 3 of 3 runs." in text
+    )
+
+
+def prediction(**changes):
+    curve = {"workload": "mnist", "scaling": "epoch", "strategy": "ddp", "algorithm": "ring", "devices": [2, 64]}
+    values = {"efficiency": [0.9, 0.6], "low": [0.8, 0.5], "high": [1.0, 0.7], "step_s": [1.0, 1.0], "network": ""}
+    return PredictionCurve(**{**curve, **values, **changes})
+
+
+def validation(error=0.031, **changes):
+    row = {
+        "workload": "mnist",
+        "scaling": "epoch",
+        "strategy": "ddp",
+        "model": "usl",
+        "fitted_devices": 4,
+        "devices": 8,
+    }
+    values = {"predicted": 0.7, "low": None, "high": None, "measured": 0.68, "error": error}
+    return ValidationRow(**{**row, **values, **changes})
+
+
+def test_r22_predicts_nothing_that_was_not_validated():
+    assert written("R22", predictions=[prediction()]) == []
+    assert written("R22", predictions=[prediction()], validation=[validation(strategy="hsdp")]) == []
+    (text,) = written("R22", predictions=[prediction()], validation=[validation()])
+    assert text.endswith(
+        "predicts for DDP on 64 CPU cores an efficiency of 60.0% (50.0% to 70.0% in simulated studies)."
+    )
+
+
+def test_r23_states_the_largest_error_with_its_sign():
+    rows = [validation(0.031), validation(-0.052, devices=16)]
+    (text,) = written("R23", validation=rows)
+    assert "of 2 cells that it had not seen; its largest error is −5.2%, for DDP on 16 CPU cores." in text
+    assert written("R23") == []
+
+
+def test_r24_joins_strategies_with_one_reason():
+    rows = [
+        Refusal(workload="mnist", scaling="epoch", strategy=name, reason="too few cells") for name in ("ddp", "hsdp")
+    ]
+    (text,) = written("R24", refusals=rows[:1], predictions=[prediction(workload="cifar")])
+    assert text == "No prediction is made for DDP (mnist, epoch scaling): too few cells."
+    assert written("R24", refusals=rows) == ["No prediction is made for DDP and HSDP: too few cells."]
+
+
+def test_only_the_prediction_section_goes_beyond_what_was_measured_and_no_sentence_judges():
+    for rule in RULES:
+        predicts = "predict" in rule.states
+        assert not predicts or set(rule.write) == {"prediction"}, rule.id
+    texts = " ".join(f"{text} {phrase}" for text, phrase in GERMAN.phrases.items()).lower()
+    for word in ("because", "due to", "significant", "near-linear", "signifikant", "weil ", "wegen", "nahezu linear"):
+        assert word not in texts

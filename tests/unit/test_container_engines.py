@@ -83,8 +83,9 @@ def test_docker_runs_as_the_caller_without_a_network_unless_it_is_needed(install
     assert follows(Docker().command("x", Inside(Path("/"), network=True)), "--network", "host")
 
 
-def test_podman_keeps_the_callers_id(installed):
+def test_podman_keeps_the_callers_id(installed, monkeypatch):
     installed("podman")
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
     words = Podman().command("x", INSIDE)
     assert follows(words, "--userns", "keep-id")
     assert "--user" not in words

@@ -107,15 +107,22 @@ def test_a_clock_that_differs_is_told_with_its_node() -> None:
     assert "n2 is -60.0 s off from here" in wrong.text
 
 
-def test_nodes_without_torch_need_a_container() -> None:
-    states = {finding.what: finding.state for finding in equipment(two_nodes(missing=["torch"]), ClusterSpec())}
-    assert states["training"] == "note"
-    bare = two_nodes(missing=["torch"], engines=[])
-    assert [finding.state for finding in equipment(bare, ClusterSpec())] == ["wrong"]
+def test_nodes_without_torch_are_wrong_unless_runs_are_in_a_container() -> None:
+    bare = two_nodes(missing=["torch"])
+    (found,) = equipment(bare, ClusterSpec(), "none")
+    assert (found.what, found.state) == ("training", "wrong")
+    (found,) = equipment(bare, ClusterSpec(), "apptainer")
+    assert (found.what, found.state) == ("container engine", "ok")
+
+
+def test_a_node_without_the_container_engine_of_the_study_is_named() -> None:
+    (found,) = equipment(two_nodes(engines=["podman"]), ClusterSpec(), "apptainer")
+    assert found.state == "wrong"
+    assert found.text.startswith("n2 has no apptainer")
 
 
 def test_gpu_studies_need_gpus_in_the_job() -> None:
-    found = next(equipment(two_nodes(), ClusterSpec(device="cuda")))
+    found = next(equipment(two_nodes(), ClusterSpec(device="cuda"), "none"))
     assert (found.what, found.state) == ("GPUs", "wrong")
 
 

@@ -1,9 +1,11 @@
 """From results/STUDY to reports/STUDY, for studies of every shape."""
 
 import io
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pypdf
 import pytest
@@ -12,7 +14,7 @@ import report_data
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_model, write_text
 from scalestudy.records.paths import StudyPaths
-from scalestudy.report.build import build_report
+from scalestudy.report.build import build_report, write_figure
 
 SHAPES = [
     report_data.laptop,
@@ -20,6 +22,7 @@ SHAPES = [
     report_data.nothing_completed,
     report_data.without_base,
     report_data.many_panels,
+    report_data.whole,
 ]
 
 
@@ -41,7 +44,13 @@ def test_reports_of_every_shape_are_built(shape, tmp_path):
     assert report == tmp_path / "reports" / "report.pdf"
     text = "".join(text_of(report).split())
     assert all("".join(run.run.split()) in text for run in data.runs)
-    assert {path.suffix for path in (tmp_path / "reports").rglob("*") if path.is_file()} <= {".pdf", ".svg"}
+    assert {path.suffix for path in (tmp_path / "reports").rglob("*") if path.is_file()} <= {
+        ".pdf",
+        ".svg",
+        ".png",
+        ".md",
+        ".html",
+    }
 
 
 def test_a_single_run_has_no_interval(tmp_path):
@@ -88,3 +97,35 @@ def test_importing_the_report_layer_loads_neither_matplotlib_nor_typst_nor_torch
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_figure_is_drawn_again_by_the_command_beside_it(tmp_path):
+    results = store(report_data.single(), tmp_path / "results")
+    build_report(results, tmp_path / "reports")
+    folder = tmp_path / "reports" / "figures"
+    commands = re.findall(r"`scalestudy figure (\S+) (\S+) (\S+)`", (folder / "README.md").read_text())
+    assert [name for name, _, _ in commands] == sorted(path.stem for path in folder.glob("*.svg"))[::-1]
+    for name, report, _ in commands:
+        write_figure(name, Path(report), tmp_path / "again.svg")
+        assert (tmp_path / "again.svg").read_bytes() == (folder / f"{name}.svg").read_bytes()
+        write_figure(name, Path(report), tmp_path / "again.png")
+        assert (tmp_path / "again.png").read_bytes() == (folder / f"{name}.png").read_bytes()
+
+
+def test_a_figure_that_is_not_there_and_an_unknown_ending_are_one_line(tmp_path):
+    report = store(report_data.single(), tmp_path) / "report.json"
+    with pytest.raises(StudyError, match="found no figure scaling-weak; there is scaling-epoch, curves-epoch"):
+        write_figure("scaling-weak", report, tmp_path / "a.svg")
+    with pytest.raises(StudyError, match=r"found the ending \.jpg; must be \.svg or \.png"):
+        write_figure("scaling-epoch", report, tmp_path / "a.jpg")
+
+
+def test_a_thousand_runs_take_less_than_three_hundred_megabytes(tmp_path):
+    results = store(report_data.thousand_runs(), tmp_path)
+    code = (
+        "import resource, sys; from pathlib import Path; from scalestudy.report.build import build_report;"
+        "build_report(Path(sys.argv[1]), Path(sys.argv[1]));"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(results)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 300

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from scalestudy.report.figures import draw_figures
 from scalestudy.report.figures.labels import spread
+from scalestudy.report.figures.lines import node_end
 from scalestudy.report.printable import printable
 
 
@@ -41,8 +42,8 @@ def test_two_devices_are_drawn_as_intervals_with_their_numbers():
 
 def test_more_devices_are_drawn_as_labeled_lines(cluster):
     figure = cluster["scaling-strong"]
-    assert figure.form == "lines"
-    assert {"DataParallel", "DDP", "Hybrid", "HSDP", "ideal", "16"} <= set(texts(figure))
+    assert figure.form == "lines nodes"
+    assert {"DataParallel", "DDP", "Hybrid", "HSDP", "ideal", "16", "one node", "several nodes"} <= set(texts(figure))
 
 
 def test_every_scaling_has_its_three_figures(cluster):
@@ -53,7 +54,7 @@ def test_every_scaling_has_its_three_figures(cluster):
 
 def test_synthetic_data_are_named_in_every_figure():
     for figure in named(report_data.laptop()).values():
-        assert any("(synthetic)" in text for text in texts(figure)), figure.name
+        assert any("(synthetic data)" in text for text in texts(figure)), figure.name
 
 
 def test_figures_are_the_same_bytes_every_time_whatever_the_users_settings():
@@ -116,3 +117,16 @@ def test_epoch_scaling_borrows_the_base_that_the_plan_names_once():
     figures = named(data.model_copy(update={"phases": once(data.phases), "curves": once(data.curves)}))
     assert "Serial 1×1" in texts(figures["breakdown-epoch"])
     assert "Serial 1×1" in figures["curves-epoch"].alt
+
+
+def test_a_probed_machine_has_its_ceiling_and_a_prediction_its_range():
+    figures = named(report_data.whole())
+    assert figures["scaling-strong"].form == "lines nodes ceiling"
+    assert "ceiling" in texts(figures["scaling-strong"])
+    assert {"DDP, ring", "DDP, tree", "16384"} <= set(texts(figures["prediction-strong"]))
+
+
+def test_the_node_mark_lies_right_of_the_largest_cell_on_one_node():
+    rows = [row for row in report_data.cluster().speedup if row.strategy != "serial"]
+    assert node_end(rows) == pytest.approx((4 * 8) ** 0.5)
+    assert node_end([row for row in rows if row.nodes == 1]) is None

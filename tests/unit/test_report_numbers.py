@@ -7,6 +7,7 @@ import typst
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scalestudy.analysis.language import ENGLISH, GERMAN
 from scalestudy.report import numbers
 from scalestudy.report.pdf import TEMPLATE
 
@@ -22,26 +23,26 @@ values = st.floats(-1e7, 1e7, allow_nan=False).map(lambda x: float(f"{x:.9g}")) 
 )
 
 
-def in_the_template(rows):
-    inputs = {"rows": json.dumps([{"x": x, "d": decimals} for x, decimals in rows])}
+def in_the_template(rows, language):
+    inputs = {"rows": json.dumps([{"x": x, "d": decimals} for x, decimals in rows]), "language": language.code}
     found = typst.query(QUERY, "<out>", field="value", one=True, root=str(TEMPLATE), sys_inputs=inputs)
     return json.loads(found)
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.lists(st.tuples(values, st.integers(0, 5)), min_size=1, max_size=40))
-def test_the_template_writes_numbers_as_python_does(rows):
+@given(st.lists(st.tuples(values, st.integers(0, 5)), min_size=1, max_size=40), st.sampled_from([ENGLISH, GERMAN]))
+def test_the_template_writes_numbers_as_python_does(rows, language):
     expected = [
         [
-            numbers.fixed(x, decimals),
-            numbers.significant(x),
-            numbers.percent(x),
-            numbers.interval(x, x, decimals),
+            numbers.fixed(x, decimals, language),
+            numbers.significant(x, language),
+            numbers.percent(x, language),
+            numbers.interval(x, x, decimals, language),
             str(numbers.decimals_for([x])),
         ]
         for x, decimals in rows
     ]
-    assert in_the_template(rows) == expected
+    assert in_the_template(rows, language) == expected
 
 
 @pytest.mark.parametrize(

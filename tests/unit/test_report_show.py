@@ -5,12 +5,14 @@ import io
 import pytest
 import report_data
 from rich.console import Console
+from synthetic_study import make_study
 
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import StudyPaths
 from scalestudy.report import numbers
 from scalestudy.report.show import headline_text, show
+from scalestudy.spec.config import ReportSpec
 
 
 def shown(data, tmp_path, **options):
@@ -61,6 +63,30 @@ def test_headline_text_counts_the_runs_and_names_the_report(tmp_path):
     assert report_data.cluster().headlines[0].value in text
 
 
-def test_a_missing_report_is_one_line(tmp_path):
-    with pytest.raises(StudyError, match=r"report\.json: cannot be read"):
+def test_a_study_that_was_not_planned_is_one_line(tmp_path):
+    with pytest.raises(StudyError, match=r"study\.json: cannot be read"):
         show(tmp_path)
+
+
+def test_a_study_under_way_is_shown_as_far_as_it_is(tmp_path):
+    missing = {f"mnist/epoch/{cell}/seed{seed}": "missing" for cell in ("hsdp-2x4", "hybrid-2x4") for seed in (0, 1, 2)}
+    study = make_study(tmp_path, workloads=1, failures=missing, words=ReportSpec(language="de"))
+    assert not study.report.exists()
+    stream = io.StringIO()
+    show(study.results, Console(file=stream, width=80))
+    text = stream.getvalue()
+    assert "24 of 30 runs completed, 6 missing" in text
+    assert "23 of 30" not in text
+    assert "7.02" in text
+    (study.run("mnist/epoch/ddp-2x4/seed0").result).unlink()
+    stream = io.StringIO()
+    show(study.results, Console(file=stream, width=80))
+    assert "23 of 30 runs completed, 7 missing" in stream.getvalue()
+
+
+def test_efficiencies_are_also_shown_by_strategy_and_layout(tmp_path):
+    stream = io.StringIO()
+    show(make_study(tmp_path, workloads=1).results, Console(file=stream, width=80))
+    lines = stream.getvalue().splitlines()
+    assert any(line.split() == ["Efficiency", "1×2", "1×4", "2×2", "2×4"] for line in lines)
+    assert any(line.split() == ["DDP", "98%", "94%", "–", "88%"] for line in lines)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from scalestudy.analysis.accuracy import accuracy_rows, equivalence_rows
@@ -86,17 +87,17 @@ def report_data(collection: Collection) -> ReportData:
         runs=list(evidence.runs),
         environment=list(evidence.environment),
         headlines=headlines(evidence),
-        sentences=sentences(evidence),
+        sentences=[],
         rules=rule_table(language),
         methods=in_language(methods_used(evidence.speedup, evidence.accuracy), language, "quantity", "method"),
         comparisons=comparison_rows(cells),
         equivalence=equivalence_rows(cells, evidence.accuracy_margin),
         targets=list(evidence.targets),
-        fits=fit_rows(evidence.speedup),
+        fits=in_language(fit_rows(evidence.speedup), language, "refused"),
         fit_curves=fit_curves(evidence.speedup),
         predictions=list(evidence.predictions),
         validation=list(evidence.validation),
-        refusals=list(evidence.refusals),
+        refusals=in_language(evidence.refusals, language, "reason"),
         epochs_to_target=batch_rows(cells, collection.study),
         exclusions=in_language(exclusion_rows(cells), language, "excluded_from", "reason"),
         repeats=repeat_rows(collection.study, evidence.runs),
@@ -107,7 +108,9 @@ def report_data(collection: Collection) -> ReportData:
             *environment_problems(evidence.environment, language),
         ],
     )
-    return data.model_copy(update={"compliance": compliance_rows(data, cells)})
+    compliance = compliance_rows(data, cells)
+    written = sentences(replace(evidence, compliance=compliance))
+    return data.model_copy(update={"compliance": compliance, "sentences": written})
 
 
 def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:

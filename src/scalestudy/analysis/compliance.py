@@ -7,14 +7,26 @@ by construction is checked all the same: the numbers have to show it.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from scalestudy.analysis.cells import CellRuns
+from scalestudy.analysis.language import LANGUAGES
 from scalestudy.analysis.statistics import SMALLEST_N
+from scalestudy.analysis.wording import Wording
 from scalestudy.records.findings import ComplianceRow
 from scalestudy.records.report import ReportData, SpeedupRow
 
-Judgment = tuple[Literal["yes", "no", "not applicable"], str]
+Satisfied = Literal["yes", "no", "not applicable"]
+
+
+class Judgment(NamedTuple):
+    """Whether a rule is satisfied, and the phrase that says why, with the values in it."""
+
+    satisfied: Satisfied
+    evidence: str
+    values: dict[str, object]
+
+
 EXACT = 1e-9
 SIGNIFICANCE = 0.05
 SETUP = ("Hosts", "Processor", "Operating system", "Kernel", "Python", "PyTorch", "scalestudy", "Source commit")
@@ -31,15 +43,22 @@ class BenchmarkRule:
 
 def compliance_rows(data: ReportData, cells: Sequence[CellRuns]) -> list[ComplianceRow]:
     """One row per rule, 1 to 12. ``data`` is the finished report but for this table."""
+    language = LANGUAGES[data.words.language]
     rows = []
     for number, rule in enumerate(RULES, start=1):
-        satisfied, evidence = rule.judge(data, cells)
-        rows.append(ComplianceRow(rule=number, title=rule.title, satisfied=satisfied, evidence=evidence))
+        judged = rule.judge(data, cells)
+        evidence = language.say(judged.evidence, **judged.values)
+        title = language.say(rule.title)
+        rows.append(ComplianceRow(rule=number, title=title, satisfied=judged.satisfied, evidence=evidence))
     return rows
 
 
-def _answer(holds: bool, evidence: str) -> Judgment:
-    return ("yes" if holds else "no"), evidence
+def _answer(holds: bool, evidence: str, **values: object) -> Judgment:
+    return Judgment("yes" if holds else "no", evidence, values)
+
+
+def _none(evidence: str) -> Judgment:
+    return Judgment("not applicable", evidence, {})
 
 
 def _timed(data: ReportData) -> list[SpeedupRow]:
@@ -53,12 +72,13 @@ def _ratios(data: ReportData) -> list[SpeedupRow]:
 def _base(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     rows = _ratios(data)
     if not rows:
-        return "not applicable", "No speedup is reported."
+        return _none("No speedup is reported.")
     with_base = sum(row.base_time_s is not None for row in rows)
     return _answer(
         with_base == len(rows),
-        f"{with_base} of {len(rows)} speedups stand beside the absolute time of their base, the tuned serial loop on "
-        "one device.",
+        "{n} of {all} speedups stand beside the absolute time of their base, the tuned serial loop on one device.",
+        n=with_base,
+        all=len(rows),
     )
 
 
@@ -67,19 +87,25 @@ def _subsets(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     explained = sum(bool(row.reason or row.excluded) for row in lost)
     return _answer(
         explained == len(lost),
-        f"{len(lost)} of {len(data.runs)} planned runs and {data.counts.skipped} combinations are left out; "
-        f"{explained} of these runs and all combinations have their reason.",
+        "{n} of {all} planned runs and {skipped} combinations are left out; {explained} of these runs and all "
+        "combinations have their reason.",
+        n=len(lost),
+        all=len(data.runs),
+        skipped=data.counts.skipped,
+        explained=explained,
     )
 
 
 def _costs(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     rows = [(row.time_s, row.images_per_s) for row in data.speedup if row.time_s and row.images_per_s]
     if not rows:
-        return "not applicable", "No time is reported."
+        return _none("No time is reported.")
     derived = sum(_is_whole(time_s * rate) for time_s, rate in rows)
     return _answer(
         derived == len(rows),
-        f"Means and medians are taken of times; {derived} of {len(rows)} rates are images over the summarized time.",
+        "Means and medians are taken of times; {n} of {all} rates are images over the summarized time.",
+        n=derived,
+        all=len(rows),
     )
 
 
@@ -90,9 +116,11 @@ def _is_whole(value: float) -> bool:
 def _no_mean_of_ratios(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     rows = _ratios(data)
     if not rows:
-        return "not applicable", "No ratio is reported."
+        return _none("No ratio is reported.")
     kept = sum(_is_ratio_of_times(row) for row in rows)
-    return _answer(kept == len(rows), f"{kept} of {len(rows)} speedups are the ratio of the two summarized times.")
+    return _answer(
+        kept == len(rows), "{n} of {all} speedups are the ratio of the two summarized times.", n=kept, all=len(rows)
+    )
 
 
 def _is_ratio_of_times(row: SpeedupRow) -> bool:
@@ -105,36 +133,43 @@ def _is_ratio_of_times(row: SpeedupRow) -> bool:
 def _intervals(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     rows = _timed(data)
     if not rows:
-        return "not applicable", "No time is reported."
+        return _none("No time is reported.")
     known = sum(row.time_low_s is not None for row in rows)
-    why = "" if known == len(rows) else f"; the others have fewer than {SMALLEST_N} runs"
-    return _answer(known == len(rows), f"{known} of {len(rows)} cells have a 95% interval of their time{why}.")
+    text = "{n} of {all} cells have a 95% interval of their time; the others have fewer than {least} runs."
+    if known == len(rows):
+        text = "{n} of {all} cells have a 95% interval of their time."
+    return _answer(known == len(rows), text, n=known, all=len(rows), least=SMALLEST_N)
 
 
-def _normality(_: ReportData, cells: Sequence[CellRuns]) -> Judgment:
+def _normality(data: ReportData, cells: Sequence[CellRuns]) -> Judgment:
     samples = [cell.times_s for cell in cells if len(cell.times_s) >= SMALLEST_N and len(set(cell.times_s)) > 1]
     if not samples:
-        return "not applicable", "No interval assumes a distribution: there are too few runs, or no noise."
+        return _none("No interval assumes a distribution: there are too few runs, or no noise.")
     from scipy.stats import combine_pvalues, shapiro
 
     p_values = [max(1e-300, float(shapiro([math.log(time) for time in times]).pvalue)) for times in samples]
     together = float(combine_pvalues(p_values, method="fisher").pvalue)
     return _answer(
         together >= SIGNIFICANCE,
-        f"Ratios assume that logarithms of times are normal; Shapiro-Wilk tests of {len(samples)} cells, combined by "
-        f"Fisher's method, give p = {together:.2g}.",
+        "Ratios assume that logarithms of times are normal; Shapiro-Wilk tests of {n} cells, combined by Fisher's "
+        "method, give p = {p}.",
+        n=len(samples),
+        p=LANGUAGES[data.words.language].number(f"{together:.2g}").replace("\u2212", "-"),
     )
 
 
 def _sound_comparisons(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     rows = data.comparisons
     if not rows:
-        return "not applicable", "No two strategies have the same number of devices."
+        return _none("No two strategies have the same number of devices.")
     known = sum(row.low is not None for row in rows)
     apart = sum(row.verdict in ("faster", "slower") for row in rows)
     return _answer(
         known == len(rows),
-        f"{known} of {len(rows)} comparisons of strategies have an interval of the ratio; {apart} of them leave 1 out.",
+        "{n} of {all} comparisons of strategies have an interval of the ratio; {apart} of them leave 1 out.",
+        n=known,
+        all=len(rows),
+        apart=apart,
     )
 
 
@@ -145,24 +180,34 @@ def _central_tendency(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
         if row.mean_s is not None and row.time_s and row.time_low_s is not None and row.time_high_s is not None
     ]
     if not rows:
-        return "not applicable", "No cell has an interval."
+        return _none("No cell has an interval.")
     inside = sum(low <= mean <= high for mean, _, low, high in rows)
     apart = max(abs(mean / middle - 1) for mean, middle, _, _ in rows)
     return _answer(
         inside == len(rows),
-        f"Median and mean are given; they differ by at most {apart:.1%}, and the mean lies within the interval of the "
-        f"median in {inside} of {len(rows)} cells.",
+        "Median and mean are given; they differ by at most {apart}, and the mean lies within the interval of the "
+        "median in {n} of {all} cells.",
+        apart=Wording(LANGUAGES[data.words.language]).percent(apart, 1),
+        n=inside,
+        all=len(rows),
     )
 
 
 def _setup(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
+    language = LANGUAGES[data.words.language]
     there = {row.item for row in data.environment}
-    lacking = [item for item in SETUP if item not in there]
+    lacking = [language.say(item) for item in SETUP if language.say(item) not in there]
     conflicts = [row.item for row in data.environment if row.conflict]
-    parts = [f"{len(SETUP) - len(lacking)} of {len(SETUP)} items of the set-up are recorded"]
-    parts += [f"lacking: {', '.join(lacking)}"] if lacking else []
-    parts += [f"runs disagree on {', '.join(conflicts)}"] if conflicts else []
-    return _answer(not lacking and not conflicts, f"{'; '.join(parts)}.")
+    known = len(SETUP) - len(lacking)
+    text = "{n} of {all} items of the set-up are recorded{lacking}{conflicts}."
+    return _answer(
+        not lacking and not conflicts,
+        text,
+        n=known,
+        all=len(SETUP),
+        lacking=language.say("; lacking: {items}", items=", ".join(lacking)) if lacking else "",
+        conflicts=language.say("; the runs disagree on {items}", items=", ".join(conflicts)) if conflicts else "",
+    )
 
 
 def _methods(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
@@ -171,35 +216,40 @@ def _methods(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     pairs += [(row.low, row.method) for row in data.comparisons]
     named = [bool(method) for low, method in pairs if low is not None]
     if not named:
-        return "not applicable", "No interval is reported."
+        return _none("No interval is reported.")
     return _answer(
         all(named),
-        f"Epoch times are the slowest rank's between two barriers; {sum(named)} of {len(named)} intervals name their "
-        "method.",
+        "Epoch times are the slowest rank's between two barriers; {n} of {all} intervals name their method.",
+        n=sum(named),
+        all=len(named),
     )
 
 
 def _bounds(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     rows = _ratios(data)
     if not rows:
-        return "not applicable", "No speedup is reported."
+        return _none("No speedup is reported.")
     bounded = sum(row.ceiling_speedup is not None for row in rows)
     return _answer(
         bounded == len(rows),
-        f"{bounded} of {len(rows)} speedups stand beside the measured ceiling of their layout, and all beside the "
-        "ideal.",
+        "{n} of {all} speedups stand beside the measured ceiling of their layout, and all beside the ideal.",
+        n=bounded,
+        all=len(rows),
     )
 
 
 def _plots(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     rows = _ratios(data)
     if not rows:
-        return "not applicable", "No speedup is drawn."
+        return _none("No speedup is drawn.")
     complete = sum(row.speedup_low is not None for row in rows)
     return _answer(
         complete == len(rows),
-        f"{complete} of {len(rows)} speedups are drawn with their interval; lines join one strategy's measured numbers "
-        f"of devices, and all {len(data.runs)} runs are listed.",
+        "{n} of {all} speedups are drawn with their interval; lines join one strategy's measured numbers of devices, "
+        "and all {runs} runs are listed.",
+        n=complete,
+        all=len(rows),
+        runs=len(data.runs),
     )
 
 

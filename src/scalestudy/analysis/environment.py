@@ -44,8 +44,8 @@ ITEMS = (
         lambda p: "told to keep freed memory" if p.malloc_tuned else "as the system has it",
         part="provenance",
     ),
-    Item("Container", lambda p: f"{p.engine} {p.engine_version}".strip() or "none", part="provenance"),
-    Item("Image", lambda p: p.image_digest or "none", part="provenance"),
+    Item("Container", lambda p: f"{p.engine} {p.engine_version}".strip() or "none"),
+    Item("Image", lambda p: p.image_digest or "none"),
     Item("scalestudy", lambda p: p.version, part="provenance"),
     Item("Source commit", lambda p: p.commit, part="provenance"),
 )
@@ -80,7 +80,7 @@ def commit_of(runs: Sequence[CollectedRun]) -> str:
 
 def image_of(runs: Sequence[CollectedRun]) -> str:
     """Digest of the container image that the runs recorded, or all of them; empty when they were in none."""
-    digests = (getattr(provenance, "image_digest", "") for _, provenance in _recorded(runs))
+    digests = (provenance.image_digest for _, provenance in _recorded(runs))
     return ", ".join(dict.fromkeys(digest for digest in digests if digest))
 
 

@@ -80,10 +80,13 @@ def validated(evidence: Evidence) -> Iterator[Statement]:
 def refused(evidence: Evidence) -> Iterator[Statement]:
     """R24: for what there is no prediction, and why."""
     w = evidence.wording
+    predicted_for = {curve.strategy for curve in evidence.predictions}
     reasons: dict[str, list[str]] = {}
     for row in evidence.refusals:
-        name = f"{evidence.strategy(row.strategy)} ({evidence.title(row.workload)}, {w.say(f'{row.scaling} scaling')})"
+        name = evidence.strategy(row.strategy)
+        if row.strategy in predicted_for:  # elsewhere there is a prediction
+            name += f" ({evidence.title(row.workload)}, {w.say(f'{row.scaling} scaling')})"
         reasons.setdefault(row.reason, []).append(name)
     for reason, names in reasons.items():
         text = "No prediction is made for {names}: {reason}."
-        yield Statement(w.say(text, names=w.enumeration(list(dict.fromkeys(names))), reason=w.say(reason)))
+        yield Statement(w.say(text, names=w.enumeration(list(dict.fromkeys(names))), reason=w.language.render(reason)))

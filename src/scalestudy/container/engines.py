@@ -126,17 +126,18 @@ class Docker(Engine):
         "nvidia": ["--gpus", "all"],
         "amd": ["--device", "/dev/kfd", "--device", "/dev/dri"],
     }
-    user: ClassVar[tuple[str, ...]] = ()
-    """How files come to belong to the calling user; empty: by naming the user."""
 
     def command(self, reference: str, inside: Inside) -> list[str]:
         """As the calling user; with the host's network only where something else is talked to."""
-        user = self.user or ("--user", f"{os.getuid()}:{os.getgid()}")
         binds = [word for bind in inside.binds for word in ("--volume", bind)]
         names = [word for name, value in inside.environment.items() for word in ("--env", f"{name}={value}")]
         fixed = ["--rm", "--init", "--ipc", "host", "--network", "host" if inside.network else "none"]
-        fixed += [*user, "--workdir", str(inside.folder), *self.gpus[inside.accelerator]]
+        fixed += [*self.user(), "--workdir", str(inside.folder), *self.gpus[inside.accelerator]]
         return [self.program(), "run", *fixed, *binds, *names, *inside.options, reference]
+
+    def user(self) -> list[str]:
+        """What makes files belong to the calling user."""
+        return ["--user", f"{os.getuid()}:{os.getgid()}"]
 
     def take(self, source: str, target: Path) -> list[str]:  # noqa: ARG002
         """Archives are loaded, addresses pulled."""
@@ -166,7 +167,10 @@ class Podman(Docker):
     name = "podman"
     programs = ("podman",)
     gpus: ClassVar[dict[str, list[str]]] = Docker.gpus | {"nvidia": ["--device", "nvidia.com/gpu=all"]}
-    user: ClassVar[tuple[str, ...]] = ("--userns", "keep-id", "--security-opt", "label=disable")
+
+    def user(self) -> list[str]:
+        """Root is root anyway, and may not keep its id."""
+        return ["--security-opt", "label=disable", *(["--userns", "keep-id"] if os.getuid() else [])]
 
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Apptainer(), Podman(), Docker())}

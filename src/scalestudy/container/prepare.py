@@ -86,7 +86,7 @@ def _recorded(making: Making, kept: Path) -> Image | None:
             return None
     except (StudyError, OSError):
         return None
-    return image.model_copy(update={"reference": str(kept / image.sif.name) if image.sif else image.reference})
+    return image
 
 
 def _make(making: Making, kept: Path) -> Image:
@@ -99,15 +99,18 @@ def _make(making: Making, kept: Path) -> Image:
     aside.chmod(0o755)
     try:
         image = _look(making, making.make(aside))
+        if image.sif:
+            image = image.model_copy(update={"reference": str(kept / image.sif.name)})
         write_model(aside / RECORD, image)
-        if kept.exists():  # what was there was damaged, or another process was faster
-            shutil.rmtree(kept)
+        if other := _recorded(making, kept):  # another process was faster, and runs may be in it
+            return other
+        shutil.rmtree(kept, ignore_errors=True)  # what was there was damaged
         aside.rename(kept)
     finally:
         if (log := aside / "build.log").exists():
             shutil.move(log, kept.with_name(f"{making.key}.log"))
         shutil.rmtree(aside, ignore_errors=True)
-    return image.model_copy(update={"reference": str(kept / image.sif.name) if image.sif else image.reference})
+    return image
 
 
 def _look(making: Making, reference: str) -> Image:

@@ -4,9 +4,12 @@ A language is a table of phrases (de.json) and an entry here; template/language/
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from string import Formatter
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -32,6 +35,28 @@ class Language:
         phrase = self.phrases.get(text, text)
         return phrase.format_map(values) if values else phrase
 
+    def render(self, text: str) -> str:
+        """A finished English text: a phrase, or one with its values already in it; English where it is neither."""
+        if text in self.phrases or not self.phrases:
+            return self.say(text)
+        for pattern, phrase in self.composed:
+            if found := pattern.fullmatch(text):
+                values = {name: self.phrases.get(value, value) for name, value in found.groupdict().items()}
+                return phrase.format_map(values)
+        return text
+
+    @cached_property
+    def composed(self) -> list[tuple[re.Pattern[str], str]]:
+        """The phrases with values, as patterns that find the values again."""
+        found = []
+        for text, phrase in self.phrases.items():
+            names = [name for _, name, _, _ in Formatter().parse(text) if name]
+            if names and len(set(names)) == len(names):
+                parts = re.split(r"\{\w+\}", text)
+                pattern = "".join(f"{re.escape(part)}(?P<{name}>.+)" for part, name in zip(parts, names, strict=False))
+                found.append((re.compile(pattern + re.escape(parts[-1])), phrase))
+        return found
+
     def number(self, text: str) -> str:
         """A number as Python writes it, ``-1,234.5``, with this language's marks and a real minus sign."""
         return text.translate({ord(","): self.group, ord("."): self.decimal, ord("-"): "\u2212"})
@@ -51,7 +76,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def in_language(rows: Sequence[M], language: Language, *fields: str) -> list[M]:
-    """The rows with the phrases in these fields in the language."""
+    """The rows with the texts in these fields in the language."""
     if not language.phrases:
         return list(rows)
-    return [row.model_copy(update={name: language.say(getattr(row, name)) for name in fields}) for row in rows]
+    return [row.model_copy(update={name: language.render(getattr(row, name)) for name in fields}) for row in rows]

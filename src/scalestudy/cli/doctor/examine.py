@@ -24,17 +24,19 @@ def doctor(arguments: Namespace) -> int:
 
 def findings(arguments: Namespace) -> Iterator[Finding]:
     """Of this machine; and of the cluster, where SLURM is here."""
-    spec = ClusterSpec()
+    spec, engine = ClusterSpec(), "none"
     try:
         if arguments.config.exists():
-            spec = load_config(arguments.config).cluster
+            config = load_config(arguments.config)
+            spec, engine = config.cluster, config.container.engine
     except StudyError as error:
         yield wrong("configuration", str(error).splitlines()[0])
-    yield from check_engine()
+    yield from check_engine(engine)
     if not slurm_is_here():
         yield note("SLURM", "is not here; `snakemake --cores all` trains on this machine")
         yield from check_gpus()
-        yield from check_training()
+        if engine == "none":
+            yield from check_training()
         return
     commands = list(check_commands())
     yield from commands
@@ -47,4 +49,4 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
     about = list(check_partition(partition, spec))
     yield from about
     if all(finding.state != "wrong" for finding in about):
-        yield from check_nodes(arguments, partition, spec, Path.cwd())
+        yield from check_nodes(arguments, partition, spec, engine, Path.cwd())

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 from scalestudy.cli.doctor.finding import Finding, note, ok, wrong
+from scalestudy.container.engines import ENGINES
 from scalestudy.records.machine import count_gpus
 
 NEEDED = {
@@ -13,8 +14,6 @@ NEEDED = {
     "scancel": "cancels them",
     "srun": "starts their ranks",
 }
-ENGINES = ("apptainer", "singularity", "docker", "podman")
-"""In the order in which clusters have them."""
 
 
 def slurm_is_here() -> bool:
@@ -33,13 +32,18 @@ def check_commands() -> Iterator[Finding]:
         yield note("sacct", "is not found; how a job ended is then read from squeue and the job's own files")
 
 
-def check_engine() -> Iterator[Finding]:
-    """Container engines."""
-    found = [name for name in ENGINES if shutil.which(name)]
-    if found:
-        yield ok("container engine", f"here: {', '.join(found)}")
+def check_engine(name: str) -> Iterator[Finding]:
+    """The container engine that the configuration names: images are made where the study is started."""
+    if name == "none":
+        found = [engine for engine, facts in ENGINES.items() if facts.installed()]
+        here = f"; here is {', '.join(found)}" if found else ""
+        yield note("container engine", f"container.engine is none: runs use this Python environment{here}")
+    elif ENGINES[name].installed():
+        yield ok("container engine", f"{name} is here")
     else:
-        yield note("container engine", "none is found here; runs then use this Python environment")
+        yield wrong(
+            "container engine", f"{name} is not found here, where its image is made; load its module, or mend PATH"
+        )
 
 
 def check_gpus() -> Iterator[Finding]:

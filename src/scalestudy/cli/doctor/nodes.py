@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from scalestudy.cli.doctor import on_node
-from scalestudy.cli.doctor.finding import Finding, note, ok, wrong
+from scalestudy.cli.doctor.finding import Finding, ok, wrong
 from scalestudy.cli.doctor.partition import Partition
+from scalestudy.container.engines import ENGINES
 from scalestudy.spec.config import ClusterSpec
 
 CLOCK_TOLERANCE_S = 2.0
@@ -35,7 +36,9 @@ class Report:
         return [str(facts["host"]) for _, facts in sorted(self.facts.items())]
 
 
-def check_nodes(arguments: Namespace, partition: Partition, spec: ClusterSpec, project: Path) -> Iterator[Finding]:
+def check_nodes(
+    arguments: Namespace, partition: Partition, spec: ClusterSpec, engine: str, project: Path
+) -> Iterator[Finding]:
     """Run a job of seconds on two nodes, or on one where there are no two."""
     nodes = min(2, spec.nodes, partition.nodes)
     with tempfile.TemporaryDirectory(prefix=".scalestudy-doctor-", dir=project) as name:
@@ -49,7 +52,7 @@ def check_nodes(arguments: Namespace, partition: Partition, spec: ClusterSpec, p
         yield ok("job", f"ran on {', '.join(report.hosts())}")
         yield shared_folder(report, folder, project)
         yield clocks(report)
-        yield from equipment(report, spec)
+        yield from equipment(report, spec, engine)
         if nodes > 1:
             yield network(report)
 
@@ -115,7 +118,7 @@ def clocks(report: Report) -> Finding:
     return ok("clocks", f"within {CLOCK_TOLERANCE_S:g} s of here")
 
 
-def equipment(report: Report, spec: ClusterSpec) -> Iterator[Finding]:
+def equipment(report: Report, spec: ClusterSpec, engine: str) -> Iterator[Finding]:
     """GPUs, container engines and what training imports, on the nodes."""
     gpus = min(int(facts["gpus"]) for facts in report.facts.values())
     if spec.device == "cuda" and not gpus:
@@ -123,16 +126,21 @@ def equipment(report: Report, spec: ClusterSpec) -> Iterator[Finding]:
         yield wrong("GPUs", f"{text} (or --gpus-per-node=1)")
     elif spec.device == "cuda":
         yield ok("GPUs", f"{gpus} on each node, as asked for")
-    engines = set.intersection(*({str(name) for name in facts["engines"]} for facts in report.facts.values()))
-    missing = sorted({str(name) for facts in report.facts.values() for name in facts["missing"]})
-    if engines:
-        yield ok("container engine", f"on the nodes: {', '.join(sorted(engines))}")
-    if missing and not engines:
-        yield wrong("training", f"{' and '.join(missing)} cannot be imported on the nodes, and they have no containers")
-    elif missing:
-        yield note("training", f"{' and '.join(missing)} only in a container: set container.engine in config.yaml")
+    if engine == "none":
+        missing = sorted({str(name) for facts in report.facts.values() for name in facts["missing"]})
+        if missing:
+            what = f"{' and '.join(missing)} cannot be imported on the nodes"
+            yield wrong("training", f"{what}; run `make run` in a folder that they see, or set container.engine")
+        else:
+            yield ok("training", "torch and torchvision are installed where the nodes see them")
+        return
+    programs = set(ENGINES[engine].programs)
+    lacking = [str(facts["host"]) for facts in report.facts.values() if not programs & set(facts["engines"])]
+    if lacking:
+        text = f"{', '.join(lacking)} has no {engine}; load its module before, and in slurm_setup of the profile"
+        yield wrong("container engine", text)
     else:
-        yield ok("training", "torch and torchvision are installed where the nodes see them")
+        yield ok("container engine", f"{engine} is on the nodes")
 
 
 def network(report: Report) -> Finding:

@@ -1,0 +1,162 @@
+"""German and English say the same: every phrase has its translation, with the same values in it."""
+
+import ast
+import io
+import json
+import re
+import string
+from pathlib import Path
+
+import pypdf
+import pytest
+import report_data
+import typst
+from synthetic_study import make_study
+
+import scalestudy.analysis
+from scalestudy.analysis.analyze import report_data as analyzed
+from scalestudy.analysis.collect import collect
+from scalestudy.analysis.compliance import RULES as BENCHMARK_RULES
+from scalestudy.analysis.environment import ITEMS
+from scalestudy.analysis.language import ENGLISH, GERMAN, LANGUAGES
+from scalestudy.analysis.methods import EQUIVALENCE, METHODS
+from scalestudy.analysis.rules_costs import FACTORS
+from scalestudy.analysis.sentences import RULES
+from scalestudy.analysis.wording import PHASE_WORDS
+from scalestudy.report.figures import draw_figures
+from scalestudy.report.figures.breakdown import PHASES
+from scalestudy.report.pdf import TEMPLATE, compile_report
+from scalestudy.report.printable import printable
+from scalestudy.spec.catalog import DATASETS, STRATEGIES
+from scalestudy.spec.config import ReportSpec
+
+ANALYSIS = Path(scalestudy.analysis.__file__).parent
+TEXTS = sorted(path.name for path in ANALYSIS.glob("rules_*.py"))
+
+
+def fields(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def phrases_of(path):
+    """The string constants of a module that are phrases: those with places for values, and those handed to say()."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        said = isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"say", "statement"}
+        found = node.args[0] if said else node
+        text = found.value if isinstance(found, ast.Constant) and isinstance(found.value, str) else ""
+        if id(found) not in documentation and text and (said or re.search(r"\{[a-z_]+\}", text)):
+            yield text
+
+
+@pytest.mark.parametrize("name", [*TEXTS, "headlines.py", "wording.py", "evidence.py", "compliance.py"])
+def test_every_phrase_of_the_sentences_is_translated(name):
+    found = set(phrases_of(ANALYSIS / name)) - {"For {title} under "}
+    assert found
+    assert [phrase for phrase in found if phrase not in GERMAN.phrases] == []
+
+
+def test_every_phrase_of_the_figures_is_translated():
+    found = {phrase for path in (TEMPLATE.parent / "figures").glob("*.py") for phrase in phrases_of(path)}
+    assert [phrase for phrase in found if phrase not in GERMAN.phrases] == []
+
+
+def test_facts_methods_items_and_rules_are_translated():
+    needed = [text for rule in RULES for text in (rule.states, rule.condition)]
+    needed += [text for facts in STRATEGIES.values() for text in (facts.replicated, facts.exchanged)]
+    needed += [item.title for item in ITEMS] + [rule.title for rule in BENCHMARK_RULES]
+    needed += [text for method in (*METHODS.values(), EQUIVALENCE) for text in (method.quantity, method.method)]
+    needed += [*PHASE_WORDS.values(), *FACTORS.values(), *(phase.title for phase in PHASES)]
+    needed += [DATASETS["synthetic"].title, "GPU", "GPUs", "CPU core", "CPU cores", "CPU device", "CPU devices"]
+    assert [text for text in needed if text not in GERMAN.phrases] == []
+
+
+def test_translations_hold_the_same_values():
+    assert [text for text, phrase in GERMAN.phrases.items() if fields(text) != fields(phrase)] == []
+
+
+def test_every_language_has_the_phrases_of_the_template():
+    names = {}
+    for code in LANGUAGES:
+        query = f'#import "language/{code}.typ": phrases\n#metadata(phrases.keys().sorted()) <out>'.encode()
+        names[code] = json.loads(typst.query(query, "<out>", field="value", one=True, root=str(TEMPLATE)))
+    assert names["en"] == names["de"]
+    assert len(names["en"]) > 100
+
+
+def test_numbers_are_written_as_the_language_has_them():
+    assert ENGLISH.number("-1,234.5") == "\u22121,234.5"
+    assert GERMAN.number("-1,234.5") == "\u22121.234,5"
+
+
+def test_a_text_with_its_values_in_it_is_translated_with_them():
+    refused = "needs speedups on 4 numbers of devices above 1, found 2 (2, 4)"
+    assert GERMAN.render(refused) == "nötig sind Speedups für 4 Gerätezahlen über 1, gefunden: 2 (2, 4)"
+    note = "no interval: the base has fewer than 3 completed runs"
+    assert GERMAN.render(note) == "kein Intervall: die Basis hat weniger als 3 beendete Läufe"
+    assert GERMAN.render("RuntimeError: {weather}") == "RuntimeError: {weather}"
+    assert ENGLISH.render(refused) == refused
+
+
+@pytest.fixture(scope="module")
+def german(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("german")
+    study = make_study(
+        folder,
+        scalings=("strong", "weak"),
+        failures={"mnist/strong/ddp-2x4/seed1": "failed"},
+        words=ReportSpec(language="de", title="Studie"),
+    )
+    return analyzed(collect(study.results))
+
+
+def test_the_sentences_of_a_german_report_are_german(german):
+    texts = {row.rule: row.text for row in german.sentences}
+    assert "beendet" in texts["R1"]
+    assert re.search(r"Eine Epoche dauert 1,14 s statt 8,00 s, ein Speedup von \*\*7,02×\*\*", texts["R2"]) or any(
+        "ein Speedup von **7,02×**" in row.text for row in german.sentences
+    )
+    words = re.findall(r"[A-Za-z]+", " ".join(texts.values()))
+    assert not {"the", "with", "speedup", "runs", "takes", "interval"} & set(words)
+    assert german.device_plural == "CPU-Kerne"
+
+
+def test_a_german_report_is_set_in_german_with_decimal_commas(german):
+    pdf = compile_report(german, draw_figures(printable(german)), "run\n", "pdf")
+    reader = pypdf.PdfReader(io.BytesIO(pdf))
+    text = " ".join(page.extract_text() for page in reader.pages)
+    assert reader.trailer["/Root"]["/Lang"] == "de"
+    for word in ("Zusammenfassung", "Tabelle", "Abbildung", "Anhang", "Vorhersage", "7,02"):
+        assert word in text
+    fastest = next(row for row in german.speedup if row.fastest)
+    assert f"{fastest.speedup:.2f}" not in text
+    assert " the " not in re.sub(r"Scientific Benchmarking[^.]*\.", "", text)
+
+
+def test_the_prose_of_the_template_stands_in_its_languages_and_holds_no_digit():
+    for path in (TEMPLATE / "language").glob("*.typ"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not re.search(r"\d", line.replace("SHA-256", "")), f"{path.name}: {line}"
+    for path in TEMPLATE.rglob("*.typ"):
+        if path.parent.name != "language":
+            for text in re.findall(r"\[([^\[\]#]*)\]", _without_code(path.read_text(encoding="utf-8"))):
+                assert not re.search(r"[A-Za-z]{3,} [A-Za-z]{3,}", text), f"{path.name}: {text}"
+
+
+def _without_code(source):
+    """The source without comments, strings and regular expressions."""
+    return re.sub(r'"(\\.|[^"\\])*"', '""', re.sub(r"//.*", "", source))
+
+
+def test_every_figure_of_a_german_report_has_german_words(german):
+    drawn = {figure.name: figure for figure in draw_figures(printable(german))}
+    assert "Trainingsverlust" in drawn["curves-strong"].svg.decode()
+    assert "Effizienz" in drawn["scaling-weak"].svg.decode()
+    assert "vorwärts" in drawn["breakdown-strong"].svg.decode()
+    assert "Gerätesekunden" in drawn["breakdown-strong"].alt
+
+
+def test_an_english_report_of_the_same_data_is_english():
+    data = report_data.laptop()
+    assert "Training loss" in draw_figures(data)[1].svg.decode()
