@@ -1,18 +1,24 @@
 """The whole line with Snakemake, as a user runs it, on a study of seconds."""
 
+import html
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+TITLE = "</script><b>*bold*</b> `x`_ |y| $(rm -rf /) {{ 7*7 }} #eval(1)"
+"""Would be code in HTML, RST, a shell, Jinja and Typst."""
 CONFIG = {
     "study": "tiny",
+    "report": {"title": TITLE},
     "machine": {"device": "cpu", "devices_per_node": 2, "oversubscribe": True},
     "workloads": {
         "net": {
@@ -62,6 +68,28 @@ def test_a_study_goes_from_config_to_pdf(project: Path) -> None:
     report = json.loads((project / "results/tiny/report.json").read_text())
     assert report["counts"]["planned"] == report["counts"]["completed"] == 2
     assert all(row["passed"] for row in report["parity"])
+
+
+def test_the_html_report_holds_everything_in_one_file_with_captions(project: Path) -> None:
+    page = (project / "reports/tiny/report.html").read_text(encoding="utf-8")
+    results = embedded(page, "results")
+    kinds = {Path(name).suffix for name in results}
+    assert kinds == {".pdf", ".svg", ".html"}
+    assert all(
+        entry["caption"] and entry["labels"] and entry["data_uri"].startswith("data:") for entry in results.values()
+    )
+    assert set(embedded(page, "categories")) == {"Report", "Figures", "Tables"}
+    assert not re.search(r"""(src|href)=["']https?://""", page)
+    title = html.unescape(embedded(page, "workflow-desc"))
+    assert TITLE in title
+    assert "<b>" not in title.replace(TITLE, "")
+
+
+def embedded(page: str, block: str) -> Any:
+    """What a script block of the page assigns."""
+    found = re.search(rf'<script id="{block}">\s*var \w+ = (.*?);\s*</script>', page, re.DOTALL)
+    assert found is not None
+    return json.loads(found.group(1))
 
 
 def test_a_second_run_has_nothing_to_do(project: Path) -> None:

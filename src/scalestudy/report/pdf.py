@@ -10,6 +10,7 @@ from scalestudy.errors import StudyError
 from scalestudy.records.files import write_bytes
 from scalestudy.records.report import ReportData
 from scalestudy.report.printable import FONTS, fallback_folder, printable
+from scalestudy.report.run_cells import run_cells
 
 if TYPE_CHECKING:
     from scalestudy.report.figures import Drawing
@@ -92,8 +93,10 @@ def _inputs(data: ReportData, figures: "Sequence[Drawing]", runs: str) -> dict[s
         {"name": figure.name, "form": figure.form, "svg": figure.svg.decode(), "alt": figure.alt} for figure in figures
     ]
     colors = {name: look.color for name, look in LOOKS.items()} | {"other": OTHER_LOOK.color}
+    shown = printable(data)
     return {
-        "data": printable(data).model_dump_json(),
+        "data": shown.model_dump_json(),
+        "cells": json.dumps(run_cells(shown)),
         "source": data.model_dump_json(indent=1) + "\n",
         "figures": json.dumps(drawn),
         "colors": json.dumps(colors),
