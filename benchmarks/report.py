@@ -21,7 +21,7 @@ SEEDS_OF = 26
 def build(folder: Path, runs: int) -> None:
     """Write a made-up study of so many runs, or a little more, and set its report."""
     sys.path.insert(0, str(ROOT / "tests"))
-    import report_data
+    import report_data  # type: ignore[import-not-found]
 
     from scalestudy.records.files import write_model, write_text
     from scalestudy.records.paths import StudyPaths
