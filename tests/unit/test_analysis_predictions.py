@@ -150,7 +150,7 @@ def test_what_cannot_be_predicted_is_refused_with_the_reason(tmp_path):
     assert data.predictions == []
     assert {row.strategy: row.reason for row in data.refusals} == {
         "ddp": "needs cells with measured phases on 2 numbers of devices above 1, found 2",
-        "hsdp": "the model is of replicas that sum their gradients; HSDP works otherwise",
+        "hsdp": "the model is of replicas that sum their gradients between processes; this strategy works otherwise",
         "hybrid": "needs the probe's all-reduce times on 2 devices or more, or a latency and a bandwidth",
     }
     few = report_data(collect(make_study(tmp_path / "few", workloads=1, strategies=strategies, seeds=(0, 1)).results))
@@ -181,4 +181,4 @@ def test_the_command_answers_from_a_finished_study_without_torch(tmp_path):
     assert float(dict(zip(header, tree, strict=True))["efficiency"]) > float(found["efficiency"])
     refused = ask()
     assert refused.returncode == 2
-    assert "nothing can be predicted: mnist epoch hybrid: needs the probe's all-reduce times" in refused.stderr
+    assert "nothing can be predicted: hybrid: needs the probe's all-reduce times" in refused.stderr

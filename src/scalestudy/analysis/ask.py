@@ -41,8 +41,11 @@ def ask(
     cells, links = cells_of(collection), probe_facts(collection.probes).links
     found, refused = models(cells, links, gbps, latency_us)
     if not found:
-        reasons = dict.fromkeys(f"{one.workload} {one.scaling} {one.strategy}: {one.reason}" for one in refused)
-        raise StudyError(f"{results}: nothing can be predicted: {'; '.join(reasons) or 'no parallel cell is planned'}")
+        reasons: dict[str, dict[str, None]] = {}
+        for one in refused:
+            reasons.setdefault(one.reason, {})[one.strategy] = None
+        listed = "; ".join(f"{', '.join(strategies)}: {reason}" for reason, strategies in reasons.items())
+        raise StudyError(f"{results}: nothing can be predicted: {listed or 'no parallel cell is planned'}")
     checked = step_validation_rows(cells, links, speedup_rows(cells))
     answers = []
     for model in found:

@@ -14,7 +14,7 @@ from scalestudy.analysis.probes import read_probes
 from scalestudy.analysis.reading import Planned, Reading, epoch_time_s, images_per_epoch, one_line, timed_epochs
 from scalestudy.analysis.repeats import exclusions, wanted_runs
 from scalestudy.errors import StudyError
-from scalestudy.records.files import read_model
+from scalestudy.records.files import model_text, read_model
 from scalestudy.records.parity import Parity, ParityRow
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.probe import Probe
@@ -94,7 +94,9 @@ def _readings(paths: StudyPaths, runs: Sequence[Run]) -> tuple[list[Reading], in
     known = load_cache(paths.collected)
     stamps = {one.id: stamp_of(folder / one.id, one) for one in planned}
     entries = {one.id: known[one.id] for one in planned if one.id in known and known[one.id].stamp == stamps[one.id]}
-    changed = [one for one in planned if one.id not in entries]
+    changed = [
+        replace(one, text=model_text(run)) for run, one in zip(runs, planned, strict=True) if one.id not in entries
+    ]
     entries |= _read(folder, changed)
     lasting = {one.id: entries[one.id] for one in planned if entries[one.id].stamp}
     if lasting != known:

@@ -120,7 +120,7 @@ def build(
     """The model of a strategy from its own cells, or why there is none."""
     name = strategy[2]
     if name not in MODELED:
-        return f"the model is of replicas that sum their gradients; {STRATEGIES[name].title} works otherwise"
+        return "the model is of replicas that sum their gradients between processes; this strategy works otherwise"
     usable = [cell for cell in own if cell.is_comparable and _is_measured(cell)]
     counts = sorted({cell.cell.devices for cell in usable})
     if len(counts) < least_counts:

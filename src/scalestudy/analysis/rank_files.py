@@ -25,6 +25,7 @@ STALL_S = 60.0
 
 _LINE = re.compile(rb'^\{"event": "([a-z]+)", "time": ([0-9]+\.?[0-9]*)(?:, "epoch": ([0-9]+))?, .*\}$', re.MULTILINE)
 _EPOCH_TIME = re.compile(rb'"time_s": ([0-9.e-]+)\}$', re.MULTILINE)
+_STAMP = re.compile(rb'"time": ([0-9]+)[0-9.]*(?:, "epoch": ([0-9]+))?')
 _NUMERIC = b"0123456789."
 
 
@@ -99,6 +100,8 @@ class _Plain:
         self._skeleton: bytes | None = None
         self._epochs: list[int] = []
         """Which lines are epochs."""
+        self._stamps: list[tuple[bytes, bytes]] = []
+        """Whole second and epoch of each line."""
 
     def holds(self, content: bytes, rank: int) -> bool:
         """Whether the content of a rank's file is plain."""
@@ -107,6 +110,8 @@ class _Plain:
         first = content[: content.find(b"\n")]
         if self._digest not in first or b'"rank": %d,' % rank not in first:
             return False
+        if _STAMP.findall(content) == self._stamps:  # in step with a clock that was looked at
+            return True
         lines = _LINE.findall(content)
         numbers = [int(lines[place][2]) for place in self._epochs]
         if numbers != list(range(len(numbers))):
@@ -126,6 +131,7 @@ class _Plain:
         whole = len(lines) == content.count(b"\n") and content.endswith(b"\n") and b"start" not in names[1:]
         if whole and lines and len(_EPOCH_TIME.findall(content)) == len(epochs):
             self._skeleton, self._epochs = content.translate(None, _NUMERIC), epochs
+            self._stamps = _STAMP.findall(content)
 
 
 def wrong_lines(path: Path, rank: int, digest: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,5 @@
 """Reads what the folder of one run holds: its result, why there is none, and everything that is wrong with it."""
 
-import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 from scalestudy.analysis.rank_files import check_ranks
 from scalestudy.errors import StudyError
 from scalestudy.records.events import read_events
-from scalestudy.records.files import model_text, read_model
+from scalestudy.records.files import read_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Epoch, Result
 from scalestudy.spec.run import Run
@@ -28,14 +27,13 @@ class Planned:
     digest: str
     epochs: int
     ranks: int
-    text_sha256: str
-    """Of its run.json as the plan writes it: a file with this digest need not be parsed."""
+    text: str = ""
+    """Its run.json as the plan writes it: a file with this content need not be parsed."""
 
     @classmethod
     def of(cls, run: Run) -> "Planned":
         """Of a run."""
-        text_sha256 = hashlib.sha256(model_text(run).encode()).hexdigest()
-        return cls(run.id, run.digest, run.workload.epochs, run.processes, text_sha256)
+        return cls(run.id, run.digest, run.workload.epochs, run.processes)
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def _is_of(path: Path, planned: Planned) -> bool:
         content = path.read_bytes()
     except FileNotFoundError:
         return True
-    if hashlib.sha256(content).hexdigest() == planned.text_sha256:
+    if content == planned.text.encode():
         return True
     return read_model(path, Run).digest == planned.digest
 

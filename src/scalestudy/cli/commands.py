@@ -185,9 +185,10 @@ def show(arguments: Namespace) -> int:
     study = arguments.study or named_study(Path("config.yaml"))
     results, pdf = Path("results") / study, Path("reports") / study / "report.pdf"
     if arguments.headline:
-        print(headline_text(read_model(StudyPaths(results).report, ReportData), pdf))
-    else:
-        print_tables(results)
+        data = read_model(StudyPaths(results).report, ReportData)
+        print(headline_text(data, pdf))
+        return 1 if data.counts.failed and not data.counts.completed else 0
+    print_tables(results)
     return 0
 
 

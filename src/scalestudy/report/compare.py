@@ -11,12 +11,12 @@ from scalestudy.report import numbers
 if TYPE_CHECKING:
     from rich.console import Console
 
-COLUMNS = ("Workload", "Scaling", "Strategy", "Layout", "n", "First s", "Second s", "Ratio", "Interval", "Verdict")
+COLUMNS = ("Strategy", "Layout", "n", "A s", "B s", "Ratio", "Interval", "Verdict")
 PLAIN_COLUMNS = (
     *("workload", "scaling", "strategy", "nodes", "devices", "n", "other_n"),
     *("time_s", "other_time_s", "ratio", "low", "high", "verdict"),
 )
-NUMERIC = frozenset({"n", "First s", "Second s", "Ratio"})
+NUMERIC = frozenset({"n", "A s", "B s", "Ratio"})
 STYLES = {"faster": "green", "slower": "red", "missing": "yellow", "not separated": ""}
 
 
@@ -27,7 +27,7 @@ def print_comparison(found: StudyComparison, names: Sequence[str], console: "Con
         for row in found.cells:
             print("\t".join(_plain_cells(row)))
     else:
-        _print_table([_cells(row) for row in found.cells], [row.verdict for row in found.cells], names, console)
+        _print_tables(found.cells, names, console)
     for row in found.cells:
         if row.note and row.verdict != "missing":
             print(f"{row.cell.workload} {row.cell.scaling} {row.cell.strategy} {_layout(row)}: {row.note}")
@@ -39,34 +39,35 @@ def print_comparison(found: StudyComparison, names: Sequence[str], console: "Con
     print(f"{names[1]} against {names[0]}: {', '.join(counts) or 'no cell'}")
 
 
-def _print_table(
-    rows: Sequence[Sequence[str]], verdicts: Sequence[str], names: Sequence[str], console: "Console | None"
-) -> None:
+def _print_tables(cells: Sequence[CellComparison], names: Sequence[str], console: "Console | None") -> None:
+    """One table for each workload and scaling."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    title = Text(f"Epoch times: {names[1]} (second) over {names[0]} (first); simultaneous 95% intervals")
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, padding=(0, 1))
-    for name in COLUMNS:
-        table.add_column(name, justify="right" if name in NUMERIC else "left", no_wrap=name in NUMERIC)
-    for row, verdict in zip(rows, verdicts, strict=True):
-        table.add_row(*(Text(cell) for cell in row), style=STYLES[verdict] or None)
-    (console or Console(highlight=False)).print(table)
+    out = console or Console(highlight=False)
+    out.print(Text(f"Epoch times of {names[1]} (B) over {names[0]} (A); simultaneous 95% intervals"))
+    for group in dict.fromkeys((row.cell.workload, row.cell.scaling) for row in cells):
+        title = Text(f"{group[0]}, {group[1]} scaling")
+        table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+        for name in COLUMNS:
+            table.add_column(name, justify="right" if name in NUMERIC else "left", no_wrap=True)
+        for row in cells:
+            if (row.cell.workload, row.cell.scaling) == group:
+                table.add_row(*(Text(cell) for cell in _cells(row)), style=STYLES[row.verdict] or None)
+        out.print(table)
 
 
 def _cells(row: CellComparison) -> tuple[str, ...]:
     return (
-        row.cell.workload,
-        row.cell.scaling,
         row.cell.strategy,
         _layout(row),
         str(row.n) if row.n == row.other_n else f"{row.n}, {row.other_n}",
         numbers.significant(row.time_s),
         numbers.significant(row.other_time_s),
         numbers.fixed(row.ratio, 3),
-        "" if row.low is None or row.high is None else f"{row.low:.3f} to {row.high:.3f}",
+        "" if row.low is None or row.high is None else f"{row.low:.2f} to {row.high:.2f}",
         row.verdict,
     )
 

@@ -1,6 +1,7 @@
 """The study's numbers in the terminal: tables with rich, and the lines that a finished workflow ends with."""
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +76,17 @@ def headline_text(data: ReportData, report: Path | None = None) -> str:
         lines.append(textwrap.fill(line, WIDTH, initial_indent="  ", subsequent_indent="    "))
     if not data.headlines:
         lines.append("  No speedup can be reported.")
+    lines += _failures(data)
     return "\n".join(lines + ([f"Report: {report}"] if report else []))
+
+
+def _failures(data: ReportData) -> list[str]:
+    """Each reason for which runs failed, and what to do then."""
+    reasons = Counter(row.reason for row in data.runs if row.outcome == "failed")
+    if not reasons:
+        return []
+    lines = [f"  {number} failed: {reason or 'no reason was recorded'}" for reason, number in reasons.most_common(3)]
+    return [*lines, f"  When the cause is mended: scalestudy retry {data.study}, then run the workflow again."]
 
 
 def _title(data: ReportData, strategy: str) -> str:

@@ -8,6 +8,7 @@ from scalestudy.cli.doctor.finding import Finding, note, wrong
 from scalestudy.cli.doctor.here import check_commands, check_engine, check_gpus, check_training, slurm_is_here
 from scalestudy.cli.doctor.nodes import check_nodes
 from scalestudy.cli.doctor.partition import check_partition, find_partition
+from scalestudy.container.engines import chosen_engine
 from scalestudy.errors import StudyError
 from scalestudy.spec.config import ClusterSpec
 from scalestudy.spec.reading import load_config
@@ -28,7 +29,7 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
     try:
         if arguments.config.exists():
             config = load_config(arguments.config)
-            spec, engine = config.cluster, config.container.engine
+            spec, engine = config.cluster, _engine(config.container.engine)
     except StudyError as error:
         yield wrong("configuration", str(error).splitlines()[0])
     yield from check_engine(engine)
@@ -50,3 +51,11 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
     yield from about
     if all(finding.state != "wrong" for finding in about):
         yield from check_nodes(arguments, partition, spec, engine, Path.cwd())
+
+
+def _engine(name: str) -> str:
+    """The engine that runs will have; ``auto`` takes what is here."""
+    if name != "auto":
+        return name
+    found = chosen_engine(name)
+    return found.name if found else "none"
