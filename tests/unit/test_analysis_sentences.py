@@ -362,10 +362,24 @@ def target_row(time_s, **changes):
 def test_r21_names_the_parallel_cell_that_reaches_the_target_first():
     assert written("R21", speedup=[speedup_row()], targets=[target_row(None)]) == []
     assert written("R21", speedup=[speedup_row()], targets=[target_row(1.0, strategy="serial", devices=1)]) == []
-    rows = [target_row(20.0), target_row(12.0, devices=4), target_row(1.0, strategy="serial", devices=1)]
-    (text,) = written("R21", speedup=[speedup_row()], targets=rows)
+    parallel = [target_row(20.0), target_row(12.0, devices=4)]
+
+    def said(*serial):
+        (text,) = written("R21", speedup=[speedup_row()], targets=[*parallel, *serial])
+        assert (
+            "DDP, 4 CPU cores is among the parallel configurations the first to reach a test accuracy of 90.0%" in text
+        )
+        assert "after 12.00 s of training (no interval), in 3 of 3 runs; " in text
+        return text.partition("; ")[2]
+
+    base = target_row(1.0, strategy="serial", devices=1, scaling="strong")
+    assert said(base) == "the serial base needs 1.00 s."
+    never = base.model_copy(update={"time_s": None, "reached": 1})
+    assert said(never) == "the serial base reaches it in 1 of 3 runs."
     assert (
-        "90.0% is reached first by DDP, 4 CPU cores: after 12.00 s of training (no interval), in 3 of 3 runs." in text
+        said()
+        == said(target_row(1.0, strategy="serial", scaling="weak"))
+        == "there is no serial base to set beside it."
     )
 
 

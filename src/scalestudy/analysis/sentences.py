@@ -140,7 +140,7 @@ RULES = (
     ),
     SentenceRule(
         "R21",
-        "time to the accuracy target of the configuration that reaches it first",
+        "time to the accuracy target of the parallel configuration that reaches it first, and of the serial base",
         "more than half of the runs of a parallel cell reached the target",
         {"target": rules_beyond.time_to_accuracy},
     ),
