@@ -325,16 +325,29 @@ def test_r17_counts_the_rules_that_apply():
 
 
 def test_r18_states_the_cost_of_communication_only_where_it_was_measured():
-    def row(cost):
+    def row(cost, low=0.002, **changes):
         values = dict.fromkeys(("step_s", "exposed_s", "waiting_s", "with_s", "without_s"), 0.02)
-        ends = (
-            {"cost_low_s": None, "cost_high_s": None} if cost is None else {"cost_low_s": 0.002, "cost_high_s": 0.004}
-        )
-        return CommunicationRow(**CELL, **values, **ends, pairs=9, gradient_bytes=4, cost_s=cost, cost_share=0.15)
+        ends = dict.fromkeys(("cost_low_s", "cost_high_s"))
+        if cost is not None and low is not None:
+            ends = {"cost_low_s": low, "cost_high_s": 0.004}
+        cell = {**CELL, **changes}
+        return CommunicationRow(**cell, **values, **ends, pairs=9, gradient_bytes=4, cost_s=cost, cost_share=0.15)
 
     assert written("R18", speedup=[speedup_row()], communication=[row(None)]) == []
     (text,) = written("R18", speedup=[speedup_row()], communication=[row(0.003)])
     assert text.endswith("than without by 3 ms (95% CI 2 ms–4 ms), 15% of the step, with DDP, 2 CPU cores.")
+    for cost, low, interval in (
+        (0.0003, -0.0002, "95% CI −0.2 ms–4 ms"),
+        (0.003, 0.0, "95% CI 0 ms–4 ms"),
+        (0.003, None, "no interval"),
+    ):
+        (text,) = written("R18", speedup=[speedup_row()], communication=[row(cost, low)])
+        assert "the data do not show that the gradients of a step take longer with communication" in text
+        assert text.endswith(f" ms ({interval}) with DDP, 2 CPU cores.")
+    both = [row(0.003), row(0.0001, -0.001, strategy="hsdp", devices=4)]
+    longer, other = written("R18", speedup=[speedup_row(), speedup_row(strategy="hsdp", devices=4)], communication=both)
+    assert ("DDP" in longer, "HSDP" in longer) == (True, False)
+    assert other.endswith("the difference is 0.1 ms (95% CI −1 ms–4 ms) with HSDP, 4 CPU cores.")
 
 
 def test_r19_needs_a_probed_ceiling():
