@@ -438,6 +438,9 @@ class EnvironmentRow(ReportModel):
     """Distinct values with the number of runs where there are several."""
     conflict: bool = False
     """The runs disagree on what should be the same for all of them."""
+    key: str = ""
+    """``item`` in English, and ``found`` the value: the same in every language, for programs."""
+    found: str = ""
 
 
 class Method(ReportModel):
