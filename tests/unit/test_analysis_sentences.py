@@ -418,7 +418,9 @@ def validation(error=0.031, **changes):
 def test_r22_predicts_nothing_that_was_not_validated():
     assert written("R22", predictions=[prediction()]) == []
     assert written("R22", predictions=[prediction()], validation=[validation(strategy="hsdp")]) == []
-    (text,) = written("R22", predictions=[prediction()], validation=[validation()])
+    others = [validation(), validation(model="step model (tree)")]
+    assert written("R22", predictions=[prediction()], validation=others) == []
+    (text,) = written("R22", predictions=[prediction()], validation=[validation(model="step model (ring)")])
     assert text.endswith(
         "predicts for DDP on 64 CPU cores an efficiency of 60.0% (50.0% to 70.0% in simulated studies)."
     )

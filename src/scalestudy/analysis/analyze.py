@@ -120,6 +120,8 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
     probe = probe_facts(collection.probes)
     speedup = in_language(with_ceilings(speedup_rows(cells), cells, probe.ceilings), language, "note")
     found, refused = models(cells, probe.links)
+    checked = step_validation_rows(cells, probe.links, speedup)
+    curves, unchecked = prediction_curves(found, checked)
     return Evidence(
         language=language,
         counts=_counts(rows, len(collection.study.skipped)),
@@ -137,9 +139,9 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
         communication=communication_rows(cells),
         efficiencies=efficiency_rows(cells, speedup),
         targets=target_rows(cells, collection.study),
-        predictions=prediction_curves(found),
-        validation=[*law_validation_rows(speedup), *step_validation_rows(cells, probe.links, speedup)],
-        refusals=refused,
+        predictions=curves,
+        validation=[*law_validation_rows(speedup), *checked],
+        refusals=[*refused, *unchecked],
     )
 
 

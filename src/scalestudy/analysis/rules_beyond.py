@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scalestudy.analysis.cells import SHARED_BASE
 from scalestudy.analysis.evidence import Evidence, Statement
+from scalestudy.analysis.predictions import model_name
 from scalestudy.records.findings import PredictionCurve, TargetRow, ValidationRow
 
 
@@ -53,9 +54,10 @@ def _base_time(evidence: Evidence, row: TargetRow) -> str:
 def predicted(evidence: Evidence) -> Iterator[Statement]:
     """R22: the efficiency predicted for the most devices, where the model was validated."""
     w = evidence.wording
-    validated = {(row.workload, row.scaling, row.strategy) for row in evidence.validation}
+    validated = {(row.workload, row.scaling, row.strategy, row.model) for row in evidence.validation}
     for curve in evidence.predictions:
-        if not curve.devices or (curve.workload, curve.scaling, curve.strategy) not in validated:
+        model = model_name(curve.algorithm)
+        if not curve.devices or (curve.workload, curve.scaling, curve.strategy, model) not in validated:
             continue
         yield evidence.statement(
             "{subject}, the model of one step with {algorithm} all-reduce predicts for {strategy} on {devices} an "
