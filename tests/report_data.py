@@ -463,7 +463,7 @@ def without_base() -> ReportData:
 
 def thousand_runs() -> ReportData:
     """More than a thousand runs."""
-    return build(Shape(scalings=("strong",), layouts=dict(CLUSTER), seeds=40))
+    return build(Shape(scalings=("strong",), layouts=dict(CLUSTER), seeds=39))
 
 
 HOSTILE = (
@@ -503,6 +503,7 @@ def hostile(texts: tuple[str, ...] = HOSTILE) -> ReportData:
                 overview="\n\n".join(texts),
                 discussion="\n".join(texts),
                 conclusion=" ".join(texts),
+                published=[{"source": value, "setting": value, "speedups": [1.5]} for value in texts],
             ),
             "workloads": [
                 swap(row, "title", "data_title", "model_title", "optimizer", "augment") for row in data.workloads
@@ -525,5 +526,7 @@ def hostile(texts: tuple[str, ...] = HOSTILE) -> ReportData:
             "problems": list(texts),
             "commit": texts[0],
             "device_name": texts[-1] if len(texts) == 1 else texts[1],
+            "device_plural": texts[0],
+            "image": texts[0],
         }
     )

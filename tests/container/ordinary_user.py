@@ -59,7 +59,7 @@ class OrdinaryUser:
         return [*self.as_user, "env", "-i", *(f"{name}={value}" for name, value in values.items()), *map(str, words)]
 
     def run(
-        self, *words: object, folder: Path | None = None, timeout_s: float = 900, **environment: object
+        self, *words: object, folder: Path | None = None, timeout_s: float = 1800, **environment: object
     ) -> subprocess.CompletedProcess[str]:
         """Run to the end; never raises for an exit code."""
         return subprocess.run(

@@ -95,6 +95,9 @@ def test_a_text_with_its_values_in_it_is_translated_with_them():
     assert GERMAN.render(refused) == "nötig sind Speedups für 4 Gerätezahlen über 1, gefunden: 2 (2, 4)"
     note = "no interval: the base has fewer than 3 completed runs"
     assert GERMAN.render(note) == "kein Intervall: die Basis hat weniger als 3 beendete Läufe"
+    assert GERMAN.render("needs cells with measured phases on 2 numbers of devices above 1, found 2").startswith(
+        "nötig"
+    )
     assert GERMAN.render("RuntimeError: {weather}") == "RuntimeError: {weather}"
     assert ENGLISH.render(refused) == refused
 

@@ -1,14 +1,13 @@
 """Run a command inside the image of a study."""
 
-import ctypes
 import os
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -27,7 +26,6 @@ PASSED = (
 """Environment variables that a command inside sees, beside those that the configuration names."""
 ONLINE = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 """And those that only a download needs."""
-PR_SET_PDEATHSIG = 1
 CHECK_TIMEOUT_S = 120
 
 
@@ -118,8 +116,7 @@ def _check_file(image: Image) -> None:
 
 
 def _supervised(command: Sequence[str]) -> int:
-    """Run the engine in a session of its own, and pass signals on to it alone; it dies with this process."""
-    parent = os.getpid()
+    """Run the engine in a session of its own, and pass signals on to it alone; it ends with this process."""
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 
@@ -131,23 +128,30 @@ def _supervised(command: Sequence[str]) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, forward)
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=partial(_die_with, parent),  # noqa: PLW1509
-    )
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     for missed in early:
         child.send_signal(missed)
+    alive = _guarded(child.pid)
     code = child.wait()
+    os.write(alive, b"done")
     return code if code >= 0 else 128 - code
 
 
-def _die_with(parent: int) -> None:
-    """In the child: have the kernel ask it to stop when its parent dies."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        os._exit(1)
+def _guarded(engine: int) -> int:
+    """Start a process that stops the engine when this one dies, however it dies; what is written here lets it go.
+
+    The kernel's own way (PR_SET_PDEATHSIG) was seen to be lost on the engine's way into its namespaces.
+    """
+    ours, alive = os.pipe()
+    if os.fork():
+        os.close(ours)
+        return alive
+    os.close(alive)
+    os.setsid()
+    if not os.read(ours, 1):  # the other end is closed, and nothing was said
+        with suppress(ProcessLookupError):
+            os.kill(engine, signal.SIGTERM)
+    os._exit(0)
 
 
 def _check_engine(engine: Engine, image: Image) -> None:

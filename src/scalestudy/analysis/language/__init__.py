@@ -29,6 +29,8 @@ class Language:
     between: str = ", "
     """Between the ends of an interval in brackets."""
     phrases: Mapping[str, str] = field(default_factory=dict, repr=False)
+    notes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Those of the phrases that the rows of tables hold with their values already in them."""
 
     def say(self, text: str, /, **values: object) -> str:
         """The phrase in this language, with the values in their places; English where it was not translated."""
@@ -47,9 +49,9 @@ class Language:
 
     @cached_property
     def composed(self) -> list[tuple[re.Pattern[str], str]]:
-        """The phrases with values, as patterns that find the values again."""
+        """The notes with values, as patterns that find the values again."""
         found = []
-        for text, phrase in self.phrases.items():
+        for text, phrase in self.notes.items():
             names = [name for _, name, _, _ in Formatter().parse(text) if name]
             if names and len(set(names)) == len(names):
                 parts = re.split(r"\{\w+\}", text)
@@ -62,14 +64,20 @@ class Language:
         return text.translate({ord(","): self.group, ord("."): self.decimal, ord("-"): "\u2212"})
 
 
-def _phrases(code: str) -> dict[str, str]:
-    """The table of phrases, whose parts are for readers alone."""
-    parts = json.loads((Path(__file__).parent / f"{code}.json").read_text(encoding="utf-8"))
-    return {english: phrase for part in parts.values() for english, phrase in part.items()}
+def _table(code: str) -> dict[str, dict[str, str]]:
+    """The table of phrases in its parts, which but for the notes are for readers alone."""
+    table: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / f"{code}.json").read_text(encoding="utf-8"))
+    return table
+
+
+def _german() -> Language:
+    table = _table("de")
+    phrases = {english: phrase for part in table.values() for english, phrase in part.items()}
+    return Language("de", ",", ".", percent="\u00a0%", between="; ", phrases=phrases, notes=table["notes"])
 
 
 ENGLISH = Language("en")
-GERMAN = Language("de", decimal=",", group=".", percent="\u00a0%", between="; ", phrases=_phrases("de"))
+GERMAN = _german()
 LANGUAGES = {language.code: language for language in (ENGLISH, GERMAN)}
 
 M = TypeVar("M", bound=BaseModel)
