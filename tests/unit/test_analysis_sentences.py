@@ -13,7 +13,7 @@ from scalestudy.analysis.headlines import headlines
 from scalestudy.analysis.language import ENGLISH, GERMAN
 from scalestudy.analysis.rules_time import holds_one
 from scalestudy.analysis.sentences import RULES, rule_table, sentences
-from scalestudy.records.findings import ComplianceRow, PredictionCurve, Refusal, TargetRow, ValidationRow
+from scalestudy.records.findings import ComplianceRow, PredictionCurve, Refusal, RepeatRow, TargetRow, ValidationRow
 from scalestudy.records.report import (
     AccuracyRow,
     CommunicationRow,
@@ -25,6 +25,7 @@ from scalestudy.records.report import (
     SpeedupRow,
     WorkloadFacts,
 )
+from scalestudy.spec.repeats import RepeatsSpec
 
 CELL = {"workload": "mnist", "scaling": "epoch", "strategy": "ddp", "nodes": 1, "devices": 2, "n": 3}
 RUN = {key: value for key, value in CELL.items() if key != "n"}
@@ -440,6 +441,20 @@ def test_r24_joins_strategies_with_one_reason():
     (text,) = written("R24", refusals=rows[:1], predictions=[prediction(workload="cifar")])
     assert text == "No prediction is made for DDP (mnist, epoch scaling): too few cells."
     assert written("R24", refusals=rows) == ["No prediction is made for DDP and HSDP: too few cells."]
+
+
+def test_r25_states_the_stopping_rule_and_which_cells_it_left_wide():
+    def row(state):
+        return RepeatRow(**{**CELL, "n": 6}, runs=6, half_width=0.01, target=0.02, state=state)
+
+    assert written("R25", repeats=[row("fixed")]) == []
+    rows = [row("reached"), row("reached"), row("at most"), row("running")]
+    (text,) = written("R25", repeats=rows, stopping=RepeatsSpec())
+    assert text.startswith(
+        "Each cell was run 6 times or more, until half the 95% interval of its epoch time was at most 2.0%"
+    )
+    assert "at most 15 times" in text
+    assert text.endswith(": 2 of 4 cells reached it, 1 had the most runs before reaching it and 1 lacks runs.")
 
 
 def test_only_the_prediction_section_goes_beyond_what_was_measured_and_no_sentence_judges():

@@ -100,7 +100,7 @@ def report_data(collection: Collection) -> ReportData:
         refusals=in_language(evidence.refusals, language, "reason"),
         epochs_to_target=batch_rows(cells, collection.study),
         exclusions=in_language(exclusion_rows(cells), language, "excluded_from", "reason"),
-        repeats=repeat_rows(collection.study, evidence.runs),
+        repeats=list(evidence.repeats),
         problems=[
             *collection.problems,
             *phase_problems(cells),
@@ -142,6 +142,8 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
         predictions=curves,
         validation=[*law_validation_rows(speedup), *checked],
         refusals=[*refused, *unchecked],
+        repeats=repeat_rows(collection.study, rows),
+        stopping=collection.study.repeats,
     )
 
 

@@ -214,3 +214,25 @@ def compliance(evidence: Evidence) -> Iterator[Statement]:
     )
     which = w.say("; not satisfied: {rules}", rules=w.enumeration(missed)) if missed else ""
     yield Statement(w.say(text, all=len(rows), some=len(rows) - len(missed), missed=which))
+
+
+def stopping(evidence: Evidence) -> Iterator[Statement]:
+    """R25."""
+    w, spec = evidence.wording, evidence.stopping
+    if spec is None or not evidence.repeats:
+        return
+    text = w.say(
+        "Each cell was run {least} times or more, until half the 95% interval of its epoch time was at most {share} of "
+        "its median, and at most {most} times; runs that other programs disturbed do not count",
+        least=spec.min,
+        share=w.percent(spec.until_ci, 1),
+        most=spec.max,
+    )
+    states = Counter(row.state for row in evidence.repeats)
+    parts = [w.say("{n} of {cells} reached it", n=states["reached"], cells=w.counted(len(evidence.repeats), "cell"))]
+    if states["at most"]:
+        parts.append(w.say("{n} had the most runs before reaching it", n=states["at most"]))
+    if states["running"]:
+        lacking = "{n} lacks runs" if states["running"] == 1 else "{n} lack runs"
+        parts.append(w.say(lacking, n=states["running"]))
+    yield Statement(f"{text}: {w.enumeration(parts)}.")

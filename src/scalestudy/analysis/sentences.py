@@ -162,6 +162,12 @@ RULES = (
         "a strategy lacks the data for one",
         {"prediction": rules_beyond.refused},
     ),
+    SentenceRule(
+        "R25",
+        "when a cell got no more runs, and how many cells got the most without reaching the wanted interval",
+        "the study repeats its cells until their intervals are narrow enough",
+        {"setup": rules_record.stopping},
+    ),
 )
 
 
