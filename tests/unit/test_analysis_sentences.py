@@ -281,8 +281,8 @@ def test_r13_is_written_for_generated_images_alone():
 
 def test_r14_sets_the_whole_run_beside_training():
     (text,) = written("R14", speedup=[speedup_row()])
-    assert text.endswith("takes 50.00 s, start-up and evaluation included: a speedup of 1.20× from end to end, beside "
-                         "1.50× in training.")  # fmt: skip
+    assert text.endswith("takes 50.00 s, start-up and evaluation included: a speedup of 1.20× (no interval) from end "
+                         "to end, beside 1.50× in training.")  # fmt: skip
     assert written("R14", speedup=[speedup_row(end_to_end_speedup=None)]) == []
 
 
@@ -353,8 +353,10 @@ def test_r18_states_the_cost_of_communication_only_where_it_was_measured():
 
 def test_r19_needs_a_probed_ceiling():
     assert written("R19", speedup=[speedup_row()]) == []
-    (text,) = written("R19", speedup=[speedup_row(ceiling_speedup=1.9, of_ceiling=0.789)])
-    assert text.endswith("serial trainings at once: 79% of 1.90× with DDP, 2 CPU cores.")
+    (text,) = written(
+        "R19", speedup=[speedup_row(ceiling_speedup=1.9, of_ceiling=0.789, of_ceiling_low=0.75, of_ceiling_high=0.83)]
+    )
+    assert text.endswith("serial trainings at once: 79% (95% CI 75%–83%) of 1.90× with DDP, 2 CPU cores.")
 
 
 def test_r20_names_the_lowest_factor_when_all_were_measured():

@@ -70,6 +70,9 @@ def test_end_to_end_speedup_counts_startup_and_evaluation_and_no_resumed_run(tmp
     whole = 4.0 + 6 * 0.125
     row = cell(data.speedup)
     assert row.end_to_end_speedup == pytest.approx((whole + 8 * 6.3) / (whole + 4 * 6.3))
+    assert (row.end_to_end_low, row.end_to_end_high) == (None, None)  # two runs are left
+    noisy = cell(report(tmp_path).speedup)
+    assert noisy.end_to_end_low < noisy.end_to_end_speedup < noisy.end_to_end_high
     every_seed = {f"mnist/epoch/ddp-1x2/seed{seed}": 1 for seed in range(3)}
     row = cell(report(tmp_path, resumed=every_seed).speedup)
     assert (row.end_to_end_speedup, row.total_s) == (None, None)
@@ -151,7 +154,7 @@ def test_phases_are_device_seconds_per_epoch_with_their_price(tmp_path, scaling)
     price = 1 + SERIAL_SHARE["ddp"] * 3
     work = 8.0 * (4 if scaling == "weak" else 1)
     assert row.total_s == pytest.approx(work * price)
-    assert row.price == pytest.approx(price)
+    assert (row.price, row.price_low, row.price_high) == pytest.approx((price, price, price))
     assert row.forward_s == pytest.approx(0.3 * work)
     assert row.communication_s == pytest.approx(0.8 * work * (price - 1))
     assert row.host_to_device_s is None

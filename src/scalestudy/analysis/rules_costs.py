@@ -100,8 +100,9 @@ def ceiling(evidence: Evidence) -> Iterator[Statement]:
         largest = evidence.largest_by_strategy(rows)
         parts = [
             w.say(
-                "{share} of {ceiling} with {name}",
+                "{share} ({interval}) of {ceiling} with {name}",
                 share=w.percent(row.of_ceiling or 0),
+                interval=w.percent_interval(row.of_ceiling_low, row.of_ceiling_high),
                 ceiling=w.times(row.ceiling_speedup or 0),
                 name=evidence.name(row),
             )
