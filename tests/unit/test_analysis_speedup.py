@@ -208,3 +208,18 @@ def test_a_study_without_results_still_names_its_training_images(tmp_path):
     ids = [f"{name}/epoch/serial-1x1/seed0" for name in ("mnist", "cifar")]
     data = report(tmp_path, workloads=2, strategies={}, seeds=(0,), failures=dict.fromkeys(ids, "missing"))
     assert [(facts.train_images, facts.parameters) for facts in data.workloads] == [(6000, 0), (6400, 0)]
+
+
+def test_the_methods_named_are_those_of_the_intervals_that_the_report_prints(tmp_path):
+    assert [row.quantity for row in report(tmp_path).methods] == [
+        "epoch time, time to accuracy, 3 to 5 runs",
+        "speedup, efficiency, price, ratio of two strategies",
+        "difference of accuracies",
+    ]
+    more = report(tmp_path / "more", strategies={"ddp": ("1x2", "1x4", "1x8")}, seeds=range(6))
+    assert [row.quantity for row in more.methods] == [
+        "epoch time, time to accuracy, 6 runs or more",
+        "speedup, efficiency, price, ratio of two strategies",
+        "parameter of a scaling law",
+        "difference of accuracies",
+    ]

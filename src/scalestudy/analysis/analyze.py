@@ -62,6 +62,7 @@ def report_data(collection: Collection) -> ReportData:
     cells = cells_of(collection)
     evidence = _evidence(collection, cells)
     language = evidence.language
+    fits = fit_rows(evidence.speedup)
     data = ReportData(
         study=collection.study.name,
         words=collection.study.report,
@@ -89,11 +90,11 @@ def report_data(collection: Collection) -> ReportData:
         headlines=headlines(evidence),
         sentences=[],
         rules=rule_table(language),
-        methods=in_language(methods_used(evidence.speedup, evidence.accuracy), language, "quantity", "method"),
+        methods=in_language(methods_used(evidence, fits), language, "quantity", "method"),
         comparisons=comparison_rows(cells),
         equivalence=equivalence_rows(cells, evidence.accuracy_margin),
         targets=list(evidence.targets),
-        fits=in_language(fit_rows(evidence.speedup), language, "refused"),
+        fits=in_language(fits, language, "refused"),
         fit_curves=fit_curves(evidence.speedup),
         predictions=list(evidence.predictions),
         validation=list(evidence.validation),

@@ -507,7 +507,7 @@ class ReportData(ReportModel):
     sentences: list[Sentence]
     rules: list[Rule]
     methods: list[Method] = []
-    """Statistical methods that the intervals of this report really used."""
+    """Statistical methods that the intervals printed in this report really used."""
     comparisons: list[ComparisonRow] = []
     equivalence: list[EquivalenceRow] = []
     targets: list[TargetRow] = []
