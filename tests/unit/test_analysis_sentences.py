@@ -101,6 +101,9 @@ def test_r1_counts_each_outcome_and_names_reasons():
     assert text.startswith("Of 6 planned runs, 4 completed, 1 failed and 1 is missing (1 × out of memory); 2 were res")
     assert text.endswith("enter no number. 1 combination of the study cannot run on this machine.")
     assert "time of a resumed run is the sum of its parts" in text
+    (text,) = written("R1", counts=Counts(**{**COUNTS, "excluded": 2, "flawed": 1}))
+    assert "2 completed runs did not enter the numbers: other programs disturbed what was repeated." in text
+    assert text.endswith(" 1 completed run had flaws in the records of ranks.")
     assert written("R1", counts=Counts(**dict.fromkeys(COUNTS, 0))) == ["No run was planned."]
 
 

@@ -54,6 +54,13 @@ def outcomes(evidence: Evidence) -> Iterator[Statement]:
         )
     if counts.failed or counts.missing:
         text += " " + w.say("Runs that did not complete enter no number.")
+    if counts.excluded:
+        text += " " + w.say(
+            "{runs} did not enter the numbers: other programs disturbed what was repeated.",
+            runs=w.counted(counts.excluded, "completed run"),
+        )
+    if counts.flawed:
+        text += " " + w.say("{runs} had flaws in the records of ranks.", runs=w.counted(counts.flawed, "completed run"))
     if counts.skipped:
         combinations = w.counted(counts.skipped, "combination")
         text += " " + w.say("{combinations} of the study cannot run on this machine.", combinations=combinations)
