@@ -93,6 +93,13 @@ def test_a_target_of_the_study_stands_in_for_that_of_the_base(tmp_path):
     assert (rows[("serial", 1)], rows[("ddp", 2)], rows[("hsdp", 4)]) == (3, 4, 1)
 
 
+def test_cells_whose_time_may_stand_in_no_ratio_have_no_time_to_accuracy(tmp_path):
+    wrong = report(tmp_path, with_accuracies(CURVES), parity=["hsdp"], oversubscribed_above=2)
+    assert {(row.strategy, row.devices) for row in wrong.targets} == {("serial", 1), ("ddp", 2)}
+    epochs = {row.global_batch: row.epochs for row in wrong.epochs_to_target}
+    assert epochs[256] is None  # ddp needs 5, hybrid never gets there; the 1 of hsdp does not count
+
+
 def test_epochs_to_the_target_pool_the_cells_of_one_global_batch_seed_by_seed(tmp_path):
     rows = {row.global_batch: row for row in report(tmp_path, with_accuracies(CURVES), noise=0).epochs_to_target}
     assert {batch: (row.n, row.reached, row.epochs) for batch, row in rows.items()} == {

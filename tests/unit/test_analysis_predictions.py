@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from synthetic_study import make_study
 from scalestudy.analysis.analyze import analyze, report_data
 from scalestudy.analysis.cells import cells_of
 from scalestudy.analysis.collect import collect
-from scalestudy.analysis.predictions import Network, models, step_validation_rows
+from scalestudy.analysis.modeled import BESIDE, COMPRESSED
+from scalestudy.analysis.predictions import UNCHECKED, Network, models, prediction_curves, step_validation_rows
 from scalestudy.analysis.speedup import speedup_rows
 from scalestudy.analysis.step_model import (
     ALGORITHMS,
@@ -155,6 +157,76 @@ def test_what_cannot_be_predicted_is_refused_with_the_reason(tmp_path):
     }
     few = report_data(collect(make_study(tmp_path / "few", workloads=1, strategies=strategies, seeds=(0, 1)).results))
     assert few.refusals[2].reason == "needs 3 runs of the serial base with measured phases, found 2"
+
+
+def test_a_curve_that_no_held_out_cell_checked_is_refused_in_the_report(tmp_path):
+    cells = cells_of(collect(modeled_study(tmp_path, layouts=("2x1", "8x1")).results))
+    links = [link(2, 2), link(8, 8)]
+    found, refused = models(cells, links)
+    validation = step_validation_rows(cells, links, speedup_rows(cells))
+    assert (len(found), refused, validation) == (1, [], [])
+    curves, unchecked = prediction_curves(found, validation)
+    assert curves == []
+    assert [(row.strategy, row.reason) for row in unchecked] == [("hybrid", UNCHECKED)]
+
+    cells = cells_of(collect(modeled_study(tmp_path / "checked").results))
+    links.append(link(4, 4))
+    found, _ = models(cells, links)
+    rows = [row for row in step_validation_rows(cells, links, speedup_rows(cells)) if "tree" in row.model]
+    curves, unchecked = prediction_curves(found, rows)
+    assert ([curve.algorithm for curve in curves], unchecked) == (["tree"], [])
+
+
+def ddp_cells(folder, *, options=None, implementation="DistributedDataParallel (gloo)", **settings):
+    """Cells of ddp on 2 and 4 devices with these options, as this implementation ran them."""
+    strategies = {"ddp": ("1x2", "1x4")}
+    cells = cells_of(collect(make_study(folder, workloads=1, strategies=strategies, **settings).results))
+    return [changed(cell, options or {}, implementation) if cell.cell.strategy == "ddp" else cell for cell in cells]
+
+
+def changed(cell, options, implementation):
+    runs = [
+        replace(
+            run,
+            run=run.run.model_copy(update={"strategy_options": options}),
+            result=run.result.model_copy(update={"implementation": implementation}),
+        )
+        for run in cell.runs
+    ]
+    return replace(cell, runs=runs)
+
+
+def test_gradients_that_do_not_travel_as_the_model_has_it_are_refused(tmp_path):
+    def reason(name, **settings):
+        found, refused = models(ddp_cells(tmp_path / name, **settings), [link(4, 4)])
+        assert (found, len(refused)) == ([], 1)
+        return refused[0].reason
+
+    assert reason("compressed", options={"compression": "bf16"}) == COMPRESSED
+    assert reason("shared", implementation="DistributedDataParallel (shared_memory)") == (
+        "needs cells whose gradients travel in messages on 2 numbers of devices above 1, found none: in the others "
+        "they go through shared memory"
+    )
+
+
+def test_on_gpus_the_reason_is_that_communication_was_not_told_apart(tmp_path):
+    cells = ddp_cells(tmp_path, device="cuda")
+    for cell in cells:
+        for result in cell.results:
+            for device in result.phases:
+                device.communication = device.waiting = None
+    _, refused = models(cells, [link(4, 4)])
+    assert [row.reason for row in refused] == [BESIDE]
+
+
+@pytest.mark.parametrize(
+    ("options", "sizes"),
+    [({}, [2**20, 637_992]), ({"bucket_mb": 0.5}, [2**19] * 3 + [113_704]), ({"bucket_mb": 0.001}, [421_642] * 4)],
+)
+def test_the_buckets_are_those_of_the_study_and_hold_a_tensor_at_least(tmp_path, options, sizes):
+    ((model,), _) = models(ddp_cells(tmp_path, options=options), [link(4, 4)])
+    assert model.exchange.buckets == sizes
+    assert sum(sizes) == model.exchange.bytes
 
 
 def test_the_command_answers_from_a_finished_study_without_torch(tmp_path):

@@ -103,6 +103,9 @@ def test_speedups_stand_beside_the_ceiling_of_their_layout(tmp_path: Path) -> No
     assert serial.ceiling_speedup is None
     assert ddp.ceiling_speedup == pytest.approx(1.6)
     assert ddp.of_ceiling == pytest.approx((ddp.speedup or 0) / 1.6)
+    assert (ddp.speedup_low, ddp.speedup_high) == pytest.approx((ddp.speedup, ddp.speedup))  # no noise in this study
+    assert ddp.of_ceiling_low == pytest.approx((ddp.speedup or 0) / (ddp.ceiling_high or 0))
+    assert ddp.of_ceiling_high == pytest.approx((ddp.speedup or 0) / (ddp.ceiling_low or 0))
     assert data.efficiencies[1].ceiling == pytest.approx(0.8)
 
 

@@ -13,7 +13,7 @@ from scalestudy.analysis.headlines import headlines
 from scalestudy.analysis.language import ENGLISH, GERMAN
 from scalestudy.analysis.rules_time import holds_one
 from scalestudy.analysis.sentences import RULES, rule_table, sentences
-from scalestudy.records.findings import ComplianceRow, PredictionCurve, Refusal, TargetRow, ValidationRow
+from scalestudy.records.findings import ComplianceRow, PredictionCurve, Refusal, RepeatRow, TargetRow, ValidationRow
 from scalestudy.records.report import (
     AccuracyRow,
     CommunicationRow,
@@ -25,6 +25,7 @@ from scalestudy.records.report import (
     SpeedupRow,
     WorkloadFacts,
 )
+from scalestudy.spec.repeats import RepeatsSpec
 
 CELL = {"workload": "mnist", "scaling": "epoch", "strategy": "ddp", "nodes": 1, "devices": 2, "n": 3}
 RUN = {key: value for key, value in CELL.items() if key != "n"}
@@ -100,6 +101,9 @@ def test_r1_counts_each_outcome_and_names_reasons():
     assert text.startswith("Of 6 planned runs, 4 completed, 1 failed and 1 is missing (1 × out of memory); 2 were res")
     assert text.endswith("enter no number. 1 combination of the study cannot run on this machine.")
     assert "time of a resumed run is the sum of its parts" in text
+    (text,) = written("R1", counts=Counts(**{**COUNTS, "excluded": 2, "flawed": 1}))
+    assert "2 completed runs did not enter the numbers: other programs disturbed what was repeated." in text
+    assert text.endswith(" 1 completed run had flaws in the records of ranks.")
     assert written("R1", counts=Counts(**dict.fromkeys(COUNTS, 0))) == ["No run was planned."]
 
 
@@ -280,8 +284,8 @@ def test_r13_is_written_for_generated_images_alone():
 
 def test_r14_sets_the_whole_run_beside_training():
     (text,) = written("R14", speedup=[speedup_row()])
-    assert text.endswith("takes 50.00 s, start-up and evaluation included: a speedup of 1.20× from end to end, beside "
-                         "1.50× in training.")  # fmt: skip
+    assert text.endswith("takes 50.00 s, start-up and evaluation included: a speedup of 1.20× (no interval) from end "
+                         "to end, beside 1.50× in training.")  # fmt: skip
     assert written("R14", speedup=[speedup_row(end_to_end_speedup=None)]) == []
 
 
@@ -325,22 +329,37 @@ def test_r17_counts_the_rules_that_apply():
 
 
 def test_r18_states_the_cost_of_communication_only_where_it_was_measured():
-    def row(cost):
+    def row(cost, low=0.002, **changes):
         values = dict.fromkeys(("step_s", "exposed_s", "waiting_s", "with_s", "without_s"), 0.02)
-        ends = (
-            {"cost_low_s": None, "cost_high_s": None} if cost is None else {"cost_low_s": 0.002, "cost_high_s": 0.004}
-        )
-        return CommunicationRow(**CELL, **values, **ends, pairs=9, gradient_bytes=4, cost_s=cost, cost_share=0.15)
+        ends = dict.fromkeys(("cost_low_s", "cost_high_s"))
+        if cost is not None and low is not None:
+            ends = {"cost_low_s": low, "cost_high_s": 0.004}
+        cell = {**CELL, **changes}
+        return CommunicationRow(**cell, **values, **ends, pairs=9, gradient_bytes=4, cost_s=cost, cost_share=0.15)
 
     assert written("R18", speedup=[speedup_row()], communication=[row(None)]) == []
     (text,) = written("R18", speedup=[speedup_row()], communication=[row(0.003)])
     assert text.endswith("than without by 3 ms (95% CI 2 ms–4 ms), 15% of the step, with DDP, 2 CPU cores.")
+    for cost, low, interval in (
+        (0.0003, -0.0002, "95% CI −0.2 ms–4 ms"),
+        (0.003, 0.0, "95% CI 0 ms–4 ms"),
+        (0.003, None, "no interval"),
+    ):
+        (text,) = written("R18", speedup=[speedup_row()], communication=[row(cost, low)])
+        assert "the data do not show that the gradients of a step take longer with communication" in text
+        assert text.endswith(f" ms ({interval}) with DDP, 2 CPU cores.")
+    both = [row(0.003), row(0.0001, -0.001, strategy="hsdp", devices=4)]
+    longer, other = written("R18", speedup=[speedup_row(), speedup_row(strategy="hsdp", devices=4)], communication=both)
+    assert ("DDP" in longer, "HSDP" in longer) == (True, False)
+    assert other.endswith("the difference is 0.1 ms (95% CI −1 ms–4 ms) with HSDP, 4 CPU cores.")
 
 
 def test_r19_needs_a_probed_ceiling():
     assert written("R19", speedup=[speedup_row()]) == []
-    (text,) = written("R19", speedup=[speedup_row(ceiling_speedup=1.9, of_ceiling=0.789)])
-    assert text.endswith("serial trainings at once: 79% of 1.90× with DDP, 2 CPU cores.")
+    (text,) = written(
+        "R19", speedup=[speedup_row(ceiling_speedup=1.9, of_ceiling=0.789, of_ceiling_low=0.75, of_ceiling_high=0.83)]
+    )
+    assert text.endswith("serial trainings at once: 79% (95% CI 75%–83%) of 1.90× with DDP, 2 CPU cores.")
 
 
 def test_r20_names_the_lowest_factor_when_all_were_measured():
@@ -362,10 +381,24 @@ def target_row(time_s, **changes):
 def test_r21_names_the_parallel_cell_that_reaches_the_target_first():
     assert written("R21", speedup=[speedup_row()], targets=[target_row(None)]) == []
     assert written("R21", speedup=[speedup_row()], targets=[target_row(1.0, strategy="serial", devices=1)]) == []
-    rows = [target_row(20.0), target_row(12.0, devices=4), target_row(1.0, strategy="serial", devices=1)]
-    (text,) = written("R21", speedup=[speedup_row()], targets=rows)
+    parallel = [target_row(20.0), target_row(12.0, devices=4)]
+
+    def said(*serial):
+        (text,) = written("R21", speedup=[speedup_row()], targets=[*parallel, *serial])
+        assert (
+            "DDP, 4 CPU cores is among the parallel configurations the first to reach a test accuracy of 90.0%" in text
+        )
+        assert "after 12.00 s of training (no interval), in 3 of 3 runs; " in text
+        return text.partition("; ")[2]
+
+    base = target_row(1.0, strategy="serial", devices=1, scaling="strong")
+    assert said(base) == "the serial base needs 1.00 s."
+    never = base.model_copy(update={"time_s": None, "reached": 1})
+    assert said(never) == "the serial base reaches it in 1 of 3 runs."
     assert (
-        "90.0% is reached first by DDP, 4 CPU cores: after 12.00 s of training (no interval), in 3 of 3 runs." in text
+        said()
+        == said(target_row(1.0, strategy="serial", scaling="weak"))
+        == "there is no serial base to set beside it."
     )
 
 
@@ -391,7 +424,9 @@ def validation(error=0.031, **changes):
 def test_r22_predicts_nothing_that_was_not_validated():
     assert written("R22", predictions=[prediction()]) == []
     assert written("R22", predictions=[prediction()], validation=[validation(strategy="hsdp")]) == []
-    (text,) = written("R22", predictions=[prediction()], validation=[validation()])
+    others = [validation(), validation(model="step model (tree)")]
+    assert written("R22", predictions=[prediction()], validation=others) == []
+    (text,) = written("R22", predictions=[prediction()], validation=[validation(model="step model (ring)")])
     assert text.endswith(
         "predicts for DDP on 64 CPU cores an efficiency of 60.0% (50.0% to 70.0% in simulated studies)."
     )
@@ -411,6 +446,20 @@ def test_r24_joins_strategies_with_one_reason():
     (text,) = written("R24", refusals=rows[:1], predictions=[prediction(workload="cifar")])
     assert text == "No prediction is made for DDP (mnist, epoch scaling): too few cells."
     assert written("R24", refusals=rows) == ["No prediction is made for DDP and HSDP: too few cells."]
+
+
+def test_r25_states_the_stopping_rule_and_which_cells_it_left_wide():
+    def row(state):
+        return RepeatRow(**{**CELL, "n": 6}, runs=6, half_width=0.01, target=0.02, state=state)
+
+    assert written("R25", repeats=[row("fixed")]) == []
+    rows = [row("reached"), row("reached"), row("at most"), row("running")]
+    (text,) = written("R25", repeats=rows, stopping=RepeatsSpec())
+    assert text.startswith(
+        "Each cell was run 6 times or more, until half the 95% interval of its epoch time was at most 2.0%"
+    )
+    assert "at most 15 times" in text
+    assert text.endswith(": 2 of 4 cells reached it, 1 had the most runs before reaching it and 1 lacks runs.")
 
 
 def test_only_the_prediction_section_goes_beyond_what_was_measured_and_no_sentence_judges():

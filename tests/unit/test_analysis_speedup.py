@@ -70,6 +70,9 @@ def test_end_to_end_speedup_counts_startup_and_evaluation_and_no_resumed_run(tmp
     whole = 4.0 + 6 * 0.125
     row = cell(data.speedup)
     assert row.end_to_end_speedup == pytest.approx((whole + 8 * 6.3) / (whole + 4 * 6.3))
+    assert (row.end_to_end_low, row.end_to_end_high) == (None, None)  # two runs are left
+    noisy = cell(report(tmp_path).speedup)
+    assert noisy.end_to_end_low < noisy.end_to_end_speedup < noisy.end_to_end_high
     every_seed = {f"mnist/epoch/ddp-1x2/seed{seed}": 1 for seed in range(3)}
     row = cell(report(tmp_path, resumed=every_seed).speedup)
     assert (row.end_to_end_speedup, row.total_s) == (None, None)
@@ -151,7 +154,7 @@ def test_phases_are_device_seconds_per_epoch_with_their_price(tmp_path, scaling)
     price = 1 + SERIAL_SHARE["ddp"] * 3
     work = 8.0 * (4 if scaling == "weak" else 1)
     assert row.total_s == pytest.approx(work * price)
-    assert row.price == pytest.approx(price)
+    assert (row.price, row.price_low, row.price_high) == pytest.approx((price, price, price))
     assert row.forward_s == pytest.approx(0.3 * work)
     assert row.communication_s == pytest.approx(0.8 * work * (price - 1))
     assert row.host_to_device_s is None
@@ -205,3 +208,18 @@ def test_a_study_without_results_still_names_its_training_images(tmp_path):
     ids = [f"{name}/epoch/serial-1x1/seed0" for name in ("mnist", "cifar")]
     data = report(tmp_path, workloads=2, strategies={}, seeds=(0,), failures=dict.fromkeys(ids, "missing"))
     assert [(facts.train_images, facts.parameters) for facts in data.workloads] == [(6000, 0), (6400, 0)]
+
+
+def test_the_methods_named_are_those_of_the_intervals_that_the_report_prints(tmp_path):
+    assert [row.quantity for row in report(tmp_path).methods] == [
+        "epoch time, time to accuracy, 3 to 5 runs",
+        "speedup, efficiency, price, ratio of two strategies",
+        "difference of accuracies",
+    ]
+    more = report(tmp_path / "more", strategies={"ddp": ("1x2", "1x4", "1x8")}, seeds=range(6))
+    assert [row.quantity for row in more.methods] == [
+        "epoch time, time to accuracy, 6 runs or more",
+        "speedup, efficiency, price, ratio of two strategies",
+        "parameter of a scaling law",
+        "difference of accuracies",
+    ]

@@ -20,6 +20,7 @@ from scalestudy.analysis.statistics import (
     equivalence_p_value,
     is_equivalent,
     mean_difference,
+    quotient,
     ratio,
     summarize,
     summarize_mean,
@@ -223,3 +224,19 @@ def test_the_p_value_of_equivalence_is_the_larger_of_scipys_two_tests(first, sec
     above = stats.ttest_ind(np.subtract(first, margin), second, equal_var=False, alternative="less").pvalue
     assert equivalence_p_value(first, second, margin) == pytest.approx(max(below, above), abs=1e-9)
     assert equivalence_p_value(first[:2], second, margin) is None
+
+
+def test_a_quotient_of_two_measurements_holds_the_truth_in_93_to_97_percent_of_studies():
+    random = np.random.default_rng(8)
+    held = []
+    for _ in range(1000):
+        samples = [random.lognormal(0, noise, size=6).tolist() for noise in (0.03, 0.03, 0.05, 0.03)]
+        found = quotient(ratio(*samples[:2]), ratio(*samples[2:]))
+        held.append(found.low <= 1 <= found.high)
+    assert 0.93 <= np.mean(held) <= 0.97
+
+
+def test_a_quotient_has_an_interval_where_both_have_one():
+    assert quotient(Estimate(3.0, 2.0, 4.0), Estimate(2.0)) == Estimate(1.5)
+    found = quotient(Estimate(3.0, 1.5, 6.0), Estimate(2.0, 2.0, 2.0))
+    assert (found.value, found.low, found.high) == pytest.approx((1.5, 0.75, 3.0))

@@ -14,8 +14,10 @@ from scalestudy.analysis.analyze import analyze, report_data
 from scalestudy.analysis.collect import collect
 from scalestudy.analysis.compare import compare_studies
 from scalestudy.report.compare import print_comparison
+from scalestudy.spec.config import ReportSpec
 
 LAYOUTS = {"ddp": ("1x2", "1x4"), "hsdp": ("1x4",)}
+CELLS = ("serial-1x1", "ddp-1x2", "ddp-1x4", "hsdp-1x4")
 
 
 def study(folder, name="quick", **settings):
@@ -55,11 +57,28 @@ def test_a_slower_a_faster_and_a_missing_cell_are_each_named(tmp_path):
     assert compare_studies(second, first).missing == 0
 
 
-def test_two_runs_have_no_verdict_but_not_separated_and_the_note_says_why(tmp_path):
+def test_two_runs_have_no_verdict_and_the_note_says_why(tmp_path):
     first, second = report(tmp_path, "one", seeds=(0, 1)), report(tmp_path, "two", seeds=(0, 1), speedups={})
-    row = compare_studies(first, second).cells[0]
-    assert (row.verdict, row.low) == ("not separated", None)
-    assert "fewer than 3 runs" in row.note
+    found = compare_studies(first, second)
+    assert {(row.verdict, row.low) for row in found.cells} == {("not computed", None)}
+    assert "fewer than 3 runs" in found.cells[0].note
+    assert (found.unjudged, found.slower) == (4, 0)
+
+
+def test_a_cell_that_computes_something_else_is_not_judged_by_its_time(tmp_path):
+    first, second = report(tmp_path, "one"), report(tmp_path, "two", speedups={("hsdp", "1x4"): 0.1}, parity=["hsdp"])
+    found = compare_studies(first, second)
+    row = next(row for row in found.cells if row.cell.strategy == "hsdp")
+    assert (row.verdict, row.ratio, row.note) == ("not computed", None, "fails the parity check in the second study")
+    assert (found.unjudged, found.slower, found.missing) == (1, 0, 0)
+
+
+def test_the_languages_of_two_reports_are_no_difference_between_their_environments(tmp_path):
+    english, german = report(tmp_path, "one"), report(tmp_path, "two", words=ReportSpec(language="de"), commit="0123")
+    assert {row.item for row in english.environment} != {row.item for row in german.environment}
+    assert [(one.item, one.second) for one in compare_studies(english, german).differences] == [
+        ("Source commit", "0123")
+    ]
 
 
 def test_what_differs_in_commit_and_versions_is_listed(tmp_path):
@@ -91,6 +110,9 @@ def test_the_exit_code_is_what_ci_needs_and_a_pipe_gets_tab_separated_lines(tmp_
         ("one", {"speedups": {("ddp", "1x2"): 1.8}}),
         ("slow", {"speedups": {("ddp", "1x2"): 1.2}}),
         ("less", {"speedups": {("ddp", "1x2"): 1.8}, "strategies": {"ddp": ("1x2",)}}),
+        ("few", {"speedups": {("ddp", "1x2"): 0.1}, "seeds": (0, 1)}),
+        ("wrong", {"speedups": {("ddp", "1x2"): 1.8}, "parity": ["ddp"]}),
+        ("none", {"failures": {f"mnist/epoch/{cell}/seed{seed}": "failed" for cell in CELLS for seed in range(5)}}),
     ):
         analyze(study(tmp_path / "results", name, **settings).results)
     assert run(tmp_path, "one", "one").returncode == 0
@@ -101,9 +123,11 @@ def test_the_exit_code_is_what_ci_needs_and_a_pipe_gets_tab_separated_lines(tmp_
     assert lines[2].split("\t")[-1] == "slower"
     assert lines[-1] == "results/slow against one: 1 slower, 3 not separated"
     assert run(tmp_path, "one", "results/less/report.json").returncode == 3
-    lost = run(tmp_path, "one", "none")
+    assert [run(tmp_path, "one", name).returncode for name in ("few", "wrong")] == [4, 4]
+    assert run(tmp_path, "none", "none").returncode == 4
+    lost = run(tmp_path, "one", "nowhere")
     assert (lost.returncode, len(lost.stderr.splitlines())) == (2, 1)
-    assert "results/none/report.json: cannot be read" in lost.stderr
+    assert "results/nowhere/report.json: cannot be read" in lost.stderr
 
 
 def test_a_terminal_gets_a_table(tmp_path):

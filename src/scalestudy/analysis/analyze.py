@@ -62,6 +62,7 @@ def report_data(collection: Collection) -> ReportData:
     cells = cells_of(collection)
     evidence = _evidence(collection, cells)
     language = evidence.language
+    fits = fit_rows(evidence.speedup)
     data = ReportData(
         study=collection.study.name,
         words=collection.study.report,
@@ -89,18 +90,18 @@ def report_data(collection: Collection) -> ReportData:
         headlines=headlines(evidence),
         sentences=[],
         rules=rule_table(language),
-        methods=in_language(methods_used(evidence.speedup, evidence.accuracy), language, "quantity", "method"),
+        methods=in_language(methods_used(evidence, fits), language, "quantity", "method"),
         comparisons=comparison_rows(cells),
         equivalence=equivalence_rows(cells, evidence.accuracy_margin),
         targets=list(evidence.targets),
-        fits=in_language(fit_rows(evidence.speedup), language, "refused"),
+        fits=in_language(fits, language, "refused"),
         fit_curves=fit_curves(evidence.speedup),
         predictions=list(evidence.predictions),
         validation=list(evidence.validation),
         refusals=in_language(evidence.refusals, language, "reason"),
         epochs_to_target=batch_rows(cells, collection.study),
         exclusions=in_language(exclusion_rows(cells), language, "excluded_from", "reason"),
-        repeats=repeat_rows(collection.study, evidence.runs),
+        repeats=list(evidence.repeats),
         problems=[
             *collection.problems,
             *phase_problems(cells),
@@ -120,6 +121,8 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
     probe = probe_facts(collection.probes)
     speedup = in_language(with_ceilings(speedup_rows(cells), cells, probe.ceilings), language, "note")
     found, refused = models(cells, probe.links)
+    checked = step_validation_rows(cells, probe.links, speedup)
+    curves, unchecked = prediction_curves(found, checked)
     return Evidence(
         language=language,
         counts=_counts(rows, len(collection.study.skipped)),
@@ -137,9 +140,11 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
         communication=communication_rows(cells),
         efficiencies=efficiency_rows(cells, speedup),
         targets=target_rows(cells, collection.study),
-        predictions=prediction_curves(found),
-        validation=[*law_validation_rows(speedup), *step_validation_rows(cells, probe.links, speedup)],
-        refusals=refused,
+        predictions=curves,
+        validation=[*law_validation_rows(speedup), *checked],
+        refusals=[*refused, *unchecked],
+        repeats=repeat_rows(collection.study, rows),
+        stopping=collection.study.repeats,
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scalestudy.analysis.cells import cells_of
 from scalestudy.analysis.collect import collect
-from scalestudy.analysis.predictions import models, step_validation_rows
+from scalestudy.analysis.predictions import model_name, models, step_validation_rows
 from scalestudy.analysis.probes import probe_facts
 from scalestudy.analysis.speedup import speedup_rows
 from scalestudy.analysis.step_model import ALGORITHMS, Algorithm, interval
@@ -52,7 +52,7 @@ def ask(
         for algorithm in ALGORITHMS:
             values, steps_s = model.predict(algorithm, devices)
             middle, low, high = interval(values)
-            key = (*model.strategy, f"step model ({algorithm})")
+            key = (*model.strategy, model_name(algorithm))
             errors = [abs(row.error) for row in checked if (row.workload, row.scaling, row.strategy, row.model) == key]
             answers.append(
                 Answer(

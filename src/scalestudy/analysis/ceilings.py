@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from scalestudy.analysis.cells import CellRuns
+from scalestudy.analysis.statistics import Estimate, quotient
 from scalestudy.records.report import CeilingRow, SpeedupRow
 from scalestudy.spec.probing import batch_of_device
 
@@ -25,11 +26,17 @@ def _ceiling_of(cell: CellRuns, ceilings: Sequence[CeilingRow]) -> CeilingRow | 
 def _with_ceiling(row: SpeedupRow, ceiling: CeilingRow | None) -> SpeedupRow:
     if ceiling is None:
         return row
+    share = None
+    if row.speedup is not None:
+        speedup = Estimate(row.speedup, row.speedup_low, row.speedup_high)
+        share = quotient(speedup, Estimate(ceiling.speedup, ceiling.speedup_low, ceiling.speedup_high))
     return row.model_copy(
         update={
             "ceiling_speedup": ceiling.speedup,
             "ceiling_low": ceiling.speedup_low,
             "ceiling_high": ceiling.speedup_high,
-            "of_ceiling": None if row.speedup is None else row.speedup / ceiling.speedup,
+            "of_ceiling": share.value if share else None,
+            "of_ceiling_low": share.low if share else None,
+            "of_ceiling_high": share.high if share else None,
         }
     )

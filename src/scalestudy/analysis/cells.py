@@ -111,7 +111,9 @@ def cells_of(collection: Collection) -> list[CellRuns]:
         groups.setdefault(run.run.cell.id, []).append(run)
     workloads = {run.run.cell.workload for run in collection.runs}
     failed = [row for row in collection.parity if not row.passed]
-    return [CellRuns(runs[0].run.cell, runs, _wrong(runs[0].run.cell, failed, workloads)) for runs in groups.values()]
+    return [
+        CellRuns(runs[0].run.cell, runs, what_is_wrong(runs[0].run.cell, failed, workloads)) for runs in groups.values()
+    ]
 
 
 def base_of(cell: Cell, cells: Sequence[CellRuns]) -> CellRuns | None:
@@ -125,8 +127,11 @@ def base_of(cell: Cell, cells: Sequence[CellRuns]) -> CellRuns | None:
     return next(iter(completed or planned), None)
 
 
-def _wrong(cell: Cell, failed: Sequence[ParityRow], workloads: set[str]) -> str:
-    """A failed check counts for all layouts; one on a model outside the study counts for all workloads."""
+def what_is_wrong(cell: CellRow, failed: Sequence[ParityRow], workloads: set[str]) -> str:
+    """Why a cell's strategy does not compute what serial training computes; empty when no failed check says so.
+
+    A failed check counts for all layouts; one on a model outside the study counts for all workloads.
+    """
     for row in failed:
         if row.strategy == cell.strategy and (row.workload == cell.workload or row.workload not in workloads):
             return (

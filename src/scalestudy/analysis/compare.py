@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from scalestudy.analysis.cells import CellKey, key_of
+from scalestudy.analysis.cells import CellKey, key_of, what_is_wrong
 from scalestudy.analysis.comparisons import time_verdict
-from scalestudy.analysis.statistics import ratio
+from scalestudy.analysis.statistics import SMALLEST_N, ratio
 from scalestudy.records.report import ReportData, RunRow
 
-Verdict = Literal["faster", "slower", "not separated", "missing"]
+Verdict = Literal["faster", "slower", "not separated", "not computed", "missing"]
 LEVEL = 0.95
 
 
@@ -59,15 +59,21 @@ class StudyComparison:
         """Cells without a time in the second study that have one in the first."""
         return sum(cell.verdict == "missing" and cell.other_time_s is None for cell in self.cells)
 
+    @property
+    def unjudged(self) -> int:
+        """Cells with times in both studies of which nothing can be said."""
+        return sum(cell.verdict == "not computed" for cell in self.cells)
+
 
 def compare_studies(first: ReportData, second: ReportData) -> StudyComparison:
     """The second study against the first. Intervals are widened for the number of cells (Bonferroni): of studies that
     do not differ, 5 % have any cell called faster or slower."""
     times = [_times(data.runs) for data in (first, second)]
     keys = list(dict.fromkeys([*times[0], *times[1]]))
-    shared = sum(key in times[0] and key in times[1] for key in keys)
+    wrong = {key: reason for key in keys if (reason := _wrong(key, first, second))}
+    shared = sum(key in times[0] and key in times[1] and key not in wrong for key in keys)
     level = 1 - (1 - LEVEL) / max(1, shared)
-    cells = [_cell(key, times[0].get(key, []), times[1].get(key, []), level) for key in keys]
+    cells = [_cell(key, times[0].get(key, []), times[1].get(key, []), level, wrong.get(key, "")) for key in keys]
     return StudyComparison(cells, _differences(first, second))
 
 
@@ -80,16 +86,30 @@ def _times(runs: Sequence[RunRow]) -> dict[CellKey, list[float]]:
     return found
 
 
-def _cell(key: CellKey, first: list[float], second: list[float], level: float) -> CellComparison:
+def _wrong(key: CellKey, first: ReportData, second: ReportData) -> str:
+    """In which study the cell does not compute what serial training computes, and why; empty: in none."""
+    reasons = []
+    for where, data in (("first", first), ("second", second)):
+        failed = [row for row in data.parity if not row.passed]
+        if reason := what_is_wrong(key, failed, {run.workload for run in data.runs}):
+            reasons.append(f"{reason} in the {where} study")
+    return "; ".join(reasons)
+
+
+def _cell(key: CellKey, first: list[float], second: list[float], level: float, wrong: str) -> CellComparison:
     time_s = float(median(first)) if first else None
     other_time_s = float(median(second)) if second else None
     if time_s is None or other_time_s is None:
         where = "first" if time_s is None else "second"
-        note = f"no completed run in the {where} study"
+        note = f"no run to compare in the {where} study"
         return CellComparison(key, len(first), len(second), time_s, other_time_s, None, None, None, "missing", note)
+    if wrong:
+        return CellComparison(
+            key, len(first), len(second), time_s, other_time_s, None, None, None, "not computed", wrong
+        )
     found = ratio(second, first, level)
     verdict = time_verdict(found)
-    note = "" if verdict else "no interval: fewer than 3 runs in one of the studies"
+    note = "" if verdict else f"no interval: fewer than {SMALLEST_N} runs in one of the studies"
     return CellComparison(
         key,
         len(first),
@@ -99,13 +119,13 @@ def _cell(key: CellKey, first: list[float], second: list[float], level: float) -
         found.value,
         found.low,
         found.high,
-        verdict or "not separated",
+        verdict or "not computed",
         note,
     )
 
 
 def _differences(first: ReportData, second: ReportData) -> list[Difference]:
-    values = [{row.item: row.value for row in data.environment} for data in (first, second)]
+    values = [{row.key or row.item: row.found or row.value for row in data.environment} for data in (first, second)]
     items = dict.fromkeys([*values[0], *values[1]])
     pairs = [(item, values[0].get(item, ""), values[1].get(item, "")) for item in items]
     return [Difference(item, one, other) for item, one, other in pairs if one != other]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scalestudy.analysis.collect import CollectedRun
-from scalestudy.analysis.language import Language
+from scalestudy.analysis.language import ENGLISH, Language
 from scalestudy.records.provenance import Provenance
 from scalestudy.records.report import EnvironmentRow
 
@@ -53,6 +53,11 @@ ITEMS = (
 
 def environment_rows(runs: Sequence[CollectedRun], language: Language) -> list[EnvironmentRow]:
     """One line per item that any run recorded; several values are listed with their number of runs."""
+    pairs = zip(_rows(runs, language), _rows(runs, ENGLISH), strict=True)
+    return [row.model_copy(update={"key": plain.item, "found": plain.value}) for row, plain in pairs]
+
+
+def _rows(runs: Sequence[CollectedRun], language: Language) -> list[EnvironmentRow]:
     recorded = _recorded(runs)
     hosts = sorted({host for _, provenance in recorded for host in provenance.hosts})
     rows = [EnvironmentRow(item=language.say("Hosts"), value=", ".join(hosts), part="architecture")]

@@ -8,7 +8,7 @@ from scalestudy.analysis.cells import CellRow, CellRuns, key_of
 from scalestudy.analysis.language import ENGLISH, Language
 from scalestudy.analysis.statistics import Estimate, ratio
 from scalestudy.analysis.wording import Wording, plain
-from scalestudy.records.findings import ComplianceRow, PredictionCurve, Refusal, TargetRow, ValidationRow
+from scalestudy.records.findings import ComplianceRow, PredictionCurve, Refusal, RepeatRow, TargetRow, ValidationRow
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.report import (
     AccuracyRow,
@@ -23,6 +23,7 @@ from scalestudy.records.report import (
     WorkloadFacts,
 )
 from scalestudy.spec.catalog import STRATEGIES
+from scalestudy.spec.repeats import RepeatsSpec
 
 
 class Statement(NamedTuple):
@@ -65,6 +66,9 @@ class Evidence:
     validation: Sequence[ValidationRow] = ()
     refusals: Sequence[Refusal] = ()
     compliance: Sequence[ComplianceRow] = ()
+    repeats: Sequence[RepeatRow] = ()
+    stopping: RepeatsSpec | None = None
+    """When a cell got no more runs; None: every planned run was wanted."""
     language: Language = ENGLISH
 
     @property

@@ -53,7 +53,7 @@ class Fit:
     covariance: Vector
     """[k, k]"""
     variance: float
-    """Of the logarithm of a speedup around the law."""
+    """Of the logarithm of a time around the law: a speedup has it twice, once from its cell and once from the base."""
     freedom: int
 
     def intervals(self) -> list[tuple[float, float]]:
@@ -68,27 +68,29 @@ class Fit:
 
         value = _log_speedup(self.law, np.array([float(devices)]), self.values)[0]
         slope = _slopes(self.law, np.array([float(devices)]), self.values)[0]
-        half = _t(self.freedom) * math.sqrt(max(0.0, float(slope @ self.covariance @ slope)) + self.variance)
+        half = _t(self.freedom) * math.sqrt(max(0.0, float(slope @ self.covariance @ slope)) + 2 * self.variance)
         return math.exp(value), math.exp(value - half), math.exp(min(value + half, 700.0))
 
 
 def fit(law: Law, devices: Sequence[int], speedup: Sequence[float]) -> Fit:
     """Least squares of the logarithms, since noise acts on times as a factor.
 
-    The law is 1 at one device, as a speedup is by definition, so ``devices`` are those above 1. Parameters are not
+    ``devices`` are those above 1. All speedups share the base's time and its noise, so the base is a point like the
+    others and the scale of the times is fitted too: for every value of the parameters its best one is the mean of the
+    differences (variable projection: G. H. Golub and V. Pereyra, SIAM J. Numer. Anal. 10, 1973). Parameters are not
     bounded: a negative serial fraction is a speedup above the number of devices, and is said as such. Raises
     ValueError for fewer points than parameters.
     """
     import numpy as np
     from scipy.optimize import least_squares
 
-    p, logs = np.array(devices, dtype=float), np.log(np.array(speedup, dtype=float))
+    p, logs = np.array([1, *devices], dtype=float), np.log(np.array([1, *speedup], dtype=float))
     count = len(law.parameters)
-    if len(p) < count:
-        raise ValueError(f"{law.name}: {len(p)} points for {count} parameters")
+    if len(devices) < count:
+        raise ValueError(f"{law.name}: {len(devices)} points for {count} parameters")
 
     def residuals(values: Vector) -> Vector:
-        return _log_speedup(law, p, values) - logs
+        return _centered(_log_speedup(law, p, values) - logs)
 
     found = least_squares(
         residuals,
@@ -99,9 +101,9 @@ def fit(law: Law, devices: Sequence[int], speedup: Sequence[float]) -> Fit:
         gtol=1e-15,
         method="trf",
     )
-    freedom = len(p) - count
+    freedom = len(p) - count - 1
     variance = float(2 * found.cost / freedom) if freedom else math.nan
-    slopes = _slopes(law, p, found.x)
+    slopes = _centered(_slopes(law, p, found.x))
     covariance = np.linalg.pinv(slopes.T @ slopes) * variance
     return Fit(law, found.x, covariance, variance, freedom)
 
@@ -115,6 +117,11 @@ def leave_one_out(law: Law, devices: Sequence[int], speedup: Sequence[float]) ->
         predicted = fit(law, others, rest).predict(own)[0]
         errors.append(abs(predicted / measured - 1))
     return sum(errors) / len(errors)
+
+
+def _centered(values: Vector) -> Vector:
+    """Less the mean over the points (the first axis)."""
+    return values - values.mean(axis=0)
 
 
 def _log_speedup(law: Law, devices: Vector, values: Vector) -> Vector:

@@ -6,6 +6,7 @@ from statistics import fmean
 
 from scalestudy.analysis.cells import CellRuns, base_of
 from scalestudy.analysis.collect import timed_epochs
+from scalestudy.analysis.statistics import Estimate, ratio
 from scalestudy.records.report import PhaseRow
 from scalestudy.records.result import PHASES, Result
 
@@ -15,25 +16,22 @@ SUM_TOLERANCE = 0.01
 
 def phase_rows(cells: Sequence[CellRuns]) -> list[PhaseRow]:
     """One row per cell with phases in any of its completed runs, in the order of the plan."""
-    totals = {cell.key: _total_s(cell) for cell in cells}
     rows = []
     for cell in cells:
-        total_s = totals[cell.key]
-        if total_s is None:
+        totals = _totals_s(cell)
+        if not totals:
             continue
-        base = base_of(cell.cell, cells)
-        base_total_s = totals[base.key] if base else None
-        price = None
-        if base and base_total_s and cell.is_comparable and base.is_comparable:
-            price = (total_s / cell.images) / (base_total_s / base.images)
+        price = _price(cell, base_of(cell.cell, cells))
         rows.append(
             PhaseRow.model_validate(
                 {
                     **cell.key._asdict(),
                     "n": len(_measured(cell)),
-                    "total_s": total_s,
+                    "total_s": fmean(totals),
                     **{f"{phase}_s": _phase_s(cell, phase) for phase in PHASES},
-                    "price": price,
+                    "price": price.value if price else None,
+                    "price_low": price.low if price else None,
+                    "price_high": price.high if price else None,
                 }
             )
         )
@@ -61,10 +59,19 @@ def _measured(cell: CellRuns) -> list[Result]:
     return [result for result in cell.results if result.phases]
 
 
-def _total_s(cell: CellRuns) -> float | None:
-    """Step time of all devices per epoch, mean over the runs; None when no run has phases."""
-    results = _measured(cell)
-    return fmean(_per_epoch(result, "time_s") or 0.0 for result in results) if results else None
+def _totals_s(cell: CellRuns) -> list[float]:
+    """Step time of all devices per epoch, of each run with phases."""
+    return [_per_epoch(result, "time_s") or 0.0 for result in _measured(cell)]
+
+
+def _price(cell: CellRuns, base: CellRuns | None) -> Estimate | None:
+    """Device time of an image over the base's."""
+    if base is None or not (cell.is_comparable and base.is_comparable):
+        return None
+    if base is cell:
+        return Estimate(1.0)
+    own, others = ([total for total in _totals_s(one) if total > 0] for one in (cell, base))
+    return ratio(own, others).scaled(base.images / cell.images) if own and others else None
 
 
 def _phase_s(cell: CellRuns, phase: str) -> float | None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scalestudy.analysis.cells import CellKey, CellRuns, base_of, key_of
+from scalestudy.analysis.modeled import MODELED, modeled_cells
 from scalestudy.analysis.step_model import (
     ALGORITHMS,
+    MIB,
     STEPS,
     Algorithm,
     Array,
@@ -29,8 +31,7 @@ SEED = 20101005
 LEAST_RUNS = 3
 LEAST_COUNTS = 2
 GAP = 1.96
-MODELED = {"ddp": True, "hybrid": False}
-"""Strategies that keep whole replicas and sum gradients, and whether they do so in buckets during the backward pass."""
+UNCHECKED = "no cell was measured on twice the devices of cells that can fill the model, so that nothing checks it"
 
 
 @dataclass(frozen=True)
@@ -84,16 +85,37 @@ def models(
     for strategy, own in _strategies(cells).items():
         made = build(strategy, own, cells, links, gbps, latency_us)
         if isinstance(made, str):
-            names = dict(zip(("workload", "scaling", "strategy"), strategy, strict=True))
-            refused.append(Refusal(**names, reason=made))
+            refused.append(_refusal(strategy, made))
         else:
             found.append(made)
     return found, refused
 
 
-def prediction_curves(found: Sequence[Model]) -> list[PredictionCurve]:
-    """Efficiency up to 16,384 devices, one curve per model and algorithm."""
-    return [_curve(model, algorithm) for model in found for algorithm in ALGORITHMS]
+def prediction_curves(
+    found: Sequence[Model], validation: Sequence[ValidationRow]
+) -> tuple[list[PredictionCurve], list[Refusal]]:
+    """Efficiency up to 16,384 devices, one curve per model and algorithm that predicted a cell it had not seen.
+
+    The others are refused.
+    """
+    checked = {(row.workload, row.scaling, row.strategy, row.model) for row in validation}
+    curves, refused = [], []
+    for model in found:
+        algorithms = [algorithm for algorithm in ALGORITHMS if (*model.strategy, model_name(algorithm)) in checked]
+        curves += [_curve(model, algorithm) for algorithm in algorithms]
+        if not algorithms:
+            refused.append(_refusal(model.strategy, UNCHECKED))
+    return curves, refused
+
+
+def model_name(algorithm: Algorithm) -> str:
+    """What validation.csv calls the model of one step with this all-reduce."""
+    return f"step model ({algorithm})"
+
+
+def _refusal(strategy: tuple[str, str, str], reason: str) -> Refusal:
+    workload, scaling, name = strategy
+    return Refusal(workload=workload, scaling=scaling, strategy=name, reason=reason)
 
 
 def step_validation_rows(
@@ -118,20 +140,15 @@ def build(
     least_counts: int = LEAST_COUNTS,
 ) -> Model | str:
     """The model of a strategy from its own cells, or why there is none."""
-    name = strategy[2]
-    if name not in MODELED:
-        return "the model is of replicas that sum their gradients between processes; this strategy works otherwise"
-    usable = [cell for cell in own if cell.is_comparable and _is_measured(cell)]
-    counts = sorted({cell.cell.devices for cell in usable})
-    if len(counts) < least_counts:
-        listed = ", ".join(map(str, counts)) or "none"
-        return f"needs cells with measured phases on {least_counts} numbers of devices above 1, found {listed}"
+    usable = modeled_cells(strategy[2], own, least_counts)
+    if isinstance(usable, str):
+        return usable
     base = base_of(usable[0].cell, cells)
     steps = [_base_step(result) for result in base.results] if base and base.is_comparable else []
     known = [step for step in steps if step is not None]
     if len(known) < LEAST_RUNS:
         return f"needs {LEAST_RUNS} runs of the serial base with measured phases, found {len(known)}"
-    network = _network(links, counts[-1], gbps, latency_us)
+    network = _network(links, max(cell.cell.devices for cell in usable), gbps, latency_us)
     if network is None:
         return "needs the probe's all-reduce times on 2 devices or more, or a latency and a bandwidth"
     return _model(strategy, usable, known, network)
@@ -174,11 +191,22 @@ def _model(
             bytes=max(1, largest.results[0].gradient_bytes),
             devices_per_rank=1 if STRATEGIES[strategy[2]].processes == "per_device" else per_node,
             bucketed=MODELED[strategy[2]],
+            bucket_bytes=_bucket_bytes(largest),
         ),
         network=net,
         fitted_devices=largest.cell.devices,
         uniform=random.uniform(size=(REPLICATES, STEPS)),
     )
+
+
+def _bucket_bytes(cell: CellRuns) -> int | None:
+    """What the study sets; None: as torch chooses. A bucket holds one tensor at least, two of which a layer has."""
+    asked = cell.usable[0].run.strategy_options.get("bucket_mb")
+    if not isinstance(asked, int | float):
+        return None
+    result = cell.results[0]
+    tensors = 2 * max(1, sum(layer.parameters > 0 for layer in result.layers))
+    return max(1, int(asked * MIB), result.gradient_bytes // tensors)
 
 
 def _curve(model: Model, algorithm: Algorithm) -> PredictionCurve:
@@ -224,7 +252,7 @@ def _validation(
                 workload=workload,
                 scaling=scaling,
                 strategy=name,
-                model=f"step model ({algorithm})",
+                model=model_name(algorithm),
                 fitted_devices=largest,
                 devices=held.cell.devices,
                 predicted=middle,
@@ -262,13 +290,6 @@ def _network(links: Sequence[LinkRow], largest: int, gbps: float | None, latency
 
 def _sd(low: float | None, high: float | None) -> float:
     return 0.0 if low is None or high is None else (high - low) / (2 * GAP)
-
-
-def _is_measured(cell: CellRuns) -> bool:
-    return all(
-        result.phases and all(device.waiting is not None and device.forward is not None for device in result.phases)
-        for result in cell.results
-    )
 
 
 def _base_step(result: Result) -> tuple[float, float, float] | None:

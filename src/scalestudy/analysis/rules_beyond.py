@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
+from scalestudy.analysis.cells import SHARED_BASE
 from scalestudy.analysis.evidence import Evidence, Statement
-from scalestudy.records.findings import PredictionCurve, ValidationRow
+from scalestudy.analysis.predictions import model_name
+from scalestudy.records.findings import PredictionCurve, TargetRow, ValidationRow
 
 
 def time_to_accuracy(evidence: Evidence) -> Iterator[Statement]:
-    """R21: per workload and scaling, the cell that reaches the accuracy target first."""
+    """R21: per workload and scaling, the parallel cell that reaches the accuracy target first, beside its base."""
     w = evidence.wording
     for workload, scaling in evidence.scaling_groups():
         rows = [
@@ -21,8 +23,8 @@ def time_to_accuracy(evidence: Evidence) -> Iterator[Statement]:
             continue
         row = min(rows, key=lambda row: row.time_s or 0)
         yield evidence.statement(
-            "{subject}, a test accuracy of {target} is reached first by {name}: after {time} of training ({interval}), "
-            "in {reached} of {runs}.",
+            "{subject}, {name} is among the parallel configurations the first to reach a test accuracy of {target}: "
+            "after {time} of training ({interval}), in {reached} of {runs}; {base}.",
             row,
             target=w.percent(row.target, 1),
             name=evidence.name(row),
@@ -30,15 +32,32 @@ def time_to_accuracy(evidence: Evidence) -> Iterator[Statement]:
             interval=w.seconds_interval(row.time_low_s, row.time_high_s),
             reached=row.reached,
             runs=w.counted(row.n, "run"),
+            base=_base_time(evidence, row),
         )
+
+
+def _base_time(evidence: Evidence, row: TargetRow) -> str:
+    """What the serial base of the cell needed: under epoch and strong scaling it is one base, planned once."""
+    w = evidence.wording
+    scalings = SHARED_BASE if row.scaling in SHARED_BASE else (row.scaling,)
+    bases = [one for one in evidence.targets if one.strategy == "serial" and one.workload == row.workload]
+    base = next((one for one in bases if one.scaling in scalings), None)
+    if base is None:
+        return w.say("there is no serial base to set beside it")
+    if base.time_s is None:
+        return w.say(
+            "the serial base reaches it in {reached} of {runs}", reached=base.reached, runs=w.counted(base.n, "run")
+        )
+    return w.say("the serial base needs {time}", time=w.seconds(base.time_s))
 
 
 def predicted(evidence: Evidence) -> Iterator[Statement]:
     """R22: the efficiency predicted for the most devices, where the model was validated."""
     w = evidence.wording
-    validated = {(row.workload, row.scaling, row.strategy) for row in evidence.validation}
+    validated = {(row.workload, row.scaling, row.strategy, row.model) for row in evidence.validation}
     for curve in evidence.predictions:
-        if not curve.devices or (curve.workload, curve.scaling, curve.strategy) not in validated:
+        model = model_name(curve.algorithm)
+        if not curve.devices or (curve.workload, curve.scaling, curve.strategy, model) not in validated:
             continue
         yield evidence.statement(
             "{subject}, the model of one step with {algorithm} all-reduce predicts for {strategy} on {devices} an "

@@ -55,11 +55,12 @@ def _largest_loss(row: PhaseRow) -> tuple[str, float] | None:
 
 
 def communication_cost(evidence: Evidence) -> Iterator[Statement]:
-    """R18: what communication costs a step, per strategy at its largest size."""
+    """R18: what communication costs a step, per strategy at its largest size, where the data show that it costs."""
     w, rows = evidence.wording, {key_of(row): row for row in evidence.communication}
     for workload, scaling in evidence.scaling_groups():
         largest = evidence.largest_by_strategy(evidence.compared(workload, scaling))
         found = [(cell, row) for cell in largest if (row := rows.get(key_of(cell))) and row.cost_s is not None]
+        longer = [(cell, row) for cell, row in found if row.cost_low_s is not None and row.cost_low_s > 0]
         parts = [
             w.say(
                 "{cost} ({interval}), {share} of the step, with {name}",
@@ -68,11 +69,27 @@ def communication_cost(evidence: Evidence) -> Iterator[Statement]:
                 share=w.percent(row.cost_share or 0),
                 name=evidence.name(cell),
             )
-            for cell, row in found
+            for cell, row in longer
         ]
         if parts:
             text = "{subject}, the gradients of a step with communication take longer than without by {parts}."
-            yield evidence.statement(text, found[0][0], parts="; ".join(parts))
+            yield evidence.statement(text, longer[0][0], parts="; ".join(parts))
+        others = [
+            w.say(
+                "{cost} ({interval}) with {name}",
+                cost=w.seconds(row.cost_s or 0),
+                interval=w.seconds_interval(row.cost_low_s, row.cost_high_s),
+                name=evidence.name(cell),
+            )
+            for cell, row in found
+            if (cell, row) not in longer
+        ]
+        if others:
+            text = (
+                "{subject}, the data do not show that the gradients of a step take longer with communication than "
+                "without; the difference is {parts}."
+            )
+            yield evidence.statement(text, found[0][0], parts="; ".join(others))
 
 
 def ceiling(evidence: Evidence) -> Iterator[Statement]:
@@ -83,8 +100,9 @@ def ceiling(evidence: Evidence) -> Iterator[Statement]:
         largest = evidence.largest_by_strategy(rows)
         parts = [
             w.say(
-                "{share} of {ceiling} with {name}",
+                "{share} ({interval}) of {ceiling} with {name}",
                 share=w.percent(row.of_ceiling or 0),
+                interval=w.percent_interval(row.of_ceiling_low, row.of_ceiling_high),
                 ceiling=w.times(row.ceiling_speedup or 0),
                 name=evidence.name(row),
             )

@@ -54,6 +54,13 @@ def outcomes(evidence: Evidence) -> Iterator[Statement]:
         )
     if counts.failed or counts.missing:
         text += " " + w.say("Runs that did not complete enter no number.")
+    if counts.excluded:
+        text += " " + w.say(
+            "{runs} did not enter the numbers: other programs disturbed what was repeated.",
+            runs=w.counted(counts.excluded, "completed run"),
+        )
+    if counts.flawed:
+        text += " " + w.say("{runs} had flaws in the records of ranks.", runs=w.counted(counts.flawed, "completed run"))
     if counts.skipped:
         combinations = w.counted(counts.skipped, "combination")
         text += " " + w.say("{combinations} of the study cannot run on this machine.", combinations=combinations)
@@ -214,3 +221,25 @@ def compliance(evidence: Evidence) -> Iterator[Statement]:
     )
     which = w.say("; not satisfied: {rules}", rules=w.enumeration(missed)) if missed else ""
     yield Statement(w.say(text, all=len(rows), some=len(rows) - len(missed), missed=which))
+
+
+def stopping(evidence: Evidence) -> Iterator[Statement]:
+    """R25."""
+    w, spec = evidence.wording, evidence.stopping
+    if spec is None or not evidence.repeats:
+        return
+    text = w.say(
+        "Each cell was run {least} times or more, until half the 95% interval of its epoch time was at most {share} of "
+        "its median, and at most {most} times; runs that other programs disturbed do not count",
+        least=spec.min,
+        share=w.percent(spec.until_ci, 1),
+        most=spec.max,
+    )
+    states = Counter(row.state for row in evidence.repeats)
+    parts = [w.say("{n} of {cells} reached it", n=states["reached"], cells=w.counted(len(evidence.repeats), "cell"))]
+    if states["at most"]:
+        parts.append(w.say("{n} had the most runs before reaching it", n=states["at most"]))
+    if states["running"]:
+        lacking = "{n} lacks runs" if states["running"] == 1 else "{n} lack runs"
+        parts.append(w.say(lacking, n=states["running"]))
+    yield Statement(f"{text}: {w.enumeration(parts)}.")

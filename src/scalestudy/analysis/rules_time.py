@@ -230,11 +230,12 @@ def end_to_end(evidence: Evidence) -> Iterator[Statement]:
             continue
         yield evidence.statement(
             "{subject}, a whole run with {name} takes {total}, start-up and evaluation included: a speedup of "
-            "{end_to_end} from end to end, beside {speedup} in training.",
+            "{end_to_end} ({interval}) from end to end, beside {speedup} in training.",
             row,
             name=evidence.name(row),
             total=w.seconds(row.total_s),
             end_to_end=w.times(row.end_to_end_speedup),
+            interval=w.factor_interval(row.end_to_end_low, row.end_to_end_high),
             speedup=w.times(row.speedup),
         )
 

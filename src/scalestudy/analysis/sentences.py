@@ -23,7 +23,8 @@ class SentenceRule:
 RULES = (
     SentenceRule(
         "R1",
-        "planned, completed, failed, missing and resumed runs, and how those that were resumed are treated",
+        "planned, completed, failed, missing, resumed, excluded and flawed runs, and how those that were resumed are "
+        "treated",
         "always",
         {"abstract": rules_record.outcomes},
     ),
@@ -140,7 +141,7 @@ RULES = (
     ),
     SentenceRule(
         "R21",
-        "time to the accuracy target of the configuration that reaches it first",
+        "time to the accuracy target of the parallel configuration that reaches it first, and of the serial base",
         "more than half of the runs of a parallel cell reached the target",
         {"target": rules_beyond.time_to_accuracy},
     ),
@@ -161,6 +162,12 @@ RULES = (
         "for what there is no prediction, and why",
         "a strategy lacks the data for one",
         {"prediction": rules_beyond.refused},
+    ),
+    SentenceRule(
+        "R25",
+        "when a cell got no more runs, and how many cells got the most without reaching the wanted interval",
+        "the study repeats its cells until their intervals are narrow enough",
+        {"setup": rules_record.stopping},
     ),
 )
 

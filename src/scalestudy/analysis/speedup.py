@@ -49,7 +49,9 @@ def _row(cell: CellRuns, base: CellRuns | None) -> SpeedupRow:
         images_per_s=cell.images / time.value if time else None,
         accuracy=fmean(cell.accuracies) if cell.accuracies else None,
         base_time_s=float(median(base.times_s)) if base and base.results else None,
-        end_to_end_speedup=end_to_end,
+        end_to_end_speedup=end_to_end.value if end_to_end else None,
+        end_to_end_low=end_to_end.low if end_to_end else None,
+        end_to_end_high=end_to_end.high if end_to_end else None,
         device_time_s=time.value * devices if time else None,
         total_s=float(median(cell.totals_s)) if cell.totals_s else None,
         time_method=time.method if time else "",
@@ -69,10 +71,12 @@ def _speedup(cell: CellRuns, base: CellRuns) -> Estimate:
     return ratio(base.times_s, cell.times_s).scaled(_scale(cell))
 
 
-def _end_to_end(cell: CellRuns, base: CellRuns) -> float | None:
+def _end_to_end(cell: CellRuns, base: CellRuns) -> Estimate | None:
     if not cell.totals_s or not base.totals_s:
         return None
-    return float(median(base.totals_s) / median(cell.totals_s)) * _scale(cell)
+    if base is cell:
+        return Estimate(1.0)
+    return ratio(base.totals_s, cell.totals_s).scaled(_scale(cell))
 
 
 def _scale(cell: CellRuns) -> int:

@@ -25,6 +25,7 @@ WELCH_LOG = "Welch t-interval on logarithms"
 WELCH = "Welch t-interval"
 T = "t-interval"
 BOOTSTRAP_T = "studentized bootstrap"
+MOVER_LOG = "MOVER on logarithms"
 
 RESAMPLES = 1999
 SEED = 20151115
@@ -125,6 +126,20 @@ def ratio(numerator_s: Sequence[float], denominator_s: Sequence[float], level: f
         return Estimate(value)
     low, high = (math.exp(bound) for bound in bounds)
     return Estimate(value, min(low, value), max(high, value), WELCH_LOG)
+
+
+def quotient(numerator: Estimate, denominator: Estimate) -> Estimate:
+    """One estimate over another that was measured apart from it, both positive, with an interval where both have one.
+
+    The distances of the ends in logarithms add up as squares (the method of variance estimates recovery: G. Y. Zou
+    and A. Donner, Statistics in Medicine 27, 2008).
+    """
+    value = numerator.value / denominator.value
+    if numerator.low is None or numerator.high is None or denominator.low is None or denominator.high is None:
+        return Estimate(value)
+    below = math.hypot(math.log(numerator.value / numerator.low), math.log(denominator.high / denominator.value))
+    above = math.hypot(math.log(numerator.high / numerator.value), math.log(denominator.value / denominator.low))
+    return Estimate(value, value * math.exp(-below), value * math.exp(above), MOVER_LOG)
 
 
 def mean_difference(values: Sequence[float], reference: Sequence[float]) -> Estimate:

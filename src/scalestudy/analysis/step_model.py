@@ -54,17 +54,18 @@ class Exchange:
     """1, or those of a node where one process has them all."""
     bucketed: bool = True
     """Whether the exchange begins while the backward pass still runs."""
-    bucket_bytes: int = BUCKET_BYTES
+    bucket_bytes: int | None = None
+    """None: as DistributedDataParallel has them by default, the first one smaller. A size given holds for all."""
 
     @property
     def buckets(self) -> list[int]:
         """Bytes of each message, in the order in which they are ready."""
         if not self.bucketed:
             return [self.bytes]
-        first = min(FIRST_BUCKET_BYTES, self.bucket_bytes, self.bytes)
-        rest = self.bytes - first
-        whole, last = divmod(rest, self.bucket_bytes)
-        return [first, *[self.bucket_bytes] * whole, *([last] if last else [])]
+        size = self.bucket_bytes or BUCKET_BYTES
+        first = min(self.bucket_bytes or FIRST_BUCKET_BYTES, self.bytes)
+        whole, last = divmod(self.bytes - first, size)
+        return [first, *[size] * whole, *([last] if last else [])]
 
 
 def _ring(ranks: int, size: float, hop_s: Array, byte_s: Array) -> Array:

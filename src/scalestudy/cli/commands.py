@@ -16,6 +16,7 @@ from scalestudy.spec.run import Run, Study
 
 EXIT_SLOWER = 1
 EXIT_MISSING = 3
+EXIT_UNJUDGED = 4
 
 
 def plan(arguments: Namespace) -> int:
@@ -199,14 +200,22 @@ def doctor(arguments: Namespace) -> int:
 
 
 def compare(arguments: Namespace) -> int:
-    """Compare two analyzed studies. Exit code 0: no cell is slower; 1: some are; 3: none is, but some are missing."""
+    """Compare two analyzed studies.
+
+    Exit code 0: every cell was judged and none is slower; 1: some are; 3: none is, but some are missing; 4: neither,
+    but of some, or of all, nothing can be said.
+    """
     from scalestudy.analysis.compare import compare_studies
     from scalestudy.report.compare import print_comparison, report_path
 
     paths = [report_path(name) for name in (arguments.first, arguments.second)]
     found = compare_studies(*(read_model(path, ReportData) for path in paths))
     print_comparison(found, [arguments.first, arguments.second])
-    return EXIT_SLOWER if found.slower else EXIT_MISSING if found.missing else 0
+    if found.slower:
+        return EXIT_SLOWER
+    if found.missing:
+        return EXIT_MISSING
+    return EXIT_UNJUDGED if found.unjudged or not found.cells else 0
 
 
 def predict(arguments: Namespace) -> int:

@@ -136,7 +136,8 @@ COMMANDS = {
         commands.doctor,
     ),
     "compare": Command(
-        "compare two studies; exit code 1 when a cell is slower in the second, 3 when one is missing there",
+        "compare two studies; exit code 1 when a cell is slower in the second, 3 when one is missing there, 4 when one "
+        "cannot be judged",
         (
             _argument("first", help="a study by name, its folder, or a report.json: what is compared with"),
             _argument("second", help="likewise: what is judged"),

@@ -80,6 +80,10 @@ class SpeedupRow(ReportModel):
     ceiling_high: float | None = None
     of_ceiling: float | None = None
     """Speedup over ceiling: what the strategy itself costs, contention for memory and clock aside."""
+    of_ceiling_low: float | None = None
+    of_ceiling_high: float | None = None
+    end_to_end_low: float | None = None
+    end_to_end_high: float | None = None
 
 
 class AccuracyRow(ReportModel):
@@ -121,8 +125,10 @@ class PhaseRow(ReportModel):
     optimizer_s: float | None
     other_s: float | None
     price: float | None
-    """Device time of an image over the base's: what training costs in device time relative to the base. None where
-    the cell has no speedup."""
+    """Device time of an image over the base's, medians over the runs: what training costs in device time relative to
+    the base. None where the cell has no speedup."""
+    price_low: float | None = None
+    price_high: float | None = None
 
 
 class CommunicationRow(ReportModel):
@@ -154,7 +160,7 @@ class CommunicationRow(ReportModel):
     cost_low_s: float | None
     cost_high_s: float | None
     cost_share: float | None
-    """Cost over the time with communication."""
+    """Median over the runs of a run's cost over its time with communication."""
     method: str = ""
     """How the interval was computed; empty: there is none."""
     without: str = ""
@@ -438,6 +444,9 @@ class EnvironmentRow(ReportModel):
     """Distinct values with the number of runs where there are several."""
     conflict: bool = False
     """The runs disagree on what should be the same for all of them."""
+    key: str = ""
+    """``item`` in English, and ``found`` the value: the same in every language, for programs."""
+    found: str = ""
 
 
 class Method(ReportModel):
@@ -498,7 +507,7 @@ class ReportData(ReportModel):
     sentences: list[Sentence]
     rules: list[Rule]
     methods: list[Method] = []
-    """Statistical methods that the intervals of this report really used."""
+    """Statistical methods that the intervals printed in this report really used."""
     comparisons: list[ComparisonRow] = []
     equivalence: list[EquivalenceRow] = []
     targets: list[TargetRow] = []

@@ -17,7 +17,7 @@ PLAIN_COLUMNS = (
     *("time_s", "other_time_s", "ratio", "low", "high", "verdict"),
 )
 NUMERIC = frozenset({"n", "A s", "B s", "Ratio"})
-STYLES = {"faster": "green", "slower": "red", "missing": "yellow", "not separated": ""}
+STYLES = {"faster": "green", "slower": "red", "missing": "yellow", "not computed": "yellow", "not separated": ""}
 
 
 def print_comparison(found: StudyComparison, names: Sequence[str], console: "Console | None" = None) -> None:

@@ -11,7 +11,7 @@ from scalestudy.report import numbers
 if TYPE_CHECKING:
     from rich.console import Console
 
-COLUMNS = ("Workload", "Scaling", "Strategy", "All-reduce", "Devices", "Step", "Efficiency", "95%", "Checked")
+COLUMNS = ("Workload", "Scaling", "Strategy", "All-reduce", "Devices", "Step", "Efficiency", "Simulated", "Checked")
 PLAIN_COLUMNS = (
     *("workload", "scaling", "strategy", "algorithm", "devices", "step_s", "efficiency", "low", "high"),
     *("fitted_devices", "network", "worst_error"),
@@ -29,6 +29,7 @@ def print_answers(answers: Sequence[Answer], refused: Sequence[Refusal], console
         _print_table(answers, console)
         for network in dict.fromkeys(row.network for row in answers):
             print(f"network: {network}")
+        print("simulated: 95% of the studies drawn from the measured inputs; the model's own error is not in it")
     for one in refused:
         print(f"not predicted: {one.workload} {one.scaling} {one.strategy}: {one.reason}")
 

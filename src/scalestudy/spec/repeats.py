@@ -29,8 +29,8 @@ Share = Annotated[
 class RepeatsSpec(SpecModel):
     """Repeat every cell until the interval of its epoch time is narrow enough."""
 
-    min: PositiveInt = 3
-    """Runs that every cell gets, with the seeds 1, 2, 3 and so on."""
+    min: PositiveInt = 6
+    """Runs that every cell gets, with the seeds 1, 2, 3 and so on. Fewer leave intervals that are too narrow."""
     max: PositiveInt = 15
     """Runs that no cell exceeds."""
     until_ci: Share = 0.02

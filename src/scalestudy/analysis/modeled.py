@@ -1,0 +1,54 @@
+"""Which cells the model of one step can be filled with, and why a strategy has none."""
+
+from collections.abc import Sequence
+
+from scalestudy.analysis.cells import CellRuns
+
+MODELED = {"ddp": True, "hybrid": False}
+"""Strategies that keep whole replicas and sum gradients, and whether they do so in buckets during the backward pass."""
+
+OTHERWISE = "the model is of replicas that sum their gradients between processes; this strategy works otherwise"
+COMPRESSED = "its gradients are compressed, and the model knows neither what that takes nor what it saves"
+BESIDE = (
+    "on GPUs the exchange runs beside the backward pass: waiting and communication were not measured apart, which the "
+    "model has to know"
+)
+
+
+def modeled_cells(strategy: str, own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] | str:
+    """Of a strategy's cells those whose phases and exchange the model describes, or why they are too few."""
+    if strategy not in MODELED:
+        return OTHERWISE
+    comparable = [cell for cell in own if cell.is_comparable]
+    if any(_is_compressed(cell) for cell in comparable):
+        return COMPRESSED
+    measured = [cell for cell in comparable if _is_measured(cell)]
+    if not measured and any(run.run.device == "cuda" for cell in comparable for run in cell.runs):
+        return BESIDE
+    usable = [cell for cell in measured if not _is_in_shared_memory(cell)]
+    counts = sorted({cell.cell.devices for cell in usable})
+    if len(counts) >= least_counts:
+        return usable
+    found = ", ".join(map(str, counts)) or "none"
+    if len(usable) < len(measured):
+        return (
+            f"needs cells whose gradients travel in messages on {least_counts} numbers of devices above 1, found "
+            f"{found}: in the others they go through shared memory"
+        )
+    return f"needs cells with measured phases on {least_counts} numbers of devices above 1, found {found}"
+
+
+def _is_compressed(cell: CellRuns) -> bool:
+    return any(run.run.strategy_options.get("compression") not in (None, "none") for run in cell.runs)
+
+
+def _is_in_shared_memory(cell: CellRuns) -> bool:
+    """As the runs recorded it: ``auto`` decides where it runs."""
+    return any("shared_memory" in result.implementation for result in cell.results)
+
+
+def _is_measured(cell: CellRuns) -> bool:
+    return all(
+        result.phases and all(device.waiting is not None and device.forward is not None for device in result.phases)
+        for result in cell.results
+    )
