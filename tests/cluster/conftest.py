@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from slurm_workflow import PATIENT, ROOT, SlurmWorkflow, wait_until
+from slurm_workflow import PATIENT, TESTBED, SlurmWorkflow, wait_until
 
-TESTBED = ROOT / "slurm" / "testbed" / "cluster"
 UP = Path("/run/scalestudy-cluster")
 
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import TESTBED
-from slurm_workflow import PATIENT, SlurmWorkflow, wait_until
+from slurm_workflow import PATIENT, TESTBED, SlurmWorkflow, wait_until
 
 Make = Callable[[str], SlurmWorkflow]
 pytestmark = pytest.mark.usefixtures("beside")  # begins early what takes minutes

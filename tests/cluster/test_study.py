@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from slurm_workflow import ROOT, queue
+from slurm_workflow import TESTBED, queue
 from study_project import ALL, ORDINARY, Project, config, readable_python, wait_for
 
 from scalestudy.records.files import read_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
 
-TESTBED = ROOT / "slurm" / "testbed" / "cluster"
 Make = Callable[..., Project]
 
 
