@@ -75,6 +75,6 @@ class Task:
         for library in ("OMP", "MKL", "OPENBLAS", "GOTO", "NUMEXPR"):
             environment[f"{library}_NUM_THREADS"] = str(self.threads)
         if self.runtime_min or "SLURM_JOB_END_TIME" in environment:
-            end_s = round(time.time() + 60 * (self.runtime_min or 0))
+            end_s = int(environment.get("JOB_STARTED", time.time())) + 60 * (self.runtime_min or 0)
             environment["JOB_DEADLINE"] = environment.get("SLURM_JOB_END_TIME", str(end_s))
         return environment

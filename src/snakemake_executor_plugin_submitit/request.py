@@ -64,7 +64,7 @@ def task_of(job: Any, workdir: str) -> Task:
         "cpus_per_task": threads,
         # srun no longer inherits it (22.05), and without --kill-on-bad-exit the other ranks wait for a dead one.
         "srun_args": [f"--cpus-per-task={threads}", "--kill-on-bad-exit=1"],
-        "setup": setup,
+        "setup": ["export JOB_STARTED=$(date +%s)", *setup],  # ranks may start much later
         "time": None,  # the partition's default, not submitit's 5 minutes
         "wckey": None,
         "array_parallelism": sys.maxsize,

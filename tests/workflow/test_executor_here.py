@@ -35,13 +35,13 @@ class Flow:
     def write(self, rules: str, param: str = "first") -> None:
         (self.folder / "Snakefile").write_text(rules.replace("PARAM", param))
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "snakemake", "--profile", str(ROOT / "slurm"), "--retries", "0"]
         command += ["--submitit-cluster", "local", "--seconds-between-status-checks", "1", "--latency-wait", "5"]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
         with self.output.open("ab") as output:
             process = subprocess.Popen(
-                [*command, *arguments], cwd=self.folder, env=environment, stdout=output, stderr=output
+                [*command, *arguments], cwd=self.folder, env=environment | variables, stdout=output, stderr=output
             )
         self.processes.append(process)
         return process
@@ -150,4 +150,23 @@ def test_a_sigterm_for_the_rank_alone_reaches_its_command(flow: Flow) -> None:
     wait_until(flow.starts)
     os.kill(int(flow.starts()[0]), signal.SIGTERM)
     assert process.wait(60) == 1
+    assert "it stopped early to be started again" in flow.said
     assert "ended with exit code 75" in flow.said
+
+
+def test_the_deadline_counts_from_the_start_of_the_job_not_of_the_rank(flow: Flow) -> None:
+    flow.write('rule one:\n    output: "done"\n    resources: runtime=2\n    shell: "echo $JOB_DEADLINE > {output}"\n')
+    assert flow.start(JOB_STARTED="1000").wait(60) == 0, flow.said
+    assert (flow.folder / "done").read_text() == "1120\n"
+
+
+def test_a_limit_of_the_site_on_jobs_in_the_queue_is_named_with_what_to_set(flow: Flow) -> None:
+    refusal = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size ...)"
+    for name, line in {"sbatch": f'echo "sbatch: error: {refusal}" >&2; echo >> calls; exit 1', "scontrol": ""}.items():
+        (flow.folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (flow.folder / name).chmod(0o755)
+    flow.write('rule all:\n    input: "1", "2"\nrule one:\n    output: "{n}"\n    shell: "touch {output}"\n')
+    process = flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
+    assert process.wait(60) == 1
+    assert f"{refusal}; it was asked for 2 jobs at once: set `jobs:` in the profile below the site's limit" in flow.said
+    assert len((flow.folder / "calls").read_text().splitlines()) == 1
