@@ -62,7 +62,10 @@ def test_setup_lines_run_before_the_ranks_which_know_their_deadline(workflow: Ma
     flow = workflow("""
 rule set_up:
     output: "done"
-    resources: slurm_setup="export GREETING='good day'; sleep 4; unset SLURM_JOB_END_TIME", slurm_extra="--comment=hello --exclusive", runtime=5
+    resources:
+        slurm_setup="export GREETING='good day'; sleep 4; unset SLURM_JOB_END_TIME",
+        slurm_extra="--comment=hello --exclusive",
+        runtime=5,
     shell: "echo $GREETING $SLURM_JOB_ID $((JOB_DEADLINE - $(date +%s))) > {output}"
 """)
     assert flow.run() == 0, flow.said
