@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 SLOW_RANK = 1
 SLOW_S = 0.03
+STEP_S = 0.5
 
 
 class SlowOnOneRank(nn.Sequential):
@@ -19,6 +20,18 @@ class SlowOnOneRank(nn.Sequential):
     def forward(self, images: Tensor) -> Tensor:
         if dist.is_initialized() and dist.get_rank() == SLOW_RANK and self.training:
             busy_for(SLOW_S)
+        return super().forward(images)
+
+
+class SlowInEveryStep(nn.Sequential):
+    """One small layer, and a pause of STEP_S in every forward pass of the training: it takes as long everywhere."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], classes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.training:
+            time.sleep(STEP_S)
         return super().forward(images)
 
 

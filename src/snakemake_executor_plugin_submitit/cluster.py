@@ -22,6 +22,8 @@ from snakemake_executor_plugin_submitit.request import NotSubmitted
 
 SUBMIT_AGAIN_AFTER_S = (1, 5, 15, 0)
 REFUSED_FOR_GOOD = re.compile(r"invalid|not available|unrecognized|unknown|permission|denied|exceed|not found", re.I)
+TOO_MANY = re.compile(r"submit.?limit|MaxSubmit", re.I)
+"""sbatch names a limit of the site on a user's jobs: (job submit limit), QOSMaxSubmitJobPerUserLimit."""
 
 
 class Local:
@@ -93,7 +95,8 @@ class Slurm(Local):
     def largest_array(self) -> int:  # type: ignore[override]
         """How many tasks an array may have."""
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            return next(int(row[0].split()[-1]) for row in _table("scontrol", "show", "config") if "MaxArray" in row[0])
+            rows = _table("scontrol", "show", "config")
+            return next((int(row[0].split()[-1]) for row in rows if "MaxArray" in row[0]), 1000)
         return 1000
 
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
@@ -104,6 +107,11 @@ class Slurm(Local):
                     return super().submit(tasks)
             except RuntimeError as error:
                 reason = (str(error).strip() or "sbatch failed without a word").splitlines()[-1]
+            if TOO_MANY.search(reason):
+                reason += (
+                    f"; it was asked for {len(tasks)} jobs at once: set `jobs:` in the profile below the site's limit"
+                )
+                break
             if REFUSED_FOR_GOOD.search(reason):
                 break
             time.sleep(pause_s)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOG_LINES = 20
+TRY_AGAIN = "ended with exit code 75"
+"""What a rank says of a command that stopped so (EX_TEMPFAIL of sysexits.h)."""
 OUT_OF_MEMORY = re.compile(r"^(slurmstepd|srun)\S*: error:.*(memory limit|oom.kill|out of memory)", re.I | re.M)
 """What SLURM writes into the log; on many sites the state says only FAILED."""
 ENDINGS = {
@@ -20,6 +22,7 @@ ENDINGS = {
     "PREEMPTED": "it gave way to a job of higher priority",
     "REVOKED": "another cluster took it",
     "TIMEOUT": "it reached its time limit; raise runtime",
+    "TRY_AGAIN": "it stopped early to be started again, as a program does that has saved its state",
     "LOST": "it left the queue without a result, and SLURM keeps no record of it",
 }
 HOPELESS = re.compile(
@@ -71,11 +74,15 @@ def failure_message(folder: Path, name: str, state: JobState) -> str:
     lines, _, below = text.partition("submitit ERROR")  # its traceback says nothing of the command
     tail = [line for line in lines.splitlines() if line.strip()]
     tail += [line for line in below.splitlines() if re.match(r"(srun|slurmstepd)\S*: error:", line)]
-    memory = state.state == "FAILED" and (OUT_OF_MEMORY.search(text) or "out of memory" in error)
+    known = state.state
+    if known == "FAILED" and (OUT_OF_MEMORY.search(text) or "out of memory" in error):
+        known = "OUT_OF_MEMORY"
+    elif known == "FAILED" and error.endswith(TRY_AGAIN):
+        known = "TRY_AGAIN"
     code, _, signal_number = state.exit.partition(":")
     ending = f"signal {signal_number}" if signal_number not in ("", "0") else f"exit code {code}"
     facts = [
-        f"job {name} is {state.state}: {ENDINGS['OUT_OF_MEMORY' if memory else state.state]} ({ending})",
+        f"job {name} is {state.state}: {ENDINGS[known]} ({ending})",
         f"on {state.nodes}" * bool(state.nodes),
         error,
     ]

@@ -1,6 +1,7 @@
 """The executor: submits what Snakemake has ready, watches it, and tells Snakemake how it ended."""
 
 import asyncio
+import fcntl
 import json
 import os
 import subprocess
@@ -31,8 +32,15 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             raise WorkflowError(f"--submitit-cluster {name}: there is no such cluster; choose {', '.join(CLUSTERS)}")
         folder = Path(self.executor_settings.logdir or ".snakemake/submitit").absolute()
         folder.mkdir(parents=True, exist_ok=True)
+        self.held = (folder / "lock").open("w")  # until this process ends, however it ends
+        try:
+            fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WorkflowError(f"{folder}: another Snakemake watches its jobs here; wait for it, or end it") from None
+        except OSError:
+            self.logger.warning(f"{folder} is on a file system without locks: run one Snakemake at a time here.")
         self.cluster = CLUSTERS[name](folder)
-        self.left_behind: dict[tuple[str, ...], tuple[str, Task]] | None = None
+        self.left_behind: dict[tuple[str, ...], tuple[str, Task, bool]] | None = None
         self.silent = False
         self.missing_since: dict[str, float] = {}
         # Not the interface's active_jobs: it is emptied while they are looked at, and Ctrl-C may come just then.
@@ -91,33 +99,35 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             self.left_behind = self._find_left_behind()
         if task.key not in self.left_behind:
             return False
-        name, earlier = self.left_behind.pop(task.key)
-        if earlier.command != task.command:
-            self.logger.info(f"Job {name} runs an older command of rule {job.name}: cancelled.")
-            self._cancel([name])
-            task.parameters["slurm"]["dependency"] = f"afterany:{name}"  # never two at once
+        name, earlier, over = self.left_behind.pop(task.key)
+        if (earlier.command, earlier.signature) != (task.command, task.signature):
+            self.logger.info(f"Job {name} is of an older command, params or input of rule {job.name}: not taken over.")
+            if not over:
+                self._cancel([name])
+                task.parameters["slurm"]["dependency"] = f"afterany:{name}"  # never two at once
+            self._forget(name)
             return False
         self.logger.info(f"Took over job {name} (rule {job.name}).")
         self.alive[name] = task
         self.report_job_submission(SubmittedJobInfo(job, external_jobid=name))
         return True
 
-    def _find_left_behind(self) -> dict[tuple[str, ...], tuple[str, Task]]:
-        """Id and task of the jobs whose end nobody saw, and that run, or ended well: submitit's files tell."""
+    def _find_left_behind(self) -> dict[tuple[str, ...], tuple[str, Task, bool]]:
+        """Id and task of the jobs whose end nobody saw, and that run, or ended well (True): submitit's files tell."""
         folder = self.cluster.folder
-        if not any(folder.iterdir()):
+        if not any(folder.glob("*.pkl")):
             return {}
-        self.alive = self.cluster.saved()
-        while (states := self._states(self.alive)) is None:
+        saved = self.cluster.saved()
+        while (states := self._states(saved)) is None:
             time.sleep(5)
         # Killed between sbatch and the naming of the job's file: it waits for the file, then fails. It runs nothing.
         mine = [name for name, state in states.items() if not state.over and state.log.startswith(f"{folder}/")]
-        self._cancel([name for name in mine if name not in self.alive])
+        self._cancel([name for name in mine if name not in saved])
         left = {}
-        for name, task in list(self.alive.items()):
-            state = states.get(name) or self._from_results(name)
+        for name, task in saved.items():
+            state = states.get(name) or self._from_results(name, task)
             if not state.over or (state.state == "COMPLETED" and all(map(os.path.exists, task.key))):
-                left[task.key] = (name, task)
+                left[task.key] = (name, task, state.over)
             else:
                 self._forget(name)
         return left
@@ -129,7 +139,8 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         names = [str(info.external_jobid) for info in active_jobs]
         states = await asyncio.to_thread(self._states, names)
         for info, name in zip(active_jobs, names, strict=True):
-            state = JobState("UNKNOWN") if states is None else states.get(name) or self._from_results(name)
+            state = JobState("UNKNOWN") if states is None else states.get(name)
+            state = state or self._from_results(name, self.alive[name])
             if state.over or state.hopeless:
                 self._finish(info, name, state)
             else:
@@ -144,18 +155,18 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             self._cancel([name])
         self._forget(name)
 
-    def _from_results(self, name: str) -> JobState:
+    def _from_results(self, name: str, task: Task) -> JobState:
         """How a job ended that the cluster has forgotten, by its ranks' results, once they may have arrived."""
         results = rank_errors(self.cluster.folder, name)
         if any(error for _, error in results):
             return JobState("FAILED")
-        if len(results) == self.alive[name].ranks:
+        if len(results) == task.ranks:
             return JobState("COMPLETED")
         waited_s = time.monotonic() - self.missing_since.setdefault(name, time.monotonic())
         return JobState("UNKNOWN" if waited_s < self.workflow.execution_settings.latency_wait else "LOST")
 
     def _forget(self, name: str) -> None:
-        del self.alive[name]
+        self.alive.pop(name, None)
         for path in self.cluster.folder.glob(f"{name}_*.pkl"):
             path.unlink()
 

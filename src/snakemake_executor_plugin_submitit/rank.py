@@ -5,6 +5,7 @@ import resource
 import signal
 import socket
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ class Task:
     key: tuple[str, ...]
     """Which job it is: its outputs."""
     command: str
+    signature: str
+    """A digest of what else Snakemake would run the job again for: its params, its input."""
     shell: str
     workdir: str
     ranks: int
@@ -32,6 +35,9 @@ class Task:
         # such as the process that serves a container's file system.
         options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "start_new_session": True}
         child = subprocess.Popen([self.shell, "-c", self.command], cwd=self.workdir, env=environment, **options)
+        if threading.current_thread() is threading.main_thread():  # it is not in the cluster `debug`
+            # SLURM may tell only this process (proctrack/cgroup). Not the whole session: see above.
+            signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
         try:
             code = child.wait()
         except BaseException:
@@ -69,6 +75,6 @@ class Task:
         for library in ("OMP", "MKL", "OPENBLAS", "GOTO", "NUMEXPR"):
             environment[f"{library}_NUM_THREADS"] = str(self.threads)
         if self.runtime_min or "SLURM_JOB_END_TIME" in environment:
-            end_s = round(time.time() + 60 * (self.runtime_min or 0))
+            end_s = int(environment.get("JOB_STARTED", time.time())) + 60 * (self.runtime_min or 0)
             environment["JOB_DEADLINE"] = environment.get("SLURM_JOB_END_TIME", str(end_s))
         return environment

@@ -1,5 +1,6 @@
 """What a Snakemake job asks for: its command, and its resources in the words of sbatch."""
 
+import hashlib
 import shlex
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from snakemake.shell import shell
 
 from snakemake_executor_plugin_submitit.rank import Task
 
+PLAIN = (str, int, float, list, tuple, dict, type(None))
+"""Params that look alike in every process."""
 KINDS = ("script", "notebook", "wrapper", "cwl", "template_engine", "run", "shadow", "pipe", "service")
 SBATCH: dict[str, tuple[str, Callable[[Any], object]]] = {
     "slurm_partition": ("partition", str),
@@ -61,7 +64,7 @@ def task_of(job: Any, workdir: str) -> Task:
         "cpus_per_task": threads,
         # srun no longer inherits it (22.05), and without --kill-on-bad-exit the other ranks wait for a dead one.
         "srun_args": [f"--cpus-per-task={threads}", "--kill-on-bad-exit=1"],
-        "setup": setup,
+        "setup": ["export JOB_STARTED=$(date +%s)", *setup],  # ranks may start much later
         "time": None,  # the partition's default, not submitit's 5 minutes
         "wckey": None,
         "array_parallelism": sys.maxsize,
@@ -72,7 +75,15 @@ def task_of(job: Any, workdir: str) -> Task:
     command = f"{shell._get_process_prefix(program)} {job.shellcmd or ':'} {shell._process_suffix}".strip()
     key = tuple(str(Path(workdir, path)) for path in job.output) or (workdir, command)
     parameters: dict[str, dict[str, Any]] = {"slurm": slurm, "local": local, "debug": {}}
-    return Task(key, command, program, workdir, ranks, threads, limit_min, parameters)
+    return Task(key, command, _signature(job), program, workdir, ranks, threads, limit_min, parameters)
+
+
+def _signature(job: Any) -> str:
+    """A digest of the params and of the input's times: both by Snakemake's own notion of what makes a job run again."""
+    params = [value for value in job.non_derived_params if isinstance(value, PLAIN)]
+    files = [Path(path) for path in job.input if not path.is_ancient]
+    times = [(str(file), file.stat().st_mtime_ns) for file in files if file.is_file()]
+    return hashlib.sha256(repr((params, times)).encode()).hexdigest()
 
 
 def _gpus_settled(asked: dict[str, Any]) -> dict[str, Any]:

@@ -4,13 +4,17 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-from slurm_workflow import PATIENT, ROOT, SlurmWorkflow, wait_until
+from slurm_workflow import PATIENT, TESTBED, SlurmWorkflow, wait_until
 
-TESTBED = ROOT / "slurm" / "testbed" / "cluster"
 UP = Path("/run/scalestudy-cluster")
+NODES = 4
+"""So many the tests need; a larger cluster that is up stays as it is."""
+# What the test cluster is made of, tried out where it leaves no trace.
+NAMESPACES = "mount -t tmpfs none /mnt && { ! command -v ip || ip link add probe type bridge; }"
 
 
 def pytest_runtest_setup() -> None:
@@ -23,13 +27,15 @@ def pytest_runtest_setup() -> None:
 def slurm_cluster() -> Iterator[None]:
     """Never the cluster of a real site, even where one answers: these tests stop parts of it."""
     was_up = UP.exists()
-    booted = subprocess.run([TESTBED, "up"], check=False, capture_output=True, text=True)
+    there = len((UP / "nodes").read_text().splitlines()) if was_up else 0
+    booted = subprocess.run([TESTBED, "up", str(max(NODES, there))], check=False, capture_output=True, text=True)
     assert booted.returncode == 0, booted.stderr
     yield
     if not was_up:
         subprocess.run([TESTBED, "down"], check=True)
 
 
+@cache
 def _impossible() -> str:
     if os.geteuid() != 0:
         return "only root can boot the test cluster"
@@ -37,6 +43,9 @@ def _impossible() -> str:
         return "the test cluster is made of Debian's SLURM packages, and there is no apt-get"
     if Path("/etc/slurm/slurm.conf").exists() and not UP.exists():
         return "this machine belongs to a SLURM cluster already (/etc/slurm/slurm.conf)"
+    tried = subprocess.run(["unshare", "--net", "--mount", "sh", "-c", NAMESPACES], check=False, capture_output=True)
+    if tried.returncode:
+        return "the test cluster needs network namespaces; this container may not make any (NET_ADMIN, SYS_ADMIN)"
     return ""
 
 

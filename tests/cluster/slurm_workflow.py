@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+TESTBED = ROOT / "slurm" / "testbed" / "cluster"
 # What a file NAME-MISHAP beside the workflow makes of a call; `refuses`, `late` and `deadly` come once.
 WRAPPER = """#!/bin/sh
 echo "{name} $(date +%s.%N)" >> {folder}/calls

@@ -49,11 +49,22 @@ def config(strategies: Sequence[Any], epochs: int = 2, train: int = 256, batch_s
     }
 
 
+def quick() -> dict[str, Any]:
+    """The study `quick` of config.yaml as it is, but with one workload of few images and epochs, and one seed."""
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())
+    loaded["studies"]["quick"] |= {"workloads": ["fashion"], "seeds": [1]}
+    loaded["workloads"]["fashion"]["data"] |= {"train": 512, "test": 256}
+    loaded["workloads"]["fashion"]["epochs"] = 2
+    return loaded
+
+
 class Project:
     """The workflow, the profile and a configuration in a folder that the user owns."""
 
     def __init__(self, folder: Path, study: dict[str, Any], user: str = "root", python: str = sys.executable) -> None:
         self.folder, self.python = folder, python
+        self.name: str = study["study"]
+        self.workload: str = study["studies"][self.name]["workloads"][0]
         self.account = pwd.getpwnam(user)
         self.output = folder / "output"
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -101,7 +112,7 @@ class Project:
 
     def paths(self, cell: str) -> RunPaths:
         """The folder of a run by its strategy and layout."""
-        return RunPaths(self.folder / "results/tiny/runs/net/epoch" / cell / "seed1")
+        return RunPaths(self.folder / "results" / self.name / "runs" / self.workload / "epoch" / cell / "seed1")
 
     def result(self, cell: str) -> Result:
         """What came of a run."""
@@ -114,7 +125,7 @@ class Project:
 
     def report(self) -> dict[str, Any]:
         """The report's numbers."""
-        data: dict[str, Any] = json.loads((self.folder / "results/tiny/report.json").read_text())
+        data: dict[str, Any] = json.loads((self.folder / "results" / self.name / "report.json").read_text())
         return data
 
     def clean_up(self) -> None:

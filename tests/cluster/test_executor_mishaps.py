@@ -5,8 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import TESTBED
-from slurm_workflow import PATIENT, SlurmWorkflow, wait_until
+from slurm_workflow import PATIENT, TESTBED, SlurmWorkflow, wait_until
 
 Make = Callable[[str], SlurmWorkflow]
 pytestmark = pytest.mark.usefixtures("beside")  # begins early what takes minutes
@@ -106,7 +105,7 @@ def test_a_job_whose_node_fails_is_started_again_by_slurm_and_not_reported_as_fa
     flow = workflow("""
 rule wide:
     output: "done"
-    resources: nodes=4, mem_mb=200
+    resources: nodes=4, mem_mb=200, slurm_extra="--nodelist=n[1-4]"
     shell: "again=${{SLURM_RESTART_COUNT:-}}; echo $again. >> starts; [ -n \\"$again\\" ] || sleep 300; touch {output}"
 """)
     process = flow.start()

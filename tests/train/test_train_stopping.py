@@ -99,6 +99,14 @@ def test_a_run_stopped_twice_ends_with_the_same_bits_and_the_sum_of_its_parts(
     assert resumed.epochs[0].parts == 3
 
 
+def test_a_stop_file_that_comes_too_late_does_not_stop_the_next_training(tmp_path: Path) -> None:
+    run = make_run(epochs=1, images=32)  # one step: there is none to stop before
+    paths = RunPaths(tmp_path)
+    paths.stop.touch()
+    trained(run, paths.folder)
+    assert not paths.stop.exists()
+
+
 def test_a_run_that_was_not_interrupted_has_one_part(tmp_path: Path) -> None:
     result = trained(make_run(epochs=1), tmp_path)
     assert [part.time_s for part in result.parts] == [result.total_s]

@@ -103,6 +103,7 @@ class Trainer:
                 if self.stop.agreed_now():
                     self._save_and_stop()
                 self._save()
+        self.stop.obeyed()  # a wish that came too late
 
     def _train_epoch(self) -> None:
         """Train from the current step to the end of the epoch, between two barriers."""

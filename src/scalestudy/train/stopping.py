@@ -90,6 +90,6 @@ class StopRequest:
             self.reason = "stop file" if self._file.exists() else ""
 
     def obeyed(self) -> None:
-        """The state is saved: the next start is not to stop for the same file."""
+        """The state is saved, or the training is over: the next start is not to stop for the same file."""
         if self._file is not None:
             self._file.unlink(missing_ok=True)

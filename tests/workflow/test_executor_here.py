@@ -1,0 +1,172 @@
+"""The executor `submitit` with the profile `slurm` and jobs on this machine: what needs no SLURM to be seen."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Runs until the file `go` appears, and says with which parameter it started.
+PATIENT = """
+rule patient:
+    input: ancient("old"), "new"
+    output: "done"
+    params: digest="PARAM"
+    shell: "echo PARAM >> starts; while [ ! -e go ]; do sleep 0.1; done; echo ok > {output}"
+"""
+QUIET = PATIENT.replace("echo PARAM", "echo start")  # a command that does not show the parameter
+
+
+class Flow:
+    """A workflow in a folder, and Snakemake in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.output = folder, folder / "output"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.write(QUIET)
+        for name in ("old", "new"):
+            (folder / name).touch()
+
+    def write(self, rules: str, param: str = "first") -> None:
+        (self.folder / "Snakefile").write_text(rules.replace("PARAM", param))
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "snakemake", "--profile", str(ROOT / "slurm"), "--retries", "0"]
+        command += ["--submitit-cluster", "local", "--seconds-between-status-checks", "1", "--latency-wait", "5"]
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
+        with self.output.open("ab") as output:
+            process = subprocess.Popen(
+                [*command, *arguments], cwd=self.folder, env=environment | variables, stdout=output, stderr=output
+            )
+        self.processes.append(process)
+        return process
+
+    def killed_while_it_runs(self) -> None:
+        """Snakemake starts the job, and is killed."""
+        process = self.start()
+        wait_until(self.starts)
+        process.kill()
+        process.wait()
+
+    def starts(self) -> list[str]:
+        path = self.folder / "starts"
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Iterator[Flow]:
+    made = Flow(tmp_path)
+    yield made
+    (tmp_path / "go").touch()  # what was left behind ends
+    for process in made.processes:
+        process.kill()
+        process.wait()
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 60) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "what the test waits for did not come"
+        time.sleep(0.1)
+
+
+def test_after_kill_9_a_plain_restart_takes_over_the_job(flow: Flow) -> None:
+    flow.killed_while_it_runs()
+    (flow.folder / "old").touch()  # its time does not count for Snakemake either
+    process = flow.start()
+    wait_until(lambda: "Took over job" in flow.said)
+    (flow.folder / "go").touch()
+    assert process.wait(60) == 0, flow.said
+    assert flow.starts() == ["start"]
+
+
+@pytest.mark.parametrize("change", ["params", "input"])
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_job_of_older_params_or_input_is_not_taken_over(flow: Flow, change: str, ended: bool) -> None:
+    flow.killed_while_it_runs()
+    if ended:
+        (flow.folder / "go").touch()
+        wait_until(lambda: list((flow.folder / ".snakemake/submitit").glob("*_result.pkl")))
+    if change == "params":
+        flow.write(QUIET, "second")
+    else:
+        (flow.folder / "new").touch()
+    process = flow.start()
+    wait_until(lambda: flow.starts() == ["start"] * 2)
+    (flow.folder / "go").touch()
+    assert process.wait(60) == 0, flow.said
+    assert "is of an older command, params or input of rule patient: not taken over" in flow.said
+    assert "Took over" not in flow.said
+
+
+def test_a_second_snakemake_is_refused_in_one_line_and_ends_no_job_of_the_first(flow: Flow) -> None:
+    first = flow.start()
+    wait_until(flow.starts)
+    said = len(flow.said)
+    assert flow.start().wait(60) == 1
+    refusal = [line for line in flow.said[said:].splitlines() if "another Snakemake watches its jobs here" in line]
+    assert len(refusal) == 1
+    assert "Traceback" not in flow.said
+    (flow.folder / "go").touch()
+    assert first.wait(60) == 0, flow.said
+    assert flow.starts() == ["start"]
+
+
+def test_ctrl_c_ends_no_job_of_an_earlier_snakemake_that_was_not_asked_for(flow: Flow) -> None:
+    other = 'rule other:\n    output: "other"\n    shell: "echo other >> starts; sleep 100"\n'
+    flow.killed_while_it_runs()
+    flow.write(QUIET + other)
+    process = flow.start("--", "other")
+    wait_until(lambda: "other" in flow.starts())
+    process.send_signal(signal.SIGINT)
+    process.wait(60)
+    flow.write(QUIET)
+    process = flow.start()
+    wait_until(lambda: "Took over job" in flow.said)
+    (flow.folder / "go").touch()
+    assert process.wait(60) == 0, flow.said
+    assert flow.starts() == ["start", "other"]
+
+
+def test_a_sigterm_for_the_rank_alone_reaches_its_command(flow: Flow) -> None:
+    """With proctrack/cgroup SLURM signals only what srun started, and that is submitit."""
+    (flow.folder / "told.py").write_text(
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))\n"
+        "print(os.getppid(), file=open('starts', 'w'), flush=True)\n"
+        "signal.pause()\n"
+    )
+    flow.write(f'rule one:\n    output: "done"\n    shell: "exec {sys.executable} told.py"\n')
+    process = flow.start()
+    wait_until(flow.starts)
+    os.kill(int(flow.starts()[0]), signal.SIGTERM)
+    assert process.wait(60) == 1
+    assert "it stopped early to be started again" in flow.said
+    assert "ended with exit code 75" in flow.said
+
+
+def test_the_deadline_counts_from_the_start_of_the_job_not_of_the_rank(flow: Flow) -> None:
+    flow.write('rule one:\n    output: "done"\n    resources: runtime=2\n    shell: "echo $JOB_DEADLINE > {output}"\n')
+    assert flow.start(JOB_STARTED="1000").wait(60) == 0, flow.said
+    assert (flow.folder / "done").read_text() == "1120\n"
+
+
+def test_a_limit_of_the_site_on_jobs_in_the_queue_is_named_with_what_to_set(flow: Flow) -> None:
+    refusal = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size ...)"
+    for name, line in {"sbatch": f'echo "sbatch: error: {refusal}" >&2; echo >> calls; exit 1', "scontrol": ""}.items():
+        (flow.folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (flow.folder / name).chmod(0o755)
+    flow.write('rule all:\n    input: "1", "2"\nrule one:\n    output: "{n}"\n    shell: "touch {output}"\n')
+    process = flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
+    assert process.wait(60) == 1
+    assert f"{refusal}; it was asked for 2 jobs at once: set `jobs:` in the profile below the site's limit" in flow.said
+    assert len((flow.folder / "calls").read_text().splitlines()) == 1
