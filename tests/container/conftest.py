@@ -42,7 +42,10 @@ def engines() -> None:
 
 @pytest.fixture(scope="session")
 def place(engines: None) -> Iterator[Path]:
-    """A folder for everything that is large; deleted afterwards. Every pytest that starts closes pytest's own to others."""
+    """A folder for everything that is large; deleted afterwards.
+
+    Not one of pytest's: any other pytest that starts closes those to the ordinary user.
+    """
     folder = Path(tempfile.mkdtemp(prefix="scalestudy-images-"))
     free = shutil.disk_usage(folder).free
     assert free > ROOM_BYTES, f"{folder}: {free / 1e9:.0f} GB free; these tests need {ROOM_BYTES / 1e9:.0f} GB"
