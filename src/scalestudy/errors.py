@@ -6,3 +6,7 @@ class StudyError(Exception):
 
     The command line prints it without a traceback and exits with code 2.
     """
+
+
+class MayPass(StudyError):
+    """What failed may do the next time: it is no result of the run."""

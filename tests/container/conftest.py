@@ -7,6 +7,7 @@ skipped, and in CI that is a failure.
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,9 +41,12 @@ def engines() -> None:
 
 
 @pytest.fixture(scope="session")
-def place(engines: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for everything that is large; deleted afterwards."""
-    folder = tmp_path_factory.mktemp("images")
+def place(engines: None) -> Iterator[Path]:
+    """A folder for everything that is large; deleted afterwards.
+
+    Not one of pytest's: any other pytest that starts closes those to the ordinary user.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="scalestudy-images-"))
     free = shutil.disk_usage(folder).free
     assert free > ROOM_BYTES, f"{folder}: {free / 1e9:.0f} GB free; these tests need {ROOM_BYTES / 1e9:.0f} GB"
     yield folder

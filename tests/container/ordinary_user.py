@@ -32,7 +32,7 @@ class OrdinaryUser:
             self.as_user = ["setpriv", f"--reuid={NAME}", f"--regid={NAME}", "--init-groups"]
             shutil.chown(self.home, NAME, NAME)
             for folder in [self.home, *self.home.parents][:-1]:
-                if not folder.stat().st_mode & 0o001:  # pytest's folders are closed to others
+                if not folder.stat().st_mode & 0o001:  # temporary folders are
                     folder.chmod(folder.stat().st_mode | 0o011)
         for name in ("tmp", "run"):
             self.own(self.home / name)

@@ -77,6 +77,28 @@ def test_a_change_of_lock_or_package_makes_another_image_and_trains_nothing_agai
     assert "Nothing to be done" in planned.stdout + planned.stderr
 
 
+def test_an_image_that_was_copied_is_looked_at_anew_by_the_command_that_the_message_names(
+    study: StudyFolder, sif: Path
+) -> None:
+    before, facts = study.json("images/image.json"), sif.stat()
+    os.utime(sif, (1_000_000_000, 1_000_000_000))
+    try:
+        refused = study.scalestudy("inside", "images/image.json", "true")
+        assert refused.returncode == 2
+        command = re.search(r"`snakemake --cores 1 (.+)` looks at it anew", refused.stderr)
+        assert command is not None, refused.stderr
+        done = study.snakemake(*command[1].split())
+        assert done.returncode == 0, done.stderr
+        assert "rule train" not in done.stdout + done.stderr
+        assert study.json("images/image.json") == before | {"modified": 1_000_000_000}
+        assert study.scalestudy("inside", "images/image.json", "true").returncode == 0
+    finally:
+        os.utime(sif, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert study.snakemake("--force", "images/image.json").returncode == 0
+    assert study.json("images/image.json") == before
+    assert study.snakemake().returncode == 0
+
+
 def test_only_what_is_named_is_passed_and_files_belong_to_the_caller(study: StudyFolder, user: OrdinaryUser) -> None:
     code = "import os, json; open('inside.json', 'w').write(json.dumps([dict(os.environ), os.getuid(), os.getcwd()]))"
     study.user.must(

@@ -6,15 +6,20 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from train_setup import learned, make_run, trained
 
+from scalestudy.errors import MayPass
 from scalestudy.records.events import read_events
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Run
+from scalestudy.train.control import join_process_group
 
 SLURM = {
     "SLURM_JOB_ID": "4713",
@@ -30,11 +35,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def launch(run: Run, folder: Path, ranks: int, **more: str) -> list[subprocess.Popen[str]]:
+def launch(run: Run, folder: Path, ranks: int, before: Sequence[str] = (), **more: str) -> list[subprocess.Popen[str]]:
     """As many processes as a launcher was asked for, each with the variables that the executor sets."""
     write_model(RunPaths(folder).run, run)
     shared = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    command = [sys.executable, "-m", "scalestudy", "train", str(RunPaths(folder).run), "--record-failure"]
+    command = [*before, sys.executable, "-m", "scalestudy", "train", str(RunPaths(folder).run), "--record-failure"]
     return [
         subprocess.Popen(
             command,
@@ -115,3 +120,36 @@ def test_a_rank_that_was_killed_is_not_recorded_as_a_failure_since_trying_again_
     assert code == 2
     assert said.endswith("of 2 ranks these ended without a word: 1")
     assert not RunPaths(tmp_path).result.exists()
+
+
+def test_a_full_disk_is_not_recorded_as_a_failure_of_a_run_that_a_launcher_started(tmp_path: Path) -> None:
+    """The limit on the size of files stands for the disk: event lines fit, and the first checkpoint does not."""
+    run, small = make_run(epochs=2), ["prlimit", "--fsize=10000"]
+    for before, code in ((small, 2), ([], 0)):
+        (launched,) = ended(launch(run, tmp_path, 1, before=before))
+        assert launched[0] == code
+        assert RunPaths(tmp_path).result.exists() == (code == 0)
+        assert before == [] or launched[1].endswith("cannot be written: File too large")
+
+
+def test_a_full_disk_of_another_rank_is_not_recorded_either(tmp_path: Path) -> None:
+    (tmp_path / "full.py").write_text(
+        "import errno, os\n"
+        "from scalestudy.train.models.mnist_cnn import MnistCNN\n"
+        "class Full(MnistCNN):\n"
+        "    def forward(self, x):\n"
+        "        if self.training and os.environ.get('RANK') == '1':\n"
+        "            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n"
+        "        return super().forward(x)\n"
+    )
+    run = make_run("ddp", (2, 1), epochs=1, model="full:Full")
+    (code, said), _ = ended(launch(run, tmp_path / "run", 2, PYTHONPATH=str(tmp_path)))
+    assert code == 2
+    assert said.endswith("rank 1 of 2: OSError: [Errno 28] No space left on device")
+    assert not RunPaths(tmp_path / "run").result.exists()
+
+
+def test_ranks_that_do_not_meet_may_meet_the_next_time() -> None:
+    with pytest.raises(MayPass, match=r"^the ranks did not meet at tcp://127\.0\.0\.1:") as caught:
+        join_process_group(1, 2, "cpu", f"tcp://127.0.0.1:{free_port()}", timedelta(seconds=2))
+    assert "\n" not in str(caught.value)

@@ -13,9 +13,13 @@ from scalestudy.container.diagnosis import CAUSES, cause, explained
 from scalestudy.container.engines import ENGINES, Apptainer, Docker, Inside, Podman, chosen_engine
 from scalestudy.container.inside import binds, passed
 from scalestudy.container.key import NOT_BUILT, image_key
+from scalestudy.container.making import Making
+from scalestudy.container.prepare import RECORD, planned_image, recorded
 from scalestudy.errors import StudyError
+from scalestudy.records.files import write_model
 from scalestudy.records.image import MARK, Around, Image, Running, around
 from scalestudy.spec.container import ContainerSpec
+from scalestudy.spec.reading import load_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +36,11 @@ def installed(tmp_path, monkeypatch):
 
     make()
     return make
+
+
+def config(container):
+    """The project's own configuration with this container."""
+    return load_config(ROOT / "config.yaml", {"container": container})
 
 
 def follows(words, *part):
@@ -171,6 +180,34 @@ def test_the_image_changes_with_what_it_is_made_from_and_not_with_how_it_is_run(
     assert found not in {first}
 
 
+def test_an_image_that_was_copied_is_taken_by_what_it_holds_and_a_changed_one_is_not(tmp_path):
+    sif, spec = tmp_path / "scalestudy.sif", ContainerSpec(engine="apptainer")
+    sif.write_bytes(b"an image")
+    making = Making(ENGINES["apptainer"], spec, "apptainer", "key")
+    digest, size = making.engine.identify(str(sif))
+    facts = {"reference": str(sif), "digest": digest, "size_bytes": size}
+    image = Image(engine="apptainer", modified=int(sif.stat().st_mtime), **facts)
+    write_model(tmp_path / RECORD, image)
+    assert recorded(making, tmp_path) == image
+    os.utime(sif, (1000, 1000))
+    assert recorded(making, tmp_path) == image.model_copy(update={"modified": 1000})
+    for other in (b"an Image", b"another image"):
+        sif.write_bytes(other)
+        os.utime(sif, (2000, 2000))
+        assert recorded(making, tmp_path) is None
+
+
+def test_an_engine_with_a_store_of_its_own_is_refused_where_other_machines_train(installed):
+    installed("podman", "docker", "apptainer")
+    spec = {"engine": "podman", "image": "docker://x"}
+    assert planned_image(config(spec)) is not None
+    with pytest.raises(StudyError, match=r"container\.engine: found podman; must be apptainer or none") as caught:
+        planned_image(config(spec), cluster=True)
+    assert "\n" not in str(caught.value)
+    assert planned_image(config(spec | {"engine": "auto"}), cluster=True) is not None
+    assert planned_image(config({"engine": "none"}), cluster=True) is None
+
+
 def test_only_named_variables_are_passed():
     environment = {"RANK": "0", "SLURM_JOB_ID": "1", "SECRET": "x", "MY_ONE": "2", "MY_TWO": "3", "PYTHONPATH": "y"}
     assert passed(environment, ["MY_*"]) == {"RANK": "0", "SLURM_JOB_ID": "1", "MY_ONE": "2", "MY_TWO": "3"}
@@ -202,7 +239,7 @@ def test_a_process_knows_the_container_around_it():
         ("error: Failed to fetch: https://x\n  Caused by: dns error", "no network"),
         ("  Caused by: invalid peer certificate: UnknownIssuer", "container.certificates"),
         ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "container.certificates"),
-        ("error: Hash mismatch for `torch==2.15.0`", "requirements.lock"),
+        ("error: Hash mismatch for `torch==2.15.0`", "the locks in containers/"),
         ("FATAL: could not open image x.sif: image format not recognized", "damaged"),
         (
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",

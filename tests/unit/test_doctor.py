@@ -121,6 +121,12 @@ def test_a_node_without_the_container_engine_of_the_study_is_named() -> None:
     assert found.text.startswith("n2 has no apptainer")
 
 
+def test_an_engine_whose_images_the_nodes_cannot_have_is_wrong_even_where_they_have_it() -> None:
+    (found,) = equipment(two_nodes(engines=["podman"]), ClusterSpec(), "podman")
+    assert (found.what, found.state) == ("container engine", "wrong")
+    assert "the nodes need apptainer" in found.text
+
+
 def test_gpu_studies_need_gpus_in_the_job() -> None:
     found = next(equipment(two_nodes(), ClusterSpec(device="cuda"), "none"))
     assert (found.what, found.state) == ("GPUs", "wrong")

@@ -17,7 +17,7 @@ CLUSTER = asked.nodes is not None and (asked.cores is None or asked.default_reso
 try:
     CONFIG, chosen = chosen_config(workflow.configfiles, workflow.config_settings.config)
     STUDY = plan_study(CONFIG, chosen, CLUSTER)
-    IMAGE = image_of(CONFIG)
+    IMAGE = image_of(CONFIG, CLUSTER)
 except StudyError as error:
     sys.exit(str(error))
 for line in STUDY.skipped:

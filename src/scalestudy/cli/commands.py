@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_model, write_text
-from scalestudy.records.image import STARTED, Image
+from scalestudy.records.image import STARTED
 from scalestudy.records.paths import RunPaths, StudyPaths
 from scalestudy.records.report import ReportData
 from scalestudy.spec.run import Run, Study
@@ -50,7 +50,7 @@ def inside(arguments: Namespace) -> int:
     """Run a command in the image of a study."""
     from scalestudy.container.inside import run_inside
 
-    return run_inside(read_model(arguments.image, Image), arguments.command_inside, arguments.online)
+    return run_inside(arguments.image, arguments.command_inside, arguments.online)
 
 
 def data(arguments: Namespace) -> int:

@@ -21,12 +21,12 @@ def plan_study(path: Path, study: str | None = None, cluster: bool = False) -> S
     return expand(config, machine, source=str(path))
 
 
-def image_of(path: Path) -> PlannedImage | None:
+def image_of(path: Path, cluster: bool = False) -> PlannedImage | None:
     """The image that the configuration asks for; None without one. Makes nothing.
 
-    Raises StudyError when the engine or what builds the image is not installed.
+    Raises StudyError when the engine or what builds the image is not installed, or cannot serve a cluster's nodes.
     """
-    return planned_image(load_config(path))
+    return planned_image(load_config(path), cluster)
 
 
 def chosen_config(given: list[str], overrides: dict[str, object]) -> tuple[Path, str | None]:

@@ -17,24 +17,26 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
     """
     title = progress_title(run, paths)
     try:
-        from scalestudy.train.failures import RankLost
+        from scalestudy.train.failures import RankLost, may_pass
         from scalestudy.train.job import Job
         from scalestudy.train.launch import train
         from scalestudy.train.lock import RunBusy
-        from scalestudy.train.ranks import leads
+        from scalestudy.train.ranks import launched, leads
     except ImportError as error:
         raise StudyError(f"{run.id}: {error}; training needs torch and torchvision (see README)") from error
     try:
         return train(Job(run=run, paths=paths, title=title, started=started))
     except (RunBusy, RankLost):
-        raise  # another process writes the result, or trying again may help
+        raise  # another process writes the result, or nobody knows what happened
     except Exception as error:
         reason = reason_of(error)
         if not isinstance(error, StudyError):
             traceback.print_exc()
-        if not record_failure:
+        leading = leads(os.environ)  # rank 0 knows what happened on the others
+        try_again = leading and launched(os.environ) and may_pass(error)
+        if try_again or not record_failure:
             raise StudyError(f"{run.id}: {reason}") from error
-        if leads(os.environ):  # rank 0 knows what happened on the others
+        if leading:
             _record(run, paths, reason)
         print(f"{title}  failed: {reason}")
         return 0

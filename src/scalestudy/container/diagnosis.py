@@ -39,7 +39,7 @@ CAUSES = (
     ),
     Cause(
         r"hash mismatch|hashes? (do|does) not match|do not match the hashes",
-        "a package is not the one that containers/requirements.lock names",
+        "a package is not the one that the locks in containers/ name",
     ),
     Cause(
         r"no such host|could not resolve host|name resolution|name or service not known|network is unreachable|"

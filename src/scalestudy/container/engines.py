@@ -41,6 +41,8 @@ class Engine(ABC):
     """Its executables, the preferred one first."""
     failed: ClassVar[tuple[int, ...]]
     """Exit codes when the engine itself fails; the command inside may have them as well."""
+    files: ClassVar[bool] = False
+    """Whether an image is a file, which other machines see in a shared folder; or lies in a store of this machine."""
 
     def installed(self) -> bool:
         """Whether it can be started here."""
@@ -88,6 +90,7 @@ class Apptainer(Engine):
     name = "apptainer"
     programs = ("apptainer", "singularity")
     failed = (1, 255)
+    files = True
 
     def command(self, reference: str, inside: Inside) -> list[str]:
         """The host's network is always there; the home folder and the host's variables are not."""

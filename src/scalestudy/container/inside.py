@@ -15,6 +15,7 @@ from scalestudy.container.builders import CERTIFICATES
 from scalestudy.container.diagnosis import explained
 from scalestudy.container.engines import ENGINES, Accelerator, Engine, Inside
 from scalestudy.errors import StudyError
+from scalestudy.records.files import read_model
 from scalestudy.records.image import MARK, STARTED, Around, Image
 
 PASSED = (
@@ -29,19 +30,20 @@ ONLINE = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", 
 CHECK_TIMEOUT_S = 120
 
 
-def run_inside(image: Image, command: Sequence[str], online: bool = False) -> int:
-    """Run a command in the image, in this working directory. Returns its exit code.
+def run_inside(record: Path, command: Sequence[str], online: bool = False) -> int:
+    """Run a command in the recorded image, in this working directory. Returns its exit code.
 
     Without an image it replaces this process. SIGTERM and SIGINT are passed on to the engine alone, which passes them
     on to the command: a signal to the whole group would also end what serves the container's files.
 
     Raises StudyError when the image is not the recorded one, a bind source is missing, or the engine fails.
     """
+    image = read_model(record, Image)
     if image.engine == "none":
         os.execvp(command[0], list(command))
     engine = ENGINES[image.engine]
     program = engine.command(image.reference, _inside(engine, image, online))
-    _check_file(image)
+    _check_file(image, record)
     code = _supervised([*program, *command])
     if code in engine.failed:
         _check_engine(engine, image)
@@ -98,7 +100,7 @@ def _accelerator() -> Accelerator:
     return "amd" if Path("/dev/kfd").exists() else "none"
 
 
-def _check_file(image: Image) -> None:
+def _check_file(image: Image, record: Path) -> None:
     """A SIF must be the very file whose digest was recorded: by size and time, since hashing it takes seconds."""
     if image.sif is None:
         return
@@ -110,8 +112,8 @@ def _check_file(image: Image) -> None:
         ) from error
     if (facts.st_size, int(facts.st_mtime)) != (image.size_bytes, image.modified):
         raise StudyError(
-            f"{image.reference}: is not the image that was recorded ({image.digest[:19]}…): it has changed since; run "
-            "the workflow again, which looks at it anew"
+            f"{image.reference}: is not the image that was recorded ({image.digest[:19]}…): it was changed or copied "
+            f"since; `snakemake --cores 1 --force {record}` looks at it anew"
         )
 
 

@@ -11,7 +11,7 @@ from scalestudy.errors import StudyError
 from scalestudy.spec.container import ContainerSpec
 
 LOCK = "containers/requirements.lock"
-SHARED = ("containers/install", LOCK, "pyproject.toml", "LICENSE")
+SHARED = ("containers/install", "containers/installer.lock", LOCK, "pyproject.toml", "LICENSE")
 """What both definitions copy into the image, beside src/."""
 NOT_BUILT = ("engine", "image", "digest", "folder", "builder", "run_options", "bind", "environment")
 """Keys of the configuration that do not change what is built."""

@@ -40,20 +40,26 @@ def prepare(config: Config) -> Image:
         return Image(engine="none")
     making = Making.of(engine, spec)
     kept = Path(spec.folder) / making.key
-    image = _recorded(making, kept) or (_look(making, making.make(kept)) if making.in_place else _make(making, kept))
+    image = recorded(making, kept) or (_look(making, making.make(kept)) if making.in_place else _make(making, kept))
     if spec.digest and image.digest != spec.digest:
         raise StudyError(f"container.digest: found {spec.digest}; {making.source} has {image.digest}")
     return image.model_copy(update={"run": _running(config), "engine_version": engine.version()})
 
 
-def planned_image(config: Config) -> PlannedImage | None:
+def planned_image(config: Config, cluster: bool = False) -> PlannedImage | None:
     """What the workflow must know beforehand; None for the engine ``none``. It is cheap, and makes nothing.
 
-    Raises StudyError when the engine or the builder is not installed.
+    ``cluster``: runs are sent to other machines. Raises StudyError when the engine or the builder is not installed, or
+    other machines cannot have the engine's images.
     """
     engine = chosen_engine(config.container.engine)
     if engine is None:
         return None
+    if cluster and not engine.files:
+        raise StudyError(
+            f"container.engine: found {config.container.engine}; must be apptainer or none where other machines train: "
+            f"{engine.name} keeps images in a store of this machine, and a SIF is a file that all nodes see"
+        )
     making = Making.of(engine, config.container)
     made_from = f"{making.key} {_running(config).model_dump_json()}"
     return PlannedImage(f"{config.container.folder}/{RECORD}", made_from)
@@ -76,17 +82,21 @@ def _check_files(spec: ContainerSpec) -> None:
         raise StudyError(f"container.certificates: found {spec.certificates}; must be a file, and there is none")
 
 
-def _recorded(making: Making, kept: Path) -> Image | None:
+def recorded(making: Making, kept: Path) -> Image | None:
     """The image as it was made before, if it is still there and the same."""
     try:
         image = read_model(kept / RECORD, Image)
         if image.sif is None:
             making.engine.identify(image.reference)
-        elif _facts(image.sif) != (image.size_bytes, image.modified):
-            return None
+            return image
+        size, modified = _facts(image.sif)
+        if modified == image.modified:
+            return image if size == image.size_bytes else None
+        # Copied, or restored from a backup: its time says nothing, what it holds does.
+        same = size == image.size_bytes and making.engine.identify(image.reference)[0] == image.digest
+        return image.model_copy(update={"modified": modified}) if same else None
     except (StudyError, OSError):
         return None
-    return image
 
 
 def _make(making: Making, kept: Path) -> Image:
@@ -102,7 +112,7 @@ def _make(making: Making, kept: Path) -> Image:
         if image.sif:
             image = image.model_copy(update={"reference": str(kept / image.sif.name)})
         write_model(aside / RECORD, image)
-        if other := _recorded(making, kept):  # another process was faster, and runs may be in it
+        if other := recorded(making, kept):  # another process was faster, and runs may be in it
             return other
         shutil.rmtree(kept, ignore_errors=True)  # what was there was damaged
         aside.rename(kept)

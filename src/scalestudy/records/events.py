@@ -23,6 +23,8 @@ GRAMMAR: dict[str, frozenset[str]] = {
     "end": frozenset({"total_s"}),
 }
 """Event name to the keys that it must have, beside ``event`` and ``time`` (Unix seconds)."""
+OPTIONAL: dict[str, frozenset[str]] = {"error": frozenset({"may_pass"})}
+"""And to those that it may have."""
 
 
 NUMBERS = frozenset({"time", "epoch", "step", "rank", "ranks", "pid", "time_s", "total_s"})
@@ -47,7 +49,7 @@ class EventLog:
         Raises KeyError for an undeclared event, ValueError for missing or extra keys, StudyError when the file cannot
         be written.
         """
-        if values.keys() != GRAMMAR[event]:
+        if values.keys() - OPTIONAL.get(event, frozenset()) != GRAMMAR[event]:
             raise ValueError(f"event {event}: keys {sorted(values)} are not {sorted(GRAMMAR[event])}")
         try:
             self._stream.write(json.dumps({"event": event, "time": round(time.time(), 6), **values}) + "\n")

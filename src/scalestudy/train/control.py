@@ -5,6 +5,11 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
+from scalestudy.errors import MayPass
+
+TIMEOUT = timedelta(minutes=5)
+"""How long ranks wait for each other: to meet, and in every operation."""
+
 
 class Control:
     """Small collective operations on the CPU; for a run of one process they cost nothing."""
@@ -40,10 +45,14 @@ class Control:
                 dist.broadcast(tensor, src=0)
 
 
-def join_process_group(rank: int, ranks: int, device_type: str, init_method: str) -> None:
+def join_process_group(rank: int, ranks: int, device_type: str, init_method: str, timeout: timedelta = TIMEOUT) -> None:
     """Join the default process group: gloo for CPU tensors, and NCCL for GPU tensors.
 
-    Raises what torch.distributed raises when the other ranks do not come within five minutes.
+    Raises MayPass when the port is taken, or the other ranks do not come in time.
     """
     backend = "cpu:gloo,cuda:nccl" if device_type == "cuda" else "gloo"
-    dist.init_process_group(backend, init_method=init_method, rank=rank, world_size=ranks, timeout=timedelta(minutes=5))
+    try:
+        dist.init_process_group(backend, init_method=init_method, rank=rank, world_size=ranks, timeout=timeout)
+    except RuntimeError as error:  # torch's own are all of this kind
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MayPass(f"the ranks did not meet at {init_method}: {reason}") from error

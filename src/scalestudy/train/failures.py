@@ -7,9 +7,10 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from scalestudy.errors import StudyError
+from scalestudy.errors import MayPass, StudyError
 from scalestudy.records.events import read_events
 from scalestudy.records.paths import RunPaths
+from scalestudy.train.processes import RankFailed
 
 GRACE_S = 10.0
 """How long the other ranks may take to write down why they failed."""
@@ -18,8 +19,19 @@ CLOCKS_DIFFER_S = 60.0
 """An error older than this start of the run by more belongs to an earlier one."""
 
 
-class RankLost(StudyError):
-    """A rank ended without a word: it was killed, or its node is gone. Trying again may help."""
+FOR_GOOD = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
+"""Errors of the operating system that stay until somebody mends them."""
+
+
+class RankLost(MayPass):
+    """A rank ended without a word: it was killed, or its node is gone."""
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether trying again may help: the network, a disk or a file system failed, or was what made this fail."""
+    if isinstance(error, OSError):
+        return not isinstance(error, FOR_GOOD)
+    return isinstance(error, MayPass) or (error.__cause__ is not None and may_pass(error.__cause__))
 
 
 def hang_up() -> None:
@@ -30,9 +42,10 @@ def hang_up() -> None:
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-def first_failure(paths: RunPaths, ranks: int, since: float) -> tuple[int, str]:
-    """Rank and message of the first failure. A rank fails when it loses sight of another: all have something to say.
+def first_failure(paths: RunPaths, ranks: int, since: float) -> StudyError:
+    """What the first rank that failed wrote down: MayPass or RankFailed.
 
+    A rank that loses sight of another fails as well: all have something to say.
     ``since``: Unix time of this start of the run. Raises RankLost when a rank says nothing within GRACE_S.
     """
     end = monotonic() + GRACE_S
@@ -40,7 +53,8 @@ def first_failure(paths: RunPaths, ranks: int, since: float) -> tuple[int, str]:
         failures = {rank: event for rank in range(ranks) if (event := _failure(paths, rank, since))}
         if len(failures) == ranks:
             first = min(failures, key=lambda rank: failures[rank]["time"])
-            return first, str(failures[first]["message"])
+            kind = MayPass if failures[first].get("may_pass") else RankFailed
+            return kind(f"rank {first} of {ranks}: {failures[first]['message']}")
         if monotonic() > end:
             silent = [str(rank) for rank in range(ranks) if rank not in failures]
             raise RankLost(f"of {ranks} ranks these ended without a word: {', '.join(silent)}")

@@ -22,6 +22,7 @@ from scalestudy.train.context import Context
 from scalestudy.train.control import Control, join_process_group
 from scalestudy.train.data.batches import EpochBatches, ResidentImages
 from scalestudy.train.data.tensors import load_meta, load_split
+from scalestudy.train.failures import may_pass
 from scalestudy.train.loop import Progress, Trainer
 from scalestudy.train.mesh import Mesh
 from scalestudy.train.models.build import build_model, layer_table
@@ -66,7 +67,7 @@ def run_rank(job: Job, rank: Rank) -> None:
     except Stopped:
         raise
     except Exception as error:
-        log.write("error", message=f"{type(error).__name__}: {error}")
+        log.write("error", message=f"{type(error).__name__}: {error}", may_pass=may_pass(error))
         raise
     finally:
         log.close()

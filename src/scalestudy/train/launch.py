@@ -14,7 +14,7 @@ from scalestudy.train.failures import first_failure, hang_up
 from scalestudy.train.job import Job, run_rank
 from scalestudy.train.lock import only_one
 from scalestudy.train.mesh import Mesh
-from scalestudy.train.processes import RankFailed, Work, run_ranks
+from scalestudy.train.processes import Work, run_ranks
 from scalestudy.train.ranks import Rank, rank_from_environment
 from scalestudy.train.stopping import EXIT_STOPPED, Stopped
 
@@ -22,8 +22,8 @@ from scalestudy.train.stopping import EXIT_STOPPED, Stopped
 def train(job: Job) -> int:
     """Train the run in this process and, where needed, in processes started from it. Returns the exit code.
 
-    Raises StudyError for what the user can mend, RankFailed when a rank fails, RankLost when one that a launcher
-    started ends without a word, and RunBusy when another process trains the run already.
+    Raises StudyError for what the user can mend, RankFailed when a rank fails, MayPass when trying again may help
+    (one that a launcher started ends without a word), and RunBusy when another process trains the run already.
     """
     assigned = rank_from_environment(os.environ)
     with only_one(job.paths.folder) if assigned is None or assigned.rank == 0 else nullcontext():
@@ -60,8 +60,7 @@ def _train_among_others(job: Job, rank: Rank) -> int:
         if not isinstance(error, StudyError):
             traceback.print_exc()
         hang_up()
-        first, message = first_failure(job.paths, rank.ranks, job.started)
-        raise RankFailed(f"rank {first} of {rank.ranks}: {message}") from error
+        raise first_failure(job.paths, rank.ranks, job.started) from None
 
 
 def _train_as(job: Job, rank: Rank) -> int:

@@ -15,7 +15,7 @@ from types import FrameType
 
 from pydantic import BaseModel
 
-from scalestudy.errors import StudyError
+from scalestudy.errors import MayPass, StudyError
 from scalestudy.records.files import read_model, write_model
 from scalestudy.train.ranks import Rank
 from scalestudy.train.stopping import EXIT_STOPPED
@@ -128,14 +128,14 @@ class _Failure(BaseModel):
     @classmethod
     def of(cls, error: BaseException) -> "_Failure":
         """In one line."""
-        mendable = isinstance(error, StudyError)
+        explained = isinstance(error, StudyError)
         text = str(error).strip().splitlines()
         message = text[0] if text else ""
         return cls(
             time_ns=monotonic_ns(),
-            message=message if mendable else f"{type(error).__name__}: {message}",
-            mendable=mendable,
-            trace="" if mendable else "".join(traceback.format_exception(error)),
+            message=message if explained else f"{type(error).__name__}: {message}",
+            mendable=explained and not isinstance(error, MayPass),
+            trace="" if explained else "".join(traceback.format_exception(error)),
         )
 
 

@@ -43,6 +43,11 @@ def rank_from_environment(environment: Mapping[str, str]) -> Rank | None:
     return None
 
 
+def launched(environment: Mapping[str, str]) -> bool:
+    """Whether a launcher started this process: where it was killed or failed, it can be started again."""
+    return "RANK" in environment or ("SLURM_PROCID" in environment and "SLURM_STEP_ID" in environment)
+
+
 def leads(environment: Mapping[str, str]) -> bool:
     """Whether this process writes the result: the only one of its run, or rank 0. Raises as above."""
     assigned = rank_from_environment(environment)

@@ -134,6 +134,9 @@ def equipment(report: Report, spec: ClusterSpec, engine: str) -> Iterator[Findin
         else:
             yield ok("training", "torch and torchvision are installed where the nodes see them")
         return
+    if not ENGINES[engine].files:
+        yield wrong("container engine", f"{engine} keeps images in a store of each machine; the nodes need apptainer")
+        return
     programs = set(ENGINES[engine].programs)
     lacking = [str(facts["host"]) for facts in report.facts.values() if not programs & set(facts["engines"])]
     if lacking:
