@@ -102,6 +102,13 @@ def _comparisons(rows: list[SpeedupRow]) -> list[ComparisonRow]:
 
 
 def _communication(row: SpeedupRow) -> CommunicationRow:
+    if row.strategy == "data_parallel":
+        return CommunicationRow(
+            **_cell(row), n=row.n, pairs=0, gradient_bytes=2_480_000, step_s=0.02, exposed_s=None, waiting_s=None,
+            with_s=None, without_s=None, cost_s=None, cost_low_s=None, cost_high_s=None, cost_share=None,
+            reason="exposed communication: not told apart from computing; "
+            "cost: the strategy communicates inside its own forward and backward passes",
+        )  # fmt: skip
     cost = 0.0007 * math.log2(2 * row.devices)
     return CommunicationRow(
         **_cell(row), n=row.n, pairs=60, gradient_bytes=2_480_000, step_s=0.02, exposed_s=cost * 0.6,
@@ -112,6 +119,11 @@ def _communication(row: SpeedupRow) -> CommunicationRow:
 
 def _efficiency(row: SpeedupRow) -> EfficiencyRow:
     whole = row.efficiency or 0.0
+    if row.strategy == "data_parallel":
+        factors = ("global_efficiency", "parallel", "data_feeding", "load_balance", "communication", "serialization",
+                   "transfer", "computation_scalability", "base_global", "residual")  # fmt: skip
+        reason = "communication was not told apart from computing"
+        return EfficiencyRow(**_cell(row), n=0, measured=whole, reason=reason, **dict.fromkeys(factors))
     scalability = 0.98
     parallel = min(1.0, whole / scalability)
     feeding, balance = parallel**0.2, parallel**0.3
