@@ -7,6 +7,7 @@ from scalestudy.records.findings import (
     ComparisonRow,
     ComplianceRow,
     Exclusion,
+    FitCurve,
     FitRow,
     PredictionCurve,
     Refusal,
@@ -51,6 +52,7 @@ def with_findings(data: ReportData) -> ReportData:
             "probe": _probe(data),
             "targets": [_target(row) for row in data.speedup if row.time_s],
             "fits": _fits(parallel),
+            "fit_curves": _fit_curves(parallel),
             "predictions": _predictions(parallel),
             "validation": _validation(parallel),
             "refusals": [
@@ -188,6 +190,20 @@ def _fits(rows: list[SpeedupRow]) -> list[FitRow]:
             FitRow(**key, law=law, parameter=parameter, value=0.034, low=0.029, high=0.041, n=4, largest_devices=16,
                    error=0.021)
         )  # fmt: skip
+    return found
+
+
+def _fit_curves(rows: list[SpeedupRow]) -> list[FitCurve]:
+    devices = [2**power for power in range(7)]
+    found = []
+    for workload, scaling, strategy in _groups(rows):
+        if strategy == "data_parallel":
+            continue
+        law = "gustafson" if scaling == "weak" else "amdahl"
+        values = [p - 0.034 * (p - 1) if law == "gustafson" else 1 / (0.034 + 0.966 / p) for p in devices]
+        found.append(
+            FitCurve(workload=workload, scaling=scaling, strategy=strategy, law=law, devices=devices, speedup=values)
+        )
     return found
 
 
