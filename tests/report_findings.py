@@ -200,7 +200,10 @@ def _fit_curves(rows: list[SpeedupRow]) -> list[FitCurve]:
         if strategy == "data_parallel":
             continue
         law = "gustafson" if scaling == "weak" else "amdahl"
-        values = [p - 0.034 * (p - 1) if law == "gustafson" else 1 / (0.034 + 0.966 / p) for p in devices]
+        cells = [row for row in rows if (row.workload, row.scaling, row.strategy) == (workload, scaling, strategy)]
+        last, reached = cells[-1].devices, cells[-1].speedup or 1.0
+        share = (last - reached) / (last - 1) if law == "gustafson" else (last / reached - 1) / (last - 1)
+        values = [p - share * (p - 1) if law == "gustafson" else 1 / (share + (1 - share) / p) for p in devices]
         found.append(
             FitCurve(workload=workload, scaling=scaling, strategy=strategy, law=law, devices=devices, speedup=values)
         )
