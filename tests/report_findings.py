@@ -4,17 +4,21 @@ import math
 from itertools import combinations
 
 from scalestudy.records.findings import (
+    BatchRow,
     ComparisonRow,
     ComplianceRow,
+    EquivalenceRow,
     Exclusion,
     FitCurve,
     FitRow,
     PredictionCurve,
     Refusal,
+    RepeatRow,
     TargetRow,
     ValidationRow,
 )
 from scalestudy.records.report import (
+    AllReduceRow,
     CeilingRow,
     CommunicationRow,
     EfficiencyRow,
@@ -45,7 +49,10 @@ def with_findings(data: ReportData) -> ReportData:
     parallel = [row for row in data.speedup if row.strategy != "serial" and row.speedup]
     return data.model_copy(
         update={
-            "speedup": [_with_ceiling(row) for row in data.speedup],
+            "speedup": [_with_mean(_with_ceiling(row)) for row in data.speedup],
+            "equivalence": [_equivalence(row) for row in parallel],
+            "epochs_to_target": _batches(data),
+            "repeats": [_repeats(row) for row in data.speedup if row.time_s],
             "comparisons": _comparisons(parallel),
             "communication": [_communication(row) for row in parallel],
             "efficiencies": [_efficiency(row) for row in parallel],
@@ -82,6 +89,43 @@ def _with_ceiling(row: SpeedupRow) -> SpeedupRow:
     ceiling = row.devices**0.97
     bounds = {"ceiling_speedup": ceiling, "ceiling_low": ceiling * 0.99, "ceiling_high": ceiling * 1.01}
     return row.model_copy(update=bounds | {"of_ceiling": row.speedup / ceiling})
+
+
+def _with_mean(row: SpeedupRow) -> SpeedupRow:
+    if not row.time_s:
+        return row
+    mean = row.time_s * 1.004
+    values = {"mean_s": mean, "mean_low_s": mean * 0.987, "mean_high_s": mean * 1.013, "mean_method": "Student"}
+    return row.model_copy(update=values)
+
+
+def _equivalence(row: SpeedupRow) -> EquivalenceRow:
+    return EquivalenceRow(
+        **_cell(row), n=row.n, base_n=5, margin=0.01, difference=-0.0012 * row.nodes, low=-0.004, high=0.002,
+        p_value=0.00002 if row.devices == 2 else 0.0123 * row.nodes, method="Welch", verdict="equivalent",
+    )  # fmt: skip
+
+
+def _batches(data: ReportData) -> list[BatchRow]:
+    return [
+        BatchRow(workload=facts.name, global_batch=batch, target=0.87, n=5, reached=reached,
+                 epochs=3.5 if reached > 2 else None, epochs_low=3.0 if reached > 2 else None,
+                 epochs_high=4.5 if reached > 2 else None)
+        for facts in data.workloads
+        for batch, reached in ((64, 5), (1024, 2))
+    ]  # fmt: skip
+
+
+def _repeats(row: SpeedupRow) -> RepeatRow:
+    half = 0.0173 if row.devices < 16 else 0.0617
+    return RepeatRow(
+        **_cell(row),
+        n=row.n,
+        runs=row.n + 1,
+        half_width=half,
+        target=0.05,
+        state="reached" if half < 0.05 else "at most",
+    )
 
 
 def _comparisons(rows: list[SpeedupRow]) -> list[ComparisonRow]:
@@ -162,7 +206,17 @@ def _probe(data: ReportData) -> ProbeFacts:
         )
         for nodes, devices in layouts
     ]  # fmt: skip
-    return ProbeFacts(ceilings=ceilings, links=links, method="bootstrap")
+    all_reduce = [
+        AllReduceRow(
+            nodes=link.nodes, devices=link.devices, group="all", ranks=link.ranks, backend="gloo", bytes=size, n=20,
+            time_s=1.03 * (link.alpha_s + link.beta_s_per_byte * size), time_low_s=link.alpha_s + 3.8e-10 * size,
+            time_high_s=1.2 * (link.alpha_s + link.beta_s_per_byte * size),
+            fitted_s=link.alpha_s + link.beta_s_per_byte * size,
+        )
+        for link in links
+        for size in (1024, 65536, 4194304)
+    ]  # fmt: skip
+    return ProbeFacts(ceilings=ceilings, all_reduce=all_reduce, links=links, method="bootstrap")
 
 
 def _target(row: SpeedupRow) -> TargetRow:
