@@ -178,14 +178,18 @@ def test_a_run_that_fails_is_counted_in_the_report_and_can_be_retried(tmp_path: 
     report = json.loads((tmp_path / "results/tiny/report.json").read_text())
     assert report["counts"]["failed"] == 1
     assert "the weather" in report["runs"][0]["reason"]
+    assert any("probe/1x1.json: failed: RuntimeError: the weather" in problem for problem in report["problems"])
     assert (tmp_path / "reports/tiny/report.pdf").exists()
 
     (tmp_path / "break").unlink()
     retry = [sys.executable, "-m", "scalestudy", "retry"]
     said = subprocess.run(retry, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert "will train again: net/epoch/serial-1x1/seed1" in said
+    assert "will probe again: 1x1" in said
     assert snakemake(tmp_path).returncode == 0
-    assert json.loads((tmp_path / "results/tiny/report.json").read_text())["counts"]["completed"] == 1
+    report = json.loads((tmp_path / "results/tiny/report.json").read_text())
+    assert report["counts"]["completed"] == 1
+    assert not any("probe" in problem for problem in report["problems"])
 
 
 def test_adaptive_repeats_train_until_the_interval_suffices_or_max_is_reached(tmp_path: Path) -> None:

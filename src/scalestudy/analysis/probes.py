@@ -41,8 +41,11 @@ def probe_facts(probes: Sequence[Probe]) -> ProbeFacts:
 
 
 def probe_problems(probes: Sequence[Probe]) -> list[str]:
-    """One line for each probe that other programs disturbed."""
-    return [
+    """One line for each probe that failed or that other programs disturbed."""
+    failed = [
+        f"probe/{probe.nodes}x{probe.devices_per_node}.json: failed: {probe.error}" for probe in probes if probe.error
+    ]
+    return failed + [
         f"probe/{probe.nodes}x{probe.devices_per_node}.json: other programs took {probe.foreign_load:.0%} of the "
         "machine, so that its ceilings may be too low"
         for probe in probes

@@ -12,7 +12,6 @@ from scalestudy.records.files import read_model, write_model, write_text
 from scalestudy.records.image import STARTED, Image
 from scalestudy.records.paths import RunPaths, StudyPaths
 from scalestudy.records.report import ReportData
-from scalestudy.records.result import Result
 from scalestudy.spec.run import Run, Study
 
 EXIT_SLOWER = 1
@@ -125,10 +124,10 @@ def probe(arguments: Namespace) -> int:
     if arguments.layout not in planned:
         known = ", ".join(planned)
         raise StudyError(f"{arguments.study}: layout: found {arguments.layout}; the study has {known}")
-    from scalestudy.train.probe.layout import probe_layout
+    from scalestudy.cli.probe import probe as probe_and_record
 
     path = StudyPaths(arguments.study.parent).probe(arguments.layout)
-    code = probe_layout(planned[arguments.layout], path, started)
+    code = probe_and_record(planned[arguments.layout], path, started)
     print(f"probe of {arguments.layout}: {path}")
     return _end(code)
 
@@ -226,21 +225,8 @@ def predict(arguments: Namespace) -> int:
 
 
 def retry(arguments: Namespace) -> int:
-    """Delete failed results, and what was made from them: Snakemake makes anew what its target lacks."""
+    """Forget what failed."""
     from scalestudy.cli.planning import named_study
+    from scalestudy.cli.retry import forget_failures
 
-    study = arguments.study or named_study(Path("config.yaml"))
-    paths = StudyPaths(Path("results") / study)
-    failed = [
-        run
-        for run in read_model(paths.study, Study).runs
-        if (result := paths.run(run.id).result).exists() and read_model(result, Result).outcome == "failed"
-    ]
-    for run in failed:
-        paths.run(run.id).result.unlink()
-        print(f"will train again: {run.id}")
-    if failed:
-        paths.report.unlink(missing_ok=True)
-        (Path("reports") / study / "report.pdf").unlink(missing_ok=True)
-    print(f"{study}: {len(failed)} failed runs forgotten")
-    return 0
+    return forget_failures(arguments.study or named_study(Path("config.yaml")))

@@ -29,7 +29,7 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
     except (RunBusy, RankLost):
         raise  # another process writes the result, or trying again may help
     except Exception as error:
-        reason = _reason(error)
+        reason = reason_of(error)
         if not isinstance(error, StudyError):
             traceback.print_exc()
         if not record_failure:
@@ -44,7 +44,8 @@ def _record(run: Run, paths: RunPaths, reason: str) -> None:
     write_model(paths.result, Result(run_id=run.id, run_digest=run.digest, outcome="failed", error=reason))
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """A failure as one line."""
     text = str(error).strip().splitlines()
     message = text[0] if text else ""
     return message if isinstance(error, StudyError) else f"{type(error).__name__}: {message}"

@@ -65,3 +65,5 @@ class Probe(Record):
     time_s: float = 0.0
     """Wall-clock seconds that the probe took, start-up included."""
     provenance: Provenance | None = None
+    error: str = ""
+    """Why nothing was probed: what training a workload of the study raised."""

@@ -1,0 +1,38 @@
+"""Probe one layout, and write down a failure: a study goes on without its ceilings."""
+
+import os
+import traceback
+from pathlib import Path
+
+from scalestudy.cli.training import reason_of
+from scalestudy.errors import StudyError
+from scalestudy.records.files import write_model
+from scalestudy.records.probe import Probe
+from scalestudy.spec.probing import Probing
+
+
+def probe(probing: Probing, path: Path, started: float) -> int:
+    """Measure what the machine allows on a layout; ``started`` is the Unix time of the start. Returns the exit code."""
+    from scalestudy.train.failures import RankLost
+    from scalestudy.train.probe.layout import probe_layout
+    from scalestudy.train.ranks import leads
+
+    try:
+        return probe_layout(probing, path, started)
+    except (OSError, RankLost):
+        raise  # trying again may help
+    except Exception as error:
+        if not isinstance(error, StudyError):
+            traceback.print_exc()
+        run = probing.run
+        failed = Probe(
+            nodes=probing.nodes,
+            devices_per_node=probing.devices_per_node,
+            device=run.device,
+            cores_per_device=run.cores_per_device,
+            error=reason_of(error),
+        )
+        if leads(os.environ):  # rank 0 knows what happened on the others
+            write_model(path, failed)
+        print(f"probe of {probing.layout} failed: {failed.error}")
+        return 0
