@@ -4,16 +4,21 @@ import math
 from itertools import combinations
 
 from scalestudy.records.findings import (
+    BatchRow,
     ComparisonRow,
     ComplianceRow,
+    EquivalenceRow,
     Exclusion,
+    FitCurve,
     FitRow,
     PredictionCurve,
     Refusal,
+    RepeatRow,
     TargetRow,
     ValidationRow,
 )
 from scalestudy.records.report import (
+    AllReduceRow,
     CeilingRow,
     CommunicationRow,
     EfficiencyRow,
@@ -44,13 +49,17 @@ def with_findings(data: ReportData) -> ReportData:
     parallel = [row for row in data.speedup if row.strategy != "serial" and row.speedup]
     return data.model_copy(
         update={
-            "speedup": [_with_ceiling(row) for row in data.speedup],
+            "speedup": [_with_mean(_with_ceiling(row)) for row in data.speedup],
+            "equivalence": [_equivalence(row) for row in parallel],
+            "epochs_to_target": _batches(data),
+            "repeats": [_repeats(row) for row in data.speedup if row.time_s],
             "comparisons": _comparisons(parallel),
             "communication": [_communication(row) for row in parallel],
             "efficiencies": [_efficiency(row) for row in parallel],
             "probe": _probe(data),
             "targets": [_target(row) for row in data.speedup if row.time_s],
             "fits": _fits(parallel),
+            "fit_curves": _fit_curves(parallel),
             "predictions": _predictions(parallel),
             "validation": _validation(parallel),
             "refusals": [
@@ -82,6 +91,43 @@ def _with_ceiling(row: SpeedupRow) -> SpeedupRow:
     return row.model_copy(update=bounds | {"of_ceiling": row.speedup / ceiling})
 
 
+def _with_mean(row: SpeedupRow) -> SpeedupRow:
+    if not row.time_s:
+        return row
+    mean = row.time_s * 1.004
+    values = {"mean_s": mean, "mean_low_s": mean * 0.987, "mean_high_s": mean * 1.013, "mean_method": "Student"}
+    return row.model_copy(update=values)
+
+
+def _equivalence(row: SpeedupRow) -> EquivalenceRow:
+    return EquivalenceRow(
+        **_cell(row), n=row.n, base_n=5, margin=0.01, difference=-0.0012 * row.nodes, low=-0.004, high=0.002,
+        p_value=0.00002 if row.devices == 2 else 0.0123 * row.nodes, method="Welch", verdict="equivalent",
+    )  # fmt: skip
+
+
+def _batches(data: ReportData) -> list[BatchRow]:
+    return [
+        BatchRow(workload=facts.name, global_batch=batch, target=0.87, n=5, reached=reached,
+                 epochs=3.5 if reached > 2 else None, epochs_low=3.0 if reached > 2 else None,
+                 epochs_high=4.5 if reached > 2 else None)
+        for facts in data.workloads
+        for batch, reached in ((64, 5), (1024, 2))
+    ]  # fmt: skip
+
+
+def _repeats(row: SpeedupRow) -> RepeatRow:
+    half = 0.0173 if row.devices < 16 else 0.0617
+    return RepeatRow(
+        **_cell(row),
+        n=row.n,
+        runs=row.n + 1,
+        half_width=half,
+        target=0.05,
+        state="reached" if half < 0.05 else "at most",
+    )
+
+
 def _comparisons(rows: list[SpeedupRow]) -> list[ComparisonRow]:
     found = []
     for first, second in combinations(rows, 2):
@@ -102,6 +148,13 @@ def _comparisons(rows: list[SpeedupRow]) -> list[ComparisonRow]:
 
 
 def _communication(row: SpeedupRow) -> CommunicationRow:
+    if row.strategy == "data_parallel":
+        return CommunicationRow(
+            **_cell(row), n=row.n, pairs=0, gradient_bytes=2_480_000, step_s=0.02, exposed_s=None, waiting_s=None,
+            with_s=None, without_s=None, cost_s=None, cost_low_s=None, cost_high_s=None, cost_share=None,
+            reason="exposed communication: not told apart from computing; "
+            "cost: the strategy communicates inside its own forward and backward passes",
+        )  # fmt: skip
     cost = 0.0007 * math.log2(2 * row.devices)
     return CommunicationRow(
         **_cell(row), n=row.n, pairs=60, gradient_bytes=2_480_000, step_s=0.02, exposed_s=cost * 0.6,
@@ -112,6 +165,11 @@ def _communication(row: SpeedupRow) -> CommunicationRow:
 
 def _efficiency(row: SpeedupRow) -> EfficiencyRow:
     whole = row.efficiency or 0.0
+    if row.strategy == "data_parallel":
+        factors = ("global_efficiency", "parallel", "data_feeding", "load_balance", "communication", "serialization",
+                   "transfer", "computation_scalability", "base_global", "residual")  # fmt: skip
+        reason = "communication was not told apart from computing"
+        return EfficiencyRow(**_cell(row), n=0, measured=whole, reason=reason, **dict.fromkeys(factors))
     scalability = 0.98
     parallel = min(1.0, whole / scalability)
     feeding, balance = parallel**0.2, parallel**0.3
@@ -148,7 +206,17 @@ def _probe(data: ReportData) -> ProbeFacts:
         )
         for nodes, devices in layouts
     ]  # fmt: skip
-    return ProbeFacts(ceilings=ceilings, links=links, method="bootstrap")
+    all_reduce = [
+        AllReduceRow(
+            nodes=link.nodes, devices=link.devices, group="all", ranks=link.ranks, backend="gloo", bytes=size, n=20,
+            time_s=1.03 * (link.alpha_s + link.beta_s_per_byte * size), time_low_s=link.alpha_s + 3.8e-10 * size,
+            time_high_s=1.2 * (link.alpha_s + link.beta_s_per_byte * size),
+            fitted_s=link.alpha_s + link.beta_s_per_byte * size,
+        )
+        for link in links
+        for size in (1024, 65536, 4194304)
+    ]  # fmt: skip
+    return ProbeFacts(ceilings=ceilings, all_reduce=all_reduce, links=links, method="bootstrap")
 
 
 def _target(row: SpeedupRow) -> TargetRow:
@@ -176,6 +244,23 @@ def _fits(rows: list[SpeedupRow]) -> list[FitRow]:
             FitRow(**key, law=law, parameter=parameter, value=0.034, low=0.029, high=0.041, n=4, largest_devices=16,
                    error=0.021)
         )  # fmt: skip
+    return found
+
+
+def _fit_curves(rows: list[SpeedupRow]) -> list[FitCurve]:
+    devices = [2**power for power in range(7)]
+    found = []
+    for workload, scaling, strategy in _groups(rows):
+        if strategy == "data_parallel":
+            continue
+        law = "gustafson" if scaling == "weak" else "amdahl"
+        cells = [row for row in rows if (row.workload, row.scaling, row.strategy) == (workload, scaling, strategy)]
+        last, reached = cells[-1].devices, cells[-1].speedup or 1.0
+        share = (last - reached) / (last - 1) if law == "gustafson" else (last / reached - 1) / (last - 1)
+        values = [p - share * (p - 1) if law == "gustafson" else 1 / (share + (1 - share) / p) for p in devices]
+        found.append(
+            FitCurve(workload=workload, scaling=scaling, strategy=strategy, law=law, devices=devices, speedup=values)
+        )
     return found
 
 

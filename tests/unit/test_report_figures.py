@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scalestudy.report.figures import draw_figures
 from scalestudy.report.figures.labels import spread
-from scalestudy.report.figures.lines import node_end
+from scalestudy.report.figures.lines import drawn_laws, node_end
 from scalestudy.report.printable import printable
 
 
@@ -121,9 +121,21 @@ def test_epoch_scaling_borrows_the_base_that_the_plan_names_once():
 
 def test_a_probed_machine_has_its_ceiling_and_a_prediction_its_range():
     figures = named(report_data.whole())
-    assert figures["scaling-strong"].form == "lines nodes ceiling"
+    assert figures["scaling-strong"].form == "lines nodes ceiling amdahl"
+    assert figures["scaling-weak"].form == "lines nodes ceiling gustafson"
     assert "ceiling" in texts(figures["scaling-strong"])
     assert {"DDP, ring", "DDP, tree", "16384"} <= set(texts(figures["prediction-strong"]))
+
+
+def test_a_fitted_law_ends_at_the_largest_measured_cell_of_its_strategy():
+    data = report_data.whole()
+    rows = [row for row in data.speedup if row.strategy != "serial"]
+    curves = drawn_laws(data, rows)
+    assert {curve.law for curve in curves} == {"amdahl", "gustafson"}
+    for curve in curves:
+        cells = [row.devices for row in rows if row.strategy == curve.strategy and row.scaling == curve.scaling]
+        assert curve.devices[-1] == max(cells) < data.fit_curves[0].devices[-1]
+        assert len(curve.speedup) == len(curve.devices)
 
 
 def test_the_node_mark_lies_right_of_the_largest_cell_on_one_node():

@@ -31,6 +31,7 @@ from scalestudy.spec.catalog import DATASETS, STRATEGIES
 from scalestudy.spec.config import ReportSpec
 
 ANALYSIS = Path(scalestudy.analysis.__file__).parent
+COST = ANALYSIS.parent / "train" / "communication_cost.py"
 TEXTS = sorted(path.name for path in ANALYSIS.glob("rules_*.py"))
 
 
@@ -100,6 +101,81 @@ def test_a_text_with_its_values_in_it_is_translated_with_them():
     )
     assert GERMAN.render("RuntimeError: {weather}") == "RuntimeError: {weather}"
     assert ENGLISH.render(refused) == refused
+
+
+def test_reasons_are_german_and_the_messages_of_programs_stay_as_they_are():
+    assert GERMAN.reason("not started") == "nicht begonnen"
+    assert GERMAN.reason("no result; stopped after epoch 3") == "kein Ergebnis; nach Epoche 3 stehen geblieben"
+    lines = "runs/a/ranks/rank1.jsonl: is missing; the run has 2 ranks"
+    assert GERMAN.reason(lines) == "runs/a/ranks/rank1.jsonl: fehlt; der Lauf hat 2 Prozesse"
+    more = "runs/a/ranks/rank0.jsonl:7: is not an event line (and 3 more)"
+    assert GERMAN.reason(more) == "runs/a/ranks/rank0.jsonl:7: ist keine Ereigniszeile (und 3 weitere)"
+    cost = "exposed communication: not told apart from computing; cost: the runs did not measure it"
+    expected = "offene Kommunikation: vom Rechnen nicht getrennt; Kosten: die Läufe haben sie nicht gemessen"
+    assert GERMAN.reason(cost) == expected
+    message = "RuntimeError: 3 of 4 ranks did not agree with rank 0"
+    assert GERMAN.reason(message) == message
+    assert GERMAN.reason(f"no result; rank0: {message}") == f"kein Ergebnis; rank0: {message}"
+
+
+def reasons_of(path):
+    """The fixed reasons of a module: strings returned, named in capitals or handed over as reason or flaw."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "").isupper():
+            found = [node.value]
+        elif isinstance(node, ast.Return) and node.value is not None:
+            values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            found = [
+                part for value in values for part in ((value.body, value.orelse) if _is_choice(value) else (value,))
+            ]
+        else:
+            continue
+        for value in found:
+            if isinstance(value, ast.Constant) and isinstance(value.value, str) and " " in value.value:
+                yield value.value
+
+
+def _is_choice(node):
+    return isinstance(node, ast.IfExp)
+
+
+@pytest.mark.parametrize(
+    "path", [ANALYSIS / "reading.py", ANALYSIS / "efficiency.py", COST], ids=lambda path: path.name
+)
+def test_every_fixed_reason_is_translated(path):
+    found = set(reasons_of(path))
+    assert len(found) > 1
+    assert [reason for reason in found if GERMAN.reason(reason) == reason] == []
+
+
+@pytest.fixture(scope="module")
+def german_with_damage(tmp_path_factory):
+    study = make_study(
+        tmp_path_factory.mktemp("damage"),
+        failures={
+            "mnist/epoch/ddp-1x2/seed0": "missing",
+            "mnist/epoch/ddp-1x2/seed1": "truncated",
+            "mnist/epoch/ddp-1x2/seed2": "failed",
+        },
+        words=ReportSpec(language="de"),
+    )
+    ranks = next(study.results.glob("runs/mnist/epoch/ddp-2x4/seed0/ranks"))
+    (ranks / "rank1.jsonl").unlink()
+    return analyzed(collect(study.results))
+
+
+def test_what_is_missing_or_damaged_is_said_in_german(german_with_damage):
+    data = german_with_damage
+    pdf = compile_report(data, [], "run\n", "pdf")
+    text = " ".join(" ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages).split())
+    reasons = {row.reason for row in data.runs if row.outcome == "missing"}
+    assert "damaged record" in reasons
+    for english in reasons | {line for line in data.problems if "rank1.jsonl" in line}:
+        assert GERMAN.reason(english) != english
+    assert "beschädigte Aufzeichnung" in text
+    assert "fehlt; der Lauf hat" in text
+    for english in ("not started", "damaged record", "stopped after epoch", "is missing; the run has", "no result"):
+        assert english not in text
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,25 @@
 import hashlib
 import io
 import json
+import os
 import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
 
 import pypdf
 import pytest
 import report_data
 
 from scalestudy.errors import StudyError
+from scalestudy.records.findings import Exclusion
 from scalestudy.report import numbers
 from scalestudy.report.figures import draw_figures
 from scalestudy.report.pdf import compile_report, write_pdf
 from scalestudy.report.printable import printable, printable_text
+from scalestudy.spec.catalog import STRATEGIES
 
 RUNS = "run,epoch_time_s\na,1.5\n"
 
@@ -69,6 +77,182 @@ def test_every_number_of_the_speedup_table_is_printed_as_it_is_formatted(shape):
         assert bare("".join(map(str, cells))) in text, row
 
 
+NOT_MEASURED = "n.m."
+
+
+def signed(value, decimals):
+    text = numbers.fixed(value, decimals)
+    return f"+{text}" if value > 0 and re.search("[1-9]", text) else text
+
+
+@pytest.fixture(scope="module")
+def whole():
+    data = report_data.whole()
+    return data, bare(text_of(compile_report(data, [], RUNS, "pdf")))
+
+
+def assert_printed(rows, cells_of, text):
+    """The cells of every row follow each other in the text, as often as rows have them."""
+    wanted = Counter(bare("".join(map(str, cells_of(row)))) for row in rows)
+    assert wanted
+    assert {line: times for line, times in wanted.items() if text.count(line) < times} == {}
+
+
+def layout(row):
+    return f"{row.nodes}×{row.devices // row.nodes}"
+
+
+def test_every_number_of_the_table_of_factors_is_printed(whole):
+    data, text = whole
+    fields = ("global_efficiency", "parallel", "data_feeding", "load_balance", "communication")
+    fields += ("computation_scalability", "measured")
+
+    def cells(row):
+        name = STRATEGIES[row.strategy].title
+        if row.global_efficiency is None:
+            return [name, layout(row), row.reason, numbers.percent(row.measured)]
+        shares = [numbers.percent(getattr(row, field)) for field in fields]
+        return [name, layout(row), *shares, signed(100 * row.residual, 1)]
+
+    assert_printed(data.efficiencies, cells, text)
+
+
+def test_every_number_of_the_table_of_communication_is_printed(whole):
+    data, text = whole
+
+    def millis(value):
+        return NOT_MEASURED if value is None else numbers.fixed(1000 * value, 2)
+
+    def cells(row):
+        start = [STRATEGIES[row.strategy].title, layout(row), millis(row.step_s), millis(row.exposed_s)]
+        if row.cost_s is None:
+            return [*start, row.reason]
+        low_high = numbers.interval(1000 * row.cost_low_s, 1000 * row.cost_high_s, 2)
+        times = [millis(row.with_s), millis(row.without_s), millis(row.cost_s)]
+        return [*start, *times, low_high, numbers.percent(row.cost_share), row.pairs]
+
+    assert_printed(data.communication, cells, text)
+
+
+def test_every_number_of_the_table_of_fits_is_printed(whole):
+    data, text = whole
+    laws = {"amdahl": "Amdahl", "gustafson": "Gustafson", "usl": "USL"}
+    parameters = {"serial_fraction": "serial fraction", "sigma": "contention"}
+
+    def cells(row):
+        start = [STRATEGIES[row.strategy].title, f"{row.scaling.title()} scaling", laws[row.law]]
+        if row.refused:
+            return [*start, row.refused]
+        value, low_high = numbers.fixed(row.value, 4), numbers.interval(row.low, row.high, 4)
+        points = f"{row.n}, {row.largest_devices}"
+        return [*start, parameters[row.parameter], value, low_high, points, numbers.percent(row.error)]
+
+    assert_printed(data.fits, cells, text)
+
+
+def test_every_number_of_the_table_of_validation_is_printed(whole):
+    data, text = whole
+    models = {"usl": "USL", "step model (ring)": "step model, ring"}
+
+    def cells(row):
+        between = f"{numbers.percent(row.low)}–{numbers.percent(row.high)}"
+        start = [STRATEGIES[row.strategy].title, models[row.model], row.fitted_devices, row.devices]
+        ends = [numbers.percent(row.measured), signed(100 * row.error, 1)]
+        return [*start, numbers.percent(row.predicted), between, *ends]
+
+    assert_printed(data.validation, cells, text)
+
+
+def test_every_number_of_the_table_of_phases_is_printed(whole):
+    data, text = whole
+    fields = ("data_s", "host_to_device_s", "forward_s", "backward_s", "communication_s", "waiting_s", "optimizer_s")
+
+    def cells(row):
+        members = [other for other in data.phases if (other.workload, other.scaling) == (row.workload, row.scaling)]
+        values = [getattr(row, field) for field in (*fields, "other_s")]
+        shares = [NOT_MEASURED if x is None else numbers.fixed(100 * x / row.total_s, 1) for x in values]
+        total = numbers.fixed(row.total_s, numbers.decimals_for(other.total_s for other in members))
+        return [STRATEGIES[row.strategy].title, layout(row), total, *shares, numbers.fixed(row.price, 2)]
+
+    assert_printed(data.phases, cells, text)
+
+
+def test_every_number_of_the_table_of_accuracies_is_printed(whole):
+    data, text = whole
+
+    def cells(row):
+        percents = f"{numbers.fixed(100 * row.accuracy, 2)} ± {numbers.fixed(100 * row.accuracy_sd, 2)}"
+        start = [STRATEGIES[row.strategy].title, layout(row), row.n, percents]
+        if row.difference is None:
+            return [*start, "–", "–", row.verdict]
+        low, high = (signed(100 * x, 2) for x in (row.difference_low, row.difference_high))
+        return [*start, signed(100 * row.difference, 2), f"[{low}, {high}]", row.verdict]
+
+    assert_printed(data.accuracy, cells, text)
+
+
+def test_every_number_of_the_links_and_of_the_all_reduce_times_is_printed(whole):
+    data, text = whole
+
+    def link(row):
+        times = [numbers.significant(1e6 * row.alpha_s), numbers.significant(1e-6 / row.beta_s_per_byte)]
+        return [layout(row), "all ranks", row.ranks, row.backend, *times, numbers.percent(row.largest_error)]
+
+    def time_of(row):
+        decimals = numbers.decimals_for([1e6 * row.time_s])
+        low_high = numbers.interval(1e6 * row.time_low_s, 1e6 * row.time_high_s, decimals)
+        values = [numbers.significant(1e6 * row.time_s), low_high, numbers.significant(1e6 * row.fitted_s)]
+        return [layout(row), "all ranks", row.ranks, numbers.fixed(row.bytes, 0), row.n, *values]
+
+    assert_printed(data.probe.links, link, text)
+    assert_printed(data.probe.all_reduce, time_of, text)
+
+
+def test_every_number_of_the_further_tables_is_printed(whole):
+    data, text = whole
+
+    def place(row):
+        return [STRATEGIES[row.strategy].title, layout(row), f"{row.scaling.title()} scaling"]
+
+    def repeats(row):
+        shares = [numbers.fixed(100 * row.half_width, 1), numbers.fixed(100 * row.target, 1)]
+        return [*place(row), row.n, row.runs, *shares, row.state]
+
+    def mean(row):
+        members = [other.mean_s for other in data.speedup if other.workload == row.workload]
+        decimals = numbers.decimals_for(members)
+        low_high = numbers.interval(row.mean_low_s, row.mean_high_s, decimals)
+        return [*place(row), row.n, numbers.fixed(row.mean_s, decimals), low_high]
+
+    def equivalence(row):
+        p_value = "2.0·10⁻⁵" if row.p_value < 1e-4 else numbers.fixed(row.p_value, 4)
+        difference = signed(100 * row.difference, 2)
+        return [*place(row), f"{row.n}, {row.base_n}", difference, numbers.fixed(100 * row.margin, 2), p_value]
+
+    def batch(row):
+        start = [numbers.fixed(row.global_batch, 0), numbers.fixed(100 * row.target, 1), f"{row.reached}/{row.n}"]
+        if row.epochs is None:
+            return [*start, "–", "–"]
+        return [*start, numbers.significant(row.epochs), numbers.interval(row.epochs_low, row.epochs_high, 1)]
+
+    assert_printed(data.repeats, repeats, text)
+    assert_printed([row for row in data.speedup if row.mean_s], mean, text)
+    assert_printed(data.equivalence, equivalence, text)
+    assert_printed(data.epochs_to_target, batch, text)
+
+
+def test_five_thousand_failed_and_excluded_runs_are_set_in_seconds():
+    data = report_data.single()
+    lost = [
+        data.runs[0].model_copy(update={"run": f"run{place}", "outcome": "failed", "reason": "out of memory"})
+        for place in range(5000)
+    ]
+    excluded = [Exclusion(run=row.run, excluded_from="every number", reason=row.reason) for row in lost]
+    started = time.process_time()
+    compile_report(data.model_copy(update={"exclusions": excluded, "runs": lost}), [], RUNS, "pdf")
+    assert time.process_time() - started < 25  # comparing every exclusion with every failure took 28 s alone
+
+
 def test_sections_come_in_the_order_of_the_course_report(laptop):
     headings = ["Abstract.", "1Overview", "2Modelandserialbaseline", "3Parallelizationstrategies"]
     headings += ["4Targetarchitecture", "5Experimentalset-up", "6Performance", "7Accuracyandcorrectness"]
@@ -113,6 +297,22 @@ def test_single_hostile_texts_in_every_field_compile(text):
 
 def test_the_same_data_give_the_same_bytes(laptop):
     assert hashlib.sha256(make(report_data.laptop())).digest() == hashlib.sha256(laptop).digest()
+
+
+def test_another_process_with_another_hash_seed_makes_the_same_bytes(laptop):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import hashlib, report_data;"
+        "from scalestudy.report.figures import draw_figures; from scalestudy.report.pdf import compile_report;"
+        "from scalestudy.report.printable import printable; data = report_data.laptop();"
+        "pdf = compile_report(data, draw_figures(printable(data)), sys.argv[2], 'pdf');"
+        "print(hashlib.sha256(pdf).hexdigest())"
+    )
+    tests = str(Path(report_data.__file__).parent)
+    for seed in ("1", "4242"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", code, tests, RUNS]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == hashlib.sha256(laptop).hexdigest()
 
 
 def test_title_authors_date_and_language_are_recorded(reader):

@@ -41,7 +41,11 @@ def outcomes(evidence: Evidence) -> Iterator[Statement]:
         fates.append(w.say("{n} is missing" if counts.missing == 1 else "{n} are missing", n=counts.missing))
     planned = w.counted(counts.planned, "planned run")
     text = w.say("Of {planned}, {fates}", planned=planned, fates=w.enumeration(fates))
-    reasons = Counter(row.reason for row in evidence.runs if row.outcome != "completed")
+    reasons = Counter(
+        row.reason if row.outcome == "failed" else evidence.language.reason(row.reason)
+        for row in evidence.runs
+        if row.outcome != "completed"
+    )
     if reasons:
         text += f" ({'; '.join(f'{count} × {plain(reason)}' for reason, count in reasons.most_common(LISTED))})"
     resumed = {0: "none was resumed after an interruption", 1: "{n} was resumed after an interruption"}

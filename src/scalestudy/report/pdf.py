@@ -10,6 +10,7 @@ from scalestudy.errors import StudyError
 from scalestudy.records.files import write_bytes
 from scalestudy.records.report import ReportData
 from scalestudy.report.printable import FONTS, fallback_folder, printable
+from scalestudy.report.reasons import with_reasons
 from scalestudy.report.run_cells import run_cells
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _inputs(data: ReportData, figures: "Sequence[Drawing]", runs: str) -> dict[s
         {"name": figure.name, "form": figure.form, "svg": figure.svg.decode(), "alt": figure.alt} for figure in figures
     ]
     colors = {name: look.color for name, look in LOOKS.items()} | {"other": OTHER_LOOK.color}
-    shown = printable(data)
+    shown = with_reasons(printable(data))
     return {
         "data": shown.model_dump_json(),
         "cells": json.dumps(run_cells(shown)),

@@ -14,6 +14,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+MORE = re.compile(r"(?P<line>.*) (?P<more>\(and \d+ more\))")
+
 
 @dataclass(frozen=True)
 class Language:
@@ -47,6 +49,15 @@ class Language:
                 return phrase.format_map(values)
         return text
 
+    def reason(self, text: str) -> str:
+        """A finished English reason, or several joined by semicolons; English where it is none of the program's."""
+        if found := MORE.fullmatch(text):
+            return f"{self.reason(found['line'])} {self.render(found['more'])}"
+        whole = self.render(text)
+        if whole != text or "; " not in text:
+            return whole
+        return "; ".join(map(self.reason, text.split("; ")))
+
     @cached_property
     def composed(self) -> list[tuple[re.Pattern[str], str]]:
         """The notes with values, as patterns that find the values again."""
@@ -65,7 +76,7 @@ class Language:
 
 
 def _table(code: str) -> dict[str, dict[str, str]]:
-    """The table of phrases in its parts, which but for the notes are for readers alone."""
+    """The table of phrases in its parts, which but for the notes and reasons are for readers alone."""
     table: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / f"{code}.json").read_text(encoding="utf-8"))
     return table
 
@@ -73,7 +84,9 @@ def _table(code: str) -> dict[str, dict[str, str]]:
 def _german() -> Language:
     table = _table("de")
     phrases = {english: phrase for part in table.values() for english, phrase in part.items()}
-    return Language("de", ",", ".", percent="\u00a0%", between="; ", phrases=phrases, notes=table["notes"])
+    return Language(
+        "de", ",", ".", percent="\u00a0%", between="; ", phrases=phrases, notes=table["reasons"] | table["notes"]
+    )
 
 
 ENGLISH = Language("en")

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from scalestudy.analysis.language import Language
+from scalestudy.records.findings import FitCurve
 from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.figures.labels import Path, label_ends
@@ -25,6 +26,8 @@ from scalestudy.report.figures.style import (
 PANEL_IN = 1.75
 """Height of a panel."""
 FRAME = Frame(left=0.55, right=0.05, top=0.24, bottom=0.42, across=0.3, down=0.62)
+DRAWN_LAWS = {"strong": "amdahl", "epoch": "amdahl", "weak": "gustafson"}
+"""The fitted law that a figure shows; the USL would lie on the measured lines."""
 
 
 def line_panels(data: ReportData, workloads: list[WorkloadFacts], rows: list[SpeedupRow], scaling: str) -> Figure:
@@ -52,6 +55,19 @@ def node_end(rows: list[SpeedupRow]) -> float | None:
     return math.sqrt(one * min(more)) if one and more else None
 
 
+def drawn_laws(data: ReportData, rows: list[SpeedupRow]) -> list[FitCurve]:
+    """The fitted laws of the strategies in these rows, each up to its largest measured cell: this is no prediction."""
+    found = []
+    for curve in data.fit_curves:
+        key = (curve.workload, curve.scaling, curve.strategy)
+        measured = [row.devices for row in rows if (row.workload, row.scaling, row.strategy) == key]
+        if measured and curve.law == DRAWN_LAWS[curve.scaling]:
+            kept = [place for place, devices in enumerate(curve.devices) if devices <= max(measured)]
+            parts = {name: [getattr(curve, name)[place] for place in kept] for name in ("devices", "speedup")}
+            found.append(curve.model_copy(update=parts))
+    return found
+
+
 def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> None:
     """One line per strategy through its fastest cell at each number of devices, labeled at its end."""
     weak, language = rows[0].scaling == "weak", language_of(data)
@@ -63,6 +79,9 @@ def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> No
         best = _fastest(members)
         paths[strategy] = [(1.0, 1.0), *best.items()]
         ax.plot([1, *best], [1.0, *best.values()], color=look(strategy).color, linestyle=look(strategy).dash)
+    for curve in drawn_laws(data, rows):
+        heights = [value / (p if weak else 1) for p, value in zip(curve.devices, curve.speedup, strict=True)]
+        ax.plot(curve.devices, heights, color=look(curve.strategy).color, linewidth=0.6, alpha=0.55, zorder=1.5)
     ax.plot(1, 1, "o", color=look("serial").color, zorder=4)
     ideal: Path = [(1.0, 1.0), (most, 1.0 if weak else most)]
     ax.plot(*zip(*ideal, strict=True), color=GRAY, linewidth=0.9, linestyle=":", zorder=1)

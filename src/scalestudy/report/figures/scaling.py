@@ -6,7 +6,7 @@ With one number of devices a line through two points says little, so the cells a
 from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.figures.intervals import interval_panels
-from scalestudy.report.figures.lines import line_panels, node_end
+from scalestudy.report.figures.lines import drawn_laws, line_panels, node_end
 from scalestudy.report.figures.style import Drawing, cell_label, language_of, styled, to_svg, workload_label
 
 
@@ -14,7 +14,7 @@ def draw_scaling(data: ReportData, scaling: str) -> Drawing | None:
     """The scaling figure, or None when no parallel cell has a speedup.
 
     Its form names what the caption has to explain: ``lines`` or ``intervals``, then ``nodes`` where the end of one node
-    is marked and ``ceiling`` where the machine's ceiling is drawn.
+    is marked, ``ceiling`` where the machine's ceiling is drawn and the name of a scaling law where its fits are.
     """
     rows = [row for row in data.speedup if row.scaling == scaling and row.strategy != "serial" and row.speedup]
     workloads = [facts for facts in data.workloads if any(row.workload == facts.name for row in rows)]
@@ -24,6 +24,7 @@ def draw_scaling(data: ReportData, scaling: str) -> Drawing | None:
     form = ["lines" if lines else "intervals"]
     form += ["nodes"] if lines and node_end(rows) else []
     form += ["ceiling"] if any(row.ceiling_speedup for row in rows) else []
+    form += sorted({curve.law for curve in drawn_laws(data, rows)}) if lines else []
     with styled():
         svg = to_svg((line_panels if lines else interval_panels)(data, workloads, rows, scaling))
     return Drawing("scaling", scaling, " ".join(form), svg, _alt(data, workloads, rows))
