@@ -149,6 +149,7 @@ def test_the_cost_of_communication_is_that_of_pairs(tmp_path: Path) -> None:
     assert row.cost_low_s < 0.010 < 0.012 < (row.cost_high_s or 0)
     assert (row.n, row.pairs, row.reason) == (3, 9, "")
     assert row.with_s == pytest.approx(0.071)
+    assert row.cost_share == pytest.approx(0.011 / 0.071)
 
 
 def test_a_study_of_an_earlier_version_says_that_the_cost_was_not_measured(tmp_path: Path) -> None:
