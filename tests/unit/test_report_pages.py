@@ -96,4 +96,5 @@ if __name__ == "__main__":
         old.unlink()
     for shape in SHAPES:
         for number, picture in enumerate(pages_of(shape), start=1):
-            picture.point(lambda gray: min(255, (gray + 4) // 8 * 8)).save(REFERENCE / f"{shape}-{number:02d}.png", optimize=True)
+            coarse = picture.point(lambda gray: min(255, (gray + 4) // 8 * 8))  # smaller files
+            coarse.save(REFERENCE / f"{shape}-{number:02d}.png", optimize=True)
