@@ -7,7 +7,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores all --quiet all $(if $(STUDY),--config stud
 .PHONY: help run test lint lock clean cluster cluster-down
 help:
 	@echo "make run        install, train every strategy, typeset the report (make run STUDY=paper: that study)"
-	@echo "make test       install and run all tests;   make lint   style, types, workflow"
+	@echo "make test       install and run all tests that this machine allows;   make lint   style, types, workflow"
 	@echo "make clean      forget results;   make lock   resolve the dependencies of pyproject.toml anew"
 	@echo "make cluster    a SLURM cluster on this machine, for tests;   make cluster-down"
 

@@ -148,9 +148,11 @@ def wait_for(condition: Any, what: str, timeout_s: float = 120) -> None:
 
 def readable_python(folder: Path) -> str:
     """A Python with everything that this one has, in a place that every user can read: files are linked, not copied."""
-    base, packages = folder / "base", folder / "venv/lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    base, packages = Path(sys.base_prefix), folder / "venv/lib" / f"python3.{sys.version_info.minor}" / "site-packages"
     here = next(Path(path) for path in sys.path if path.endswith("site-packages"))
-    _link(Path(sys.base_prefix), base)
+    if not all(path.stat().st_mode & 0o005 == 0o005 for path in (base, *base.parents)):
+        base = folder / "base"
+        _link(Path(sys.base_prefix), base)
     interpreter = base / "bin" / Path(os.path.realpath(sys.executable)).name
     subprocess.run([interpreter, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     packages.rmdir()

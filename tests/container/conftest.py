@@ -34,14 +34,14 @@ def obstacle() -> str:
     return ""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def engines() -> None:
+def pytest_runtest_setup() -> None:
+    """Here, and not in a fixture, all that is skipped is one line."""
     if why := obstacle():
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
 
 
 @pytest.fixture(scope="session")
-def place(engines: None) -> Iterator[Path]:
+def place() -> Iterator[Path]:
     """A folder for everything that is large; deleted afterwards.
 
     Not one of pytest's: any other pytest that starts closes those to the ordinary user.
