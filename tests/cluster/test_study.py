@@ -61,18 +61,17 @@ def test_a_study_goes_from_its_configuration_to_the_pdf_on_several_nodes(user: s
     assert not queue()
 
 
-def test_the_quick_study_of_the_project_runs_with_two_ranks_on_each_of_two_nodes(project: Make) -> None:
+def test_the_quick_study_of_the_project_trains_with_two_ranks_on_each_of_two_nodes(project: Make) -> None:
     study = project(quick())
-    assert study.run() == 0, study.said
-    report = study.report()
-    assert report["counts"]["completed"] == report["counts"]["planned"] == 5
-    assert all(row["passed"] for row in report["parity"])
-    for cell in ("ddp-2x2", "hsdp-2x2"):  # hybrid is one rank with two threads on each node
+    cells = ("ddp-2x2", "hsdp-2x2", "hybrid-2x2")  # `auto`, on the cluster that config.yaml describes
+    assert study.run("--", *(str(study.paths(cell).result.relative_to(study.folder)) for cell in cells)) == 0, (
+        study.said
+    )
+    for cell in cells:
         assert_recorded(study.result(cell), hosts=2)
+    for cell in cells[:2]:  # hybrid is one rank with two threads on each node
         logs = {path.name for path in study.paths(cell).folder.glob("train.log*")}
         assert logs == {"train.log", *(f"train.log.rank{rank}" for rank in (1, 2, 3))}
-    assert_recorded(study.result("hybrid-2x2"), hosts=2)
-    assert (study.folder / "reports/quick/report.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def assert_recorded(result: Result, hosts: int) -> None:
@@ -88,19 +87,20 @@ def assert_recorded(result: Result, hosts: int) -> None:
     assert listed.stdout.split() == result.provenance.hosts
 
 
-def test_a_run_that_reaches_its_time_limit_again_and_again_goes_on_where_it_was_and_ends(project: Make) -> None:
+def test_a_run_that_reaches_its_time_limit_twice_goes_on_where_it_was_and_ends(project: Make) -> None:
     tiny = config(["serial"], epochs=8, train=64, batch_size=4)
     tiny["workloads"]["net"]["model"]["name"] = "slow_models:SlowInEveryStep"
     study = project(tiny)
     shutil.copy(ROOT / "tests/slow_models.py", study.folder)
     target = str(study.paths("serial-1x1").result.relative_to(study.folder))
     # 128 steps of 0.5 s: more than two jobs get done in the half of their minute that is not kept for saving.
-    assert study.run("--default-resources", "runtime=1", "--retries", "9", "--", target) == 0, study.said
+    limit = "train:runtime=1 if attempt < 3 else 10"
+    assert study.run("--set-resources", limit, "--", target) == 0, study.said
     stops, resumes = study.events("serial-1x1", "stop"), study.events("serial-1x1", "resume")
-    assert {stop["reason"] for stop in stops} == {"time limit"}
+    assert [stop["reason"] for stop in stops] == ["time limit"] * 2
     assert [(one["epoch"], one["step"]) for one in resumes] == [(one["epoch"], one["step"]) for one in stops]
-    assert study.result("serial-1x1").resumed == len(stops) >= 2
-    assert study.said.count("it stopped early to be started again") == len(stops)
+    assert study.result("serial-1x1").resumed == 2
+    assert study.said.count("it stopped early to be started again") == 2
 
 
 def test_a_ddp_run_that_lost_a_node_and_was_cancelled_ends_on_other_nodes_with_the_same_bits(project: Make) -> None:
