@@ -2,19 +2,17 @@
 
 import shlex
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_bytes, write_text
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import ReportData
+from scalestudy.report.drawing import Drawing
 from scalestudy.report.pdf import svg_to_png, write_pdf
 from scalestudy.report.printable import printable
 from scalestudy.report.tables import write_table_pages
-
-if TYPE_CHECKING:
-    from scalestudy.report.figures import Drawing
 
 COMMANDS = "README.md"
 
@@ -27,9 +25,9 @@ def build_report(results: Path, reports: Path) -> Path:
     """
     paths = StudyPaths(results)
     data = read_model(paths.report, ReportData)
-    from scalestudy.report.figures import draw_figures  # matplotlib takes its time to import
-
-    figures = draw_figures(printable(data))
+    # In a process of its own: what matplotlib takes, 70 MB, is given back before the report is set.
+    with ProcessPoolExecutor(max_workers=1) as drawing:
+        figures = drawing.submit(_draw, data).result()
     output = reports / "report.pdf"
     write_pdf(data, figures, paths.tables / "runs.csv", output)
     _write_figures(figures, paths.report, reports / "figures")
@@ -37,14 +35,18 @@ def build_report(results: Path, reports: Path) -> Path:
     return output
 
 
+def _draw(data: ReportData) -> list[Drawing]:
+    from scalestudy.report.figures import draw_figures
+
+    return list(draw_figures(printable(data)))
+
+
 def write_figure(name: str, report: Path, output: Path) -> None:
     """Draw one figure of report.json as ``.svg`` or ``.png``, as the ending of ``output`` says.
 
     Raises StudyError for a name that this report has no figure of, and for another ending.
     """
-    from scalestudy.report.figures import draw_figures
-
-    figures = {figure.name: figure for figure in draw_figures(printable(read_model(report, ReportData)))}
+    figures = {figure.name: figure for figure in _draw(read_model(report, ReportData))}
     if name not in figures:
         known = ", ".join(figures) or "none, since nothing was measured"
         raise StudyError(f"{report}: found no figure {name}; there is {known}")
@@ -54,7 +56,7 @@ def write_figure(name: str, report: Path, output: Path) -> None:
     write_bytes(output, svg if output.suffix == ".svg" else svg_to_png(svg))
 
 
-def _write_figures(figures: "Sequence[Drawing]", report: Path, folder: Path) -> None:
+def _write_figures(figures: Sequence[Drawing], report: Path, folder: Path) -> None:
     """Each figure as SVG and PNG, and a page with the command that draws it again; older figures are removed."""
     lines = ["# Figures", "", "Each figure is drawn again from the numbers of the report by one command.", ""]
     for figure in figures:

@@ -4,24 +4,22 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_bytes
 from scalestudy.records.report import ReportData
+from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Drawing
 from scalestudy.report.printable import FONTS, fallback_folder, printable
 from scalestudy.report.reasons import with_reasons
 from scalestudy.report.run_cells import run_cells
-
-if TYPE_CHECKING:
-    from scalestudy.report.figures import Drawing
 
 TEMPLATE = Path(__file__).parent / "template"
 STANDARDS = ["a-3a", "ua-1"]
 """Archivable, with attachments, and accessible."""
 
 
-def write_pdf(data: ReportData, figures: "Sequence[Drawing]", runs_csv: Path, output: Path) -> None:
+def write_pdf(data: ReportData, figures: Sequence[Drawing], runs_csv: Path, output: Path) -> None:
     """Write the report: whole or not at all, and with the same bytes for the same data.
 
     Raises StudyError in one line when runs.csv cannot be read, when Typst refuses, or when the file cannot be written.
@@ -33,7 +31,7 @@ def write_pdf(data: ReportData, figures: "Sequence[Drawing]", runs_csv: Path, ou
     write_bytes(output, compile_report(data, figures, runs, "pdf"))
 
 
-def render_pages(data: ReportData, figures: "Sequence[Drawing]", runs: str, ppi: float) -> list[bytes]:
+def render_pages(data: ReportData, figures: Sequence[Drawing], runs: str, ppi: float) -> list[bytes]:
     """The pages as PNG pictures with so many pixels per inch."""
     pages = compile_report(data, figures, runs, "png", ppi=ppi)
     return pages if isinstance(pages, list) else [pages]
@@ -58,7 +56,7 @@ def svg_to_png(svg: bytes, ppi: float = 200) -> bytes:
 
 
 def compile_report(
-    data: ReportData, figures: "Sequence[Drawing]", runs: str, form: Literal["pdf", "png"], **options: Any
+    data: ReportData, figures: Sequence[Drawing], runs: str, form: Literal["pdf", "png"], **options: Any
 ) -> Any:
     """Compile the template. No text of the data is ever evaluated: all of it travels as JSON strings.
 
@@ -87,9 +85,7 @@ def _font_paths() -> list[str]:
     return [str(FONTS), str(fallback_folder())]
 
 
-def _inputs(data: ReportData, figures: "Sequence[Drawing]", runs: str) -> dict[str, str]:
-    from scalestudy.report.figures.style import LOOKS, OTHER_LOOK
-
+def _inputs(data: ReportData, figures: Sequence[Drawing], runs: str) -> dict[str, str]:
     drawn = [
         {"name": figure.name, "form": figure.form, "svg": figure.svg.decode(), "alt": figure.alt} for figure in figures
     ]

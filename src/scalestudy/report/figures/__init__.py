@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from scalestudy.records.report import ReportData
+from scalestudy.report.drawing import Drawing
 from scalestudy.report.figures.breakdown import draw_breakdown
 from scalestudy.report.figures.curves import draw_curves
 from scalestudy.report.figures.prediction import draw_prediction
 from scalestudy.report.figures.scaling import draw_scaling
-from scalestudy.report.figures.style import Drawing, scalings
+from scalestudy.report.figures.style import scalings
 
 __all__ = ["KINDS", "Drawing", "draw_figures"]
 

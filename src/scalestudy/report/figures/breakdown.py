@@ -10,9 +10,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from scalestudy.analysis.language import Language
 from scalestudy.records.report import PhaseRow, ReportData, WorkloadFacts
 from scalestudy.report import numbers
+from scalestudy.report.drawing import Drawing
 from scalestudy.report.figures.style import (
     GRAY,
-    Drawing,
     Frame,
     cell_label,
     label_room,

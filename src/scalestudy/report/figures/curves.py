@@ -9,9 +9,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from scalestudy.analysis.language import Language
 from scalestudy.records.report import CurveRow, ReportData, WorkloadFacts
 from scalestudy.report import numbers
+from scalestudy.report.drawing import Drawing
 from scalestudy.report.figures.style import (
     GRAY,
-    Drawing,
     Frame,
     cell_label,
     language_of,

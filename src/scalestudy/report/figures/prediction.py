@@ -7,9 +7,9 @@ from scalestudy.analysis.language import Language
 from scalestudy.records.findings import PredictionCurve
 from scalestudy.records.report import ReportData, WorkloadFacts
 from scalestudy.report import numbers
+from scalestudy.report.drawing import Drawing
 from scalestudy.report.figures.style import (
     GRAY,
-    Drawing,
     Frame,
     language_of,
     look,

@@ -5,9 +5,10 @@ With one number of devices a line through two points says little, so the cells a
 
 from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
 from scalestudy.report import numbers
+from scalestudy.report.drawing import Drawing
 from scalestudy.report.figures.intervals import interval_panels
 from scalestudy.report.figures.lines import drawn_laws, line_panels, node_end
-from scalestudy.report.figures.style import Drawing, cell_label, language_of, styled, to_svg, workload_label
+from scalestudy.report.figures.style import cell_label, language_of, styled, to_svg, workload_label
 
 
 def draw_scaling(data: ReportData, scaling: str) -> Drawing | None:

@@ -16,52 +16,13 @@ from matplotlib.font_manager import fontManager
 
 from scalestudy.analysis.language import LANGUAGES, Language
 from scalestudy.records.report import ReportData, WorkloadFacts
+from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Look
 from scalestudy.report.printable import FONTS
 
 WIDTH_IN = 6.38
 """Width of the text on the page, in inches: figures are drawn at their final size."""
 GRAY, PALE, INK = "#4d4d4d", "#d9dce0", "#22242a"
 SCALINGS = ("strong", "epoch", "weak")
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a strategy is drawn everywhere. Colors are Okabe and Ito's, which color-blind readers can tell apart."""
-
-    color: str
-    marker: str
-    dash: str | tuple[int, tuple[float, ...]]
-    filled: bool = True
-
-
-LOOKS = {
-    "serial": Look("#4d4d4d", "o", "-"),
-    "data_parallel": Look("#d55e00", "s", "--"),
-    "ddp": Look("#0072b2", "o", "-"),
-    "hybrid": Look("#009e73", "^", "-.", filled=False),
-    "hsdp": Look("#aa4a8a", "D", (0, (1, 1.2))),
-}
-OTHER_LOOK = Look("#8a6d00", "v", (0, (5, 1, 1, 1)))
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A finished figure."""
-
-    kind: str
-    """``scaling``, ``curves``, ``breakdown`` or ``prediction``."""
-    scaling: str
-    """Empty for a figure about several."""
-    form: str
-    """What the caption has to explain, such as ``lines`` or ``intervals``."""
-    svg: bytes
-    alt: str
-    """What it shows, for readers who cannot see it."""
-
-    @property
-    def name(self) -> str:
-        """File name without ending."""
-        return f"{self.kind}-{self.scaling}" if self.scaling else self.kind
 
 
 class Cell(Protocol):
