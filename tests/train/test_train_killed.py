@@ -23,9 +23,9 @@ IMAGES, EPOCHS = 480, 4
 WAIT_S = 60.0
 
 
-def long_run(strategy: str) -> Run:
+def long_run(strategy: str, images: int = IMAGES) -> Run:
     """Some seconds of training, with many steps between two checkpoints."""
-    return make_run(strategy, images=IMAGES, epochs=EPOCHS, batch_size=8, model="cifar_cnn")
+    return make_run(strategy, images=images, epochs=EPOCHS, batch_size=8, model="cifar_cnn")
 
 
 def command(folder: Path, run: Run) -> subprocess.Popen[str]:
@@ -117,12 +117,12 @@ def begun_after(folder: Path, name: str, known: int, process: subprocess.Popen[s
 def test_a_run_asked_to_stop_saves_inside_the_epoch_and_goes_on_there(
     strategy: str, number: signal.Signals, to_group: bool, tmp_path: Path
 ) -> None:
-    run = long_run(strategy)
+    run = long_run(strategy, images=2 * IMAGES)  # ranks ask each other every 32 of 120 steps
     whole = trained(run, tmp_path / "whole")
     folder = tmp_path / "stopped"
     process = command(folder, run)
     until(lambda: begun(folder, "checkpoint", 2), "the second checkpoint")
-    time.sleep(0.3 * whole.epochs[-1].time_s)
+    time.sleep(0.4 * whole.epochs[-1].time_s)
     (os.killpg if to_group else os.kill)(process.pid, number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == EXIT_STOPPED, errors
