@@ -168,9 +168,9 @@ def test_the_default_study_is_planned_on_any_number_of_devices(kind: str, device
     most = max(run.cell.devices for run in study.runs)
     assert most <= devices
     for run in study.runs:
-        images = {"fashion": 6000, "cifar_synthetic": 2560}[run.cell.workload]
+        images = {"fashion": 4096, "cifar_synthetic": 2048}[run.cell.workload]
         assert images // run.global_batch >= 4
-    assert any("auto: takes" in reason for reason in study.skipped) == (devices > 10)
+    assert any("auto: takes" in reason for reason in study.skipped) == (devices > 8)
 
 
 def test_a_cluster_is_planned_as_it_is_described_whatever_this_machine_has():
