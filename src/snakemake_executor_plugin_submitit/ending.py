@@ -81,8 +81,9 @@ def failure_message(folder: Path, name: str, state: JobState) -> str:
         known = "TRY_AGAIN"
     code, _, signal_number = state.exit.partition(":")
     ending = f"signal {signal_number}" if signal_number not in ("", "0") else f"exit code {code}"
+    said = "" if error else f" ({ending})"  # srun's own code is that of whichever rank it ended
     facts = [
-        f"job {name} is {state.state}: {ENDINGS[known]} ({ending})",
+        f"job {name} is {state.state}: {ENDINGS[known]}{said}",
         f"on {state.nodes}" * bool(state.nodes),
         error,
     ]

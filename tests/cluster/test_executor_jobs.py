@@ -1,10 +1,11 @@
 """The executor `submitit` on a real SLURM cluster: what it submits, and what it says of what fails."""
 
+import contextlib
 import itertools
-import os
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from slurm_workflow import SlurmWorkflow, wait_until
@@ -23,14 +24,17 @@ rule one:
     output: "out/{number}"
     shell: "echo {wildcards.number} >> {output}"
 """)
-    process = flow.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    process, peak_kib = flow.start(), 0
+    while process.poll() is None:  # its own peak: what getrusage says of a child holds its parent's peak, too
+        with contextlib.suppress(OSError, IndexError):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peak_kib = int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
+        time.sleep(0.05)
     assert process.returncode == 0, flow.said
     assert all(flow.lines(f"out/{number}") == [str(number)] for number in range(200))
     assert len(flow.calls("sbatch")) <= 2
     assert float(re.findall(r"Submitted 200 x one as \S+ to \S+ in ([\d.]+) s", flow.said)[0]) < 3
-    assert usage.ru_maxrss < 200 * 1024  # KiB
+    assert 0 < peak_kib < 200 * 1024
     polls = flow.calls("squeue")
     assert all(later - earlier > 0.95 for earlier, later in itertools.pairwise(polls))
     assert not flow.calls("sacct")
@@ -82,9 +86,7 @@ rule fails:
     shell: "[ $RANK = 0 ] && sleep 100; echo the reason >&2; exit 3"
 """)
     assert flow.run(timeout_s=60) == 1
-    assert re.search(
-        r"is FAILED: its command failed \(exit code 1\), on n\S+, rank 1 on n\d+ ended with exit code 3", flow.said
-    )
+    assert re.search(r"is FAILED: its command failed, on n\S+, rank 1 on n\d+ ended with exit code 3", flow.said)
     assert "    the reason\n" in flow.said
     assert "Traceback" not in flow.said
 
@@ -181,7 +183,7 @@ rule two:
 """)
     assert flow.run("--submitit-cluster", name) == 1, flow.said
     assert flow.lines("done") == ["0 1"]
-    assert re.search(r"its command failed \(exit code 1\), rank 0 on \S+ ended with exit code 3", flow.said)
+    assert re.search(r"its command failed, rank 0 on \S+ ended with exit code 3", flow.said)
     assert not flow.calls("sbatch") + flow.calls("squeue")
 
 

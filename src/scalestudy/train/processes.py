@@ -39,8 +39,6 @@ def run_ranks(work: Work, ranks: int) -> int:
     Requests to stop (SIGTERM, Ctrl-C) are passed on to the ranks. Raises RankFailed when a rank fails; the others are
     ended then. No rank outlives this process.
     """
-    if sys.platform.startswith("linux"):
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all ranks are here; the host's name may not resolve
     with tempfile.TemporaryDirectory(prefix="scalestudy-") as folder:
         meeting = Path(folder)
         context = multiprocessing.get_context("fork")
@@ -95,6 +93,8 @@ def _live(work: Work, rank: Rank, meeting: Path, parent: int) -> None:
     # Until the work listens for itself there is nothing to save.
     signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(EXIT_STOPPED))
     _end_with(parent)
+    if sys.platform.startswith("linux"):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all ranks are here; the host's name may not resolve
     code = 1
     try:
         code = work(rank)
