@@ -10,3 +10,14 @@ class StudyError(Exception):
 
 class MayPass(StudyError):
     """What failed may do the next time: it is no result of the run."""
+
+
+FOR_GOOD = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
+"""Errors of the operating system that stay until somebody mends them."""
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether trying again may help: the network, a disk or a file system failed, or was what made this fail."""
+    if isinstance(error, OSError):
+        return not isinstance(error, FOR_GOOD)
+    return isinstance(error, MayPass) or (error.__cause__ is not None and may_pass(error.__cause__))

@@ -132,18 +132,23 @@ def test_a_full_disk_is_not_recorded_as_a_failure_of_a_run_that_a_launcher_start
         assert before == [] or launched[1].endswith("cannot be written: File too large")
 
 
-def test_a_full_disk_of_another_rank_is_not_recorded_either(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("layout", "processes"), [((2, 1), 2), ((1, 2), 1)])
+def test_a_full_disk_of_another_rank_is_not_recorded_either(
+    layout: tuple[int, int], processes: int, tmp_path: Path
+) -> None:
+    """Neither of one that the launcher started, nor of one that was forked from its process."""
     (tmp_path / "full.py").write_text(
         "import errno, os\n"
+        "import torch.distributed as dist\n"
         "from scalestudy.train.models.mnist_cnn import MnistCNN\n"
         "class Full(MnistCNN):\n"
         "    def forward(self, x):\n"
-        "        if self.training and os.environ.get('RANK') == '1':\n"
+        "        if self.training and dist.get_rank() == 1:\n"
         "            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n"
         "        return super().forward(x)\n"
     )
-    run = make_run("ddp", (2, 1), epochs=1, model="full:Full")
-    (code, said), _ = ended(launch(run, tmp_path / "run", 2, PYTHONPATH=str(tmp_path)))
+    run = make_run("ddp", layout, epochs=1, model="full:Full")
+    (code, said), *_ = ended(launch(run, tmp_path / "run", processes, PYTHONPATH=str(tmp_path)))
     assert code == 2
     assert said.endswith("rank 1 of 2: OSError: [Errno 28] No space left on device")
     assert not RunPaths(tmp_path / "run").result.exists()

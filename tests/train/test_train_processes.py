@@ -1,5 +1,6 @@
 """The ranks of a run on this machine: watched, ended together, and blamed rightly."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from train_setup import Parts, make_run, on_ranks
 
-from scalestudy.errors import StudyError
+from scalestudy.errors import MayPass, StudyError
 from scalestudy.train import processes
 from scalestudy.train.processes import RankFailed, run_ranks
 from scalestudy.train.ranks import Rank
@@ -45,6 +46,25 @@ def test_what_the_user_can_mend_comes_without_a_traceback(capfd: pytest.CaptureF
         run_ranks(work, 1)
     assert str(caught.value) == "config.yaml: seed: found -1; must be at least 0"
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), MayPass),
+        (MayPass("the ranks did not meet"), MayPass),
+        (PermissionError(errno.EACCES, "Permission denied"), RankFailed),
+    ],
+)
+def test_a_fault_of_the_place_is_no_result_of_the_work(error: Exception, kind: type[StudyError]) -> None:
+    def work(rank: Rank) -> int:
+        if rank.rank == 1:
+            raise error
+        return 0
+
+    with pytest.raises(StudyError, match="^rank 1 of 2: ") as caught:
+        run_ranks(work, 2)
+    assert type(caught.value) is kind
 
 
 @pytest.mark.parametrize("killed", [0, 1, 2])

@@ -5,23 +5,25 @@ import traceback
 from pathlib import Path
 
 from scalestudy.cli.training import reason_of
-from scalestudy.errors import StudyError
+from scalestudy.errors import StudyError, may_pass
 from scalestudy.records.files import write_model
 from scalestudy.records.probe import Probe
 from scalestudy.spec.probing import Probing
 
 
 def probe(probing: Probing, path: Path, started: float) -> int:
-    """Measure what the machine allows on a layout; ``started`` is the Unix time of the start. Returns the exit code."""
-    from scalestudy.train.failures import RankLost
+    """Measure what the machine allows on a layout; ``started`` is the Unix time of the start. Returns the exit code.
+
+    Raises what may pass: that is no result.
+    """
     from scalestudy.train.probe.layout import probe_layout
     from scalestudy.train.ranks import leads
 
     try:
         return probe_layout(probing, path, started)
-    except (OSError, RankLost):
-        raise  # trying again may help
     except Exception as error:
+        if isinstance(error, OSError) or may_pass(error):
+            raise
         if not isinstance(error, StudyError):
             traceback.print_exc()
         run = probing.run

@@ -3,7 +3,7 @@
 import os
 import traceback
 
-from scalestudy.errors import StudyError
+from scalestudy.errors import StudyError, may_pass
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
@@ -17,7 +17,7 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
     """
     title = progress_title(run, paths)
     try:
-        from scalestudy.train.failures import RankLost, may_pass
+        from scalestudy.train.failures import RankLost
         from scalestudy.train.job import Job
         from scalestudy.train.launch import train
         from scalestudy.train.lock import RunBusy

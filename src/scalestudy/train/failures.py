@@ -19,19 +19,8 @@ CLOCKS_DIFFER_S = 60.0
 """An error older than this start of the run by more belongs to an earlier one."""
 
 
-FOR_GOOD = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
-"""Errors of the operating system that stay until somebody mends them."""
-
-
 class RankLost(MayPass):
     """A rank ended without a word: it was killed, or its node is gone."""
-
-
-def may_pass(error: BaseException) -> bool:
-    """Whether trying again may help: the network, a disk or a file system failed, or was what made this fail."""
-    if isinstance(error, OSError):
-        return not isinstance(error, FOR_GOOD)
-    return isinstance(error, MayPass) or (error.__cause__ is not None and may_pass(error.__cause__))
 
 
 def hang_up() -> None:

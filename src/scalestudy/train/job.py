@@ -10,6 +10,7 @@ from typing import TypedDict
 import torch
 from torch import nn
 
+from scalestudy.errors import may_pass
 from scalestudy.records.events import EventLog
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import RunPaths
@@ -22,7 +23,6 @@ from scalestudy.train.context import Context
 from scalestudy.train.control import Control, join_process_group
 from scalestudy.train.data.batches import EpochBatches, ResidentImages
 from scalestudy.train.data.tensors import load_meta, load_split
-from scalestudy.train.failures import may_pass
 from scalestudy.train.loop import Progress, Trainer
 from scalestudy.train.mesh import Mesh
 from scalestudy.train.models.build import build_model, layer_table

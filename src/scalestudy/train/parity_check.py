@@ -86,7 +86,10 @@ def _exact(run: Run, nodes: int, devices: int) -> Run:
 
 
 def check_run(run: Run) -> list[ParityRow]:
-    """The rows of one strategy on one layout, computed by its ranks."""
+    """The rows of one strategy on one layout, computed by its ranks.
+
+    Raises MayPass for a full disk and the like: the strategy is not wrong for it.
+    """
     with tempfile.TemporaryDirectory(prefix="scalestudy-") as folder:
         path = Path(folder) / "rows.json"
 

@@ -15,7 +15,7 @@ from types import FrameType
 
 from pydantic import BaseModel
 
-from scalestudy.errors import MayPass, StudyError
+from scalestudy.errors import MayPass, StudyError, may_pass
 from scalestudy.records.files import read_model, write_model
 from scalestudy.train.ranks import Rank
 from scalestudy.train.stopping import EXIT_STOPPED
@@ -36,8 +36,8 @@ def run_ranks(work: Work, ranks: int) -> int:
 
     This process may have imported torch but must not have computed with it: forked ranks with several threads were seen
     to crash then (11 of 50 runs, against none of 75).
-    Requests to stop (SIGTERM, Ctrl-C) are passed on to the ranks. Raises RankFailed when a rank fails; the others are
-    ended then. No rank outlives this process.
+    Requests to stop (SIGTERM, Ctrl-C) are passed on to the ranks. Raises RankFailed when a rank fails, MayPass when what
+    failed may do the next time; the others are ended then. No rank outlives this process.
     """
     with tempfile.TemporaryDirectory(prefix="scalestudy-") as folder:
         meeting = Path(folder)
@@ -122,6 +122,8 @@ class _Failure(BaseModel):
     message: str
     mendable: bool
     """The user can mend it; never the mere consequence of another rank's end."""
+    may_pass: bool = False
+    """Trying again may help: it is no result of the work."""
     trace: str = ""
     """Where it happened, for a failure that the user cannot mend."""
 
@@ -135,6 +137,7 @@ class _Failure(BaseModel):
             time_ns=monotonic_ns(),
             message=message if explained else f"{type(error).__name__}: {message}",
             mendable=explained and not isinstance(error, MayPass),
+            may_pass=may_pass(error),
             trace="" if explained else "".join(traceback.format_exception(error)),
         )
 
@@ -157,7 +160,8 @@ def _wait(processes: list[BaseProcess], meeting: Path) -> int:
         rank = min(failures, key=lambda rank: failures[rank].time_ns)
         where = "" if len(processes) == 1 else f"rank {rank} of {len(processes)}: "
         sys.stderr.write(failures[rank].trace)  # of the cause alone, not of what followed from it
-        raise RankFailed(where + failures[rank].message)
+        kind = MayPass if failures[rank].may_pass else RankFailed
+        raise kind(where + failures[rank].message)
     return EXIT_STOPPED if ended else 0
 
 
