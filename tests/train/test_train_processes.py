@@ -62,7 +62,7 @@ def test_a_fault_of_the_place_is_no_result_of_the_work(error: Exception, kind: t
             raise error
         return 0
 
-    with pytest.raises(StudyError, match="^rank 1 of 2: ") as caught:
+    with pytest.raises(StudyError, match=r"^rank 1 of 2: ") as caught:
         run_ranks(work, 2)
     assert type(caught.value) is kind
 

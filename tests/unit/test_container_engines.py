@@ -136,22 +136,33 @@ def test_both_definitions_take_every_argument_they_are_given(tmp_path):
     spec = ContainerSpec(base="docker://python:3.11-slim", certificates="/certs", build_options=["--more"])
     recipe = Recipe(ROOT, spec, {"TORCH": "lock", "VERSION": "1", "COMMIT": "2", "LOCK": "3"}, tag="x:1")
     for builder in BUILDERS.values():
-        words = builder.build(recipe, tmp_path / "x.sif")
+        words = builder.build(recipe, "x.sif")
         assert "--more" in words
         assert any("/certs" in word for word in words)
         definition = (ROOT / builder.definition).read_text()
         given = [value.partition("=")[0] for name, value in pairwise(words) if name == "--build-arg"]
         for name in given:
             assert re.search(rf"^\s*(ARG )?{name}=", definition, re.MULTILINE), (builder, name)
-    assert follows(BUILDERS["apptainer"].build(recipe, tmp_path), "--build-arg", "BOOTSTRAP=docker")
-    assert follows(BUILDERS["docker"].build(recipe, tmp_path), "--build-arg", "BASE=python:3.11-slim")
+    assert follows(BUILDERS["apptainer"].build(recipe, "x.sif"), "--build-arg", "BOOTSTRAP=docker")
+    assert follows(BUILDERS["docker"].build(recipe, "x"), "--build-arg", "BASE=python:3.11-slim")
 
 
 def test_a_local_sif_is_a_base_for_apptainer_alone(tmp_path):
     recipe = Recipe(ROOT, ContainerSpec(base="base.sif"), {}, tag="x")
-    assert follows(BUILDERS["apptainer"].build(recipe, tmp_path), "--build-arg", "BOOTSTRAP=localimage")
+    assert follows(BUILDERS["apptainer"].build(recipe, "x.sif"), "--build-arg", "BOOTSTRAP=localimage")
     with pytest.raises(StudyError, match=r"container.base: found base.sif; must be an address such as docker://NAME"):
-        BUILDERS["buildah"].build(recipe, tmp_path)
+        BUILDERS["buildah"].build(recipe, "x")
+
+
+def test_buildah_builds_straight_into_an_archive_and_the_others_save_theirs(tmp_path):
+    recipe = Recipe(ROOT, ContainerSpec(), {}, tag="x:1")
+    file = tmp_path / "x.tar"
+    (straight,) = BUILDERS["buildah"].archive(recipe, file)
+    assert follows(straight, "--tag", f"docker-archive:{file}:x:1")
+    for name in ("podman", "docker"):
+        build, save = BUILDERS[name].archive(recipe, file)
+        assert follows(build, "--tag", "x:1")
+        assert {str(file), "x:1"} <= set(save)
 
 
 def test_the_image_changes_with_what_it_is_made_from_and_not_with_how_it_is_run(monkeypatch, tmp_path):

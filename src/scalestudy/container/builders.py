@@ -31,10 +31,16 @@ class Builder:
 
     definition: str
     store: str
-    build: Callable[[Recipe, Path], list[str]]
-    """Command that builds; a SIF goes to the given file."""
+    build: Callable[[Recipe, str], list[str]]
+    """Command that builds into a SIF, or into the store under a tag."""
     save: Callable[[str, Path], list[str]] | None = None
-    """Command that writes the image with this tag as a docker archive."""
+    """Command that writes the image with this tag as a docker archive; none where ``build`` itself can write one."""
+
+    def archive(self, recipe: Recipe, file: Path) -> list[list[str]]:
+        """Commands that build and leave a docker archive."""
+        if self.save is None:  # the image, of gigabytes, is not put into the store first
+            return [self.build(recipe, f"docker-archive:{file}:{recipe.tag}")]
+        return [self.build(recipe, recipe.tag), self.save(recipe.tag, file)]
 
 
 def _bootstrap(base: str) -> tuple[str, str]:
@@ -43,17 +49,17 @@ def _bootstrap(base: str) -> tuple[str, str]:
     return (agent, source) if separator else ("localimage", base)
 
 
-def _apptainer(recipe: Recipe, target: Path) -> list[str]:
+def _apptainer(recipe: Recipe, target: str) -> list[str]:
     bootstrap, source = _bootstrap(recipe.spec.base)
     arguments = recipe.arguments | {"BOOTSTRAP": bootstrap, "BASE": source}
     words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     certificates = recipe.spec.certificates
     words += ["--bind", f"{certificates}:{CERTIFICATES}:ro"] if certificates else []
-    return ["apptainer", "build", *words, *recipe.spec.build_options, str(target), "containers/scalestudy.def"]
+    return ["apptainer", "build", *words, *recipe.spec.build_options, target, "containers/scalestudy.def"]
 
 
-def _dockerfile(*program: str) -> Callable[[Recipe, Path], list[str]]:
-    def build(recipe: Recipe, _target: Path) -> list[str]:
+def _dockerfile(*program: str) -> Callable[[Recipe, str], list[str]]:
+    def build(recipe: Recipe, target: str) -> list[str]:
         bootstrap, source = _bootstrap(recipe.spec.base)
         if bootstrap != "docker":
             raise StudyError(
@@ -64,7 +70,7 @@ def _dockerfile(*program: str) -> Callable[[Recipe, Path], list[str]]:
         words += ["--build-arg", f"BASE={source}"]
         certificates = recipe.spec.certificates
         words += ["--secret", f"id=certificates,src={certificates}"] if certificates else []
-        options = [*words, *recipe.spec.build_options, "--tag", recipe.tag, "--file", "containers/Dockerfile"]
+        options = [*words, *recipe.spec.build_options, "--tag", target, "--file", "containers/Dockerfile"]
         return [*program, *options, "."]
 
     return build
@@ -78,12 +84,7 @@ BUILDERS: dict[str, Builder] = {
         _dockerfile("podman", "build"),
         lambda tag, file: ["podman", "save", "--format", "docker-archive", "--output", str(file), tag],
     ),
-    "buildah": Builder(
-        "containers/Dockerfile",
-        "podman",
-        _dockerfile("buildah", "build"),
-        lambda tag, file: ["buildah", "push", tag, f"docker-archive:{file}:{tag}"],
-    ),
+    "buildah": Builder("containers/Dockerfile", "podman", _dockerfile("buildah", "build")),
     "docker": Builder(
         "containers/Dockerfile",
         "docker",

@@ -101,8 +101,9 @@ class Apptainer(Engine):
         return [self.program(), "--silent", "exec", *fixed, *gpu, *binds, *names, *inside.options, reference]
 
     def take(self, source: str, target: Path) -> list[str]:
-        """Everything becomes a SIF."""
-        return [self.program(), "build", str(target), source]
+        """Everything becomes a SIF. What an archive holds is not kept in the home folder's cache as well."""
+        cache = ["--disable-cache"] if source.startswith("docker-archive:") else []
+        return [self.program(), "build", *cache, str(target), source]
 
     def reference(self, source: str, target: Path, said: str) -> str:  # noqa: ARG002
         """The SIF."""

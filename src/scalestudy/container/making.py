@@ -56,15 +56,15 @@ class Making:
         target, log = folder / SIF, folder / LOG
         if self.spec.image:
             return self._take(_source(self.spec.image), target, log)
-        builder, recipe = BUILDERS[self.builder], self._recipe()
-        _run(builder.build(recipe, target.absolute()), log, recipe.root, f"{self.source}: building failed")
-        if builder.save is None:
-            return str(target)
+        builder, recipe, failure = BUILDERS[self.builder], self._recipe(), f"{self.source}: building failed"
         if builder.store == self.engine.name:
-            return self.engine.identify(recipe.tag)[0]
-        archive = folder / "archive.tar"
-        _run(builder.save(recipe.tag, archive), log, Path(), f"{self.source}: its archive cannot be written")
+            output = str(target.absolute()) if self.engine.files else recipe.tag
+            _run(builder.build(recipe, output), log, recipe.root, failure)
+            return str(target) if self.engine.files else self.engine.identify(recipe.tag)[0]
+        archive = (folder / "archive.tar").absolute()
         try:
+            for command in builder.archive(recipe, archive):
+                _run(command, log, recipe.root, failure)
             return self._take(f"{ARCHIVE}{archive}", target, log)
         finally:
             archive.unlink(missing_ok=True)

@@ -36,8 +36,8 @@ def run_ranks(work: Work, ranks: int) -> int:
 
     This process may have imported torch but must not have computed with it: forked ranks with several threads were seen
     to crash then (11 of 50 runs, against none of 75).
-    Requests to stop (SIGTERM, Ctrl-C) are passed on to the ranks. Raises RankFailed when a rank fails, MayPass when what
-    failed may do the next time; the others are ended then. No rank outlives this process.
+    Requests to stop (SIGTERM, Ctrl-C) are passed on to the ranks. Raises RankFailed when a rank fails, or MayPass where
+    trying again may help; the others are ended then. No rank outlives this process.
     """
     with tempfile.TemporaryDirectory(prefix="scalestudy-") as folder:
         meeting = Path(folder)
