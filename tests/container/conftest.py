@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ordinary_user import ROOT, OrdinaryUser
+from quick_study import quick
 from study_folder import StudyFolder
 
 TESTBED = ROOT / "containers" / "testbed"
@@ -89,10 +90,10 @@ def base_sif(base_tar: Path, user: OrdinaryUser) -> Path:
 
 @pytest.fixture(scope="session")
 def study(folder: StudyFolder, request: pytest.FixtureRequest) -> StudyFolder:
-    """The study with its image built by Apptainer, run once from its configuration to the report."""
+    """The project's quick study with its image built by Apptainer, run once from its configuration to the report."""
     ready = request.config.getoption("--sif", None)
     made = {"image": str(ready)} if ready else {"base": str(request.getfixturevalue("base_sif"))}
-    folder.configure({"engine": "apptainer"} | made)
+    folder.configure({"engine": "apptainer"} | made, quick())
     done = folder.snakemake()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
     return folder

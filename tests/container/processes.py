@@ -1,11 +1,31 @@
 """What an engine may have left behind."""
 
 import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 from ordinary_user import NAME
 
+PATIENCE_S = 300.0
 
-def engine_processes(pattern: str = "squashfuse|Apptainer runtime parent") -> list[str]:
-    """The engine's processes of the user that the tests run as: images are mounted as long as one serves them."""
+
+def processes(pattern: str = "") -> list[str]:
+    """The processes of the user that the tests run as; an image is mounted as long as a ``squashfuse`` serves it."""
     command = ["pgrep", "-u", NAME, "-af", pattern]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+
+
+def wait_for(condition: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
+    """Wait for what must come; raises TimeoutError that names it."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} did not come within {timeout_s:g} s")
+        time.sleep(0.2)
+
+
+def nothing_is_left() -> None:
+    """Waits for the end of all that the user has run; no image may be mounted then."""
+    wait_for(lambda: not processes(), "the end of all processes of the user")
+    assert "squashfuse" not in Path("/proc/mounts").read_text()

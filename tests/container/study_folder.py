@@ -1,4 +1,4 @@
-"""A copy of the project as a user has it, with a study of seconds."""
+"""A copy of the project as a user has it, and commands in it."""
 
 import json
 import shutil
@@ -15,19 +15,24 @@ NET = {
     "optimizer": {"name": "adam", "lr": 0.01},
     "epochs": 2,
 }
-CONFIG: dict[str, Any] = {
-    "study": "tiny",
-    "machine": {"device": "cpu", "devices_per_node": 2, "oversubscribe": True},
-    "workloads": {"net": NET},
-    "studies": {"tiny": {"workloads": ["net"], "strategies": ["serial", "ddp"], "seeds": [1]}},
-}
+
+
+def tiny(**changes: Any) -> dict[str, Any]:
+    """A configuration with one run of seconds, for what has nothing to do with what is trained."""
+    return {
+        "study": "tiny",
+        "machine": {"device": "cpu", "devices_per_node": 2, "oversubscribe": True},
+        "cluster": {"nodes": 2, "devices_per_node": 2},
+        "workloads": {"net": NET | changes},
+        "studies": {"tiny": {"workloads": ["net"], "strategies": ["serial"], "seeds": [1]}},
+    }
 
 
 class StudyFolder:
     """What is under version control, copied, and commands in it."""
 
     def __init__(self, folder: Path, user: OrdinaryUser) -> None:
-        self.folder, self.user = folder, user
+        self.folder, self.user, self.study = folder, user, ""
         names = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -41,10 +46,12 @@ class StudyFolder:
                 shutil.copy(ROOT / name, folder / name)
         user.own(folder)
 
-    def configure(self, container: dict[str, Any], **changes: Any) -> None:
-        """Write config.yaml."""
+    def configure(self, container: dict[str, Any], config: dict[str, Any] | None = None) -> None:
+        """Write config.yaml: this configuration, or a tiny one, in this container."""
+        config = config or tiny()
+        self.study = config["study"]
         certificates = {"certificates": str(CERTIFICATES)} if CERTIFICATES.exists() else {}
-        text = yaml.safe_dump(CONFIG | {"container": certificates | container} | changes)
+        text = yaml.safe_dump(config | {"container": certificates | container})
         (self.folder / "config.yaml").write_text(text)
 
     def snakemake(self, *arguments: object, **environment: object) -> subprocess.CompletedProcess[str]:
@@ -59,10 +66,14 @@ class StudyFolder:
         """A record."""
         return json.loads((self.folder / name).read_text())
 
+    def run(self, name: str) -> str:
+        """The folder of a run, seen from this one: ``WORKLOAD/epoch/STRATEGY-NxD``."""
+        return f"results/{self.study}/runs/{name}/seed1"
+
     def results(self) -> dict[str, dict[str, Any]]:
         """All results of the study, by run."""
-        runs = self.folder / "results" / "tiny" / "runs"
+        runs = self.folder / "results" / self.study / "runs"
         return {
-            str(path.parent.relative_to(runs)): json.loads(path.read_text())
+            str(path.parent.parent.relative_to(runs)): json.loads(path.read_text())
             for path in runs.glob("*/*/*/*/result.json")
         }

@@ -1,43 +1,54 @@
 """The Dockerfile, built by buildah without a daemon, becomes a SIF that computes what Apptainer's image computes."""
 
 import hashlib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ordinary_user import OrdinaryUser
+from quick_study import quick
 from study_folder import StudyFolder
 
+from scalestudy.container.contents import NEEDED
+
 BASE = "localhost/scalestudy-base"
+RUNS = ("fashion/epoch/serial-1x1", "cifar_synthetic/epoch/ddp-1x2")
 
 
 @pytest.fixture(scope="module")
-def dockerfile_study(place: Path, folder: StudyFolder, user: OrdinaryUser, base_tar: Path) -> Iterator[StudyFolder]:
-    """The study in an image that the rule `image` built from the Dockerfile."""
+def base(user: OrdinaryUser, base_tar: Path) -> Iterator[str]:
+    """The minimal Debian in the user's store of images."""
     container = user.must("buildah", "from", "scratch").strip()
     user.must("buildah", "add", container, base_tar, "/")
     user.must("buildah", "commit", "--rm", container, BASE)
-    study = StudyFolder(place / "dockerfile", user)
-    study.configure(
-        {
-            "engine": "apptainer",
-            "builder": "buildah",
-            "base": f"docker://{BASE}",
-            "build_options": ["--isolation", "chroot"],
-        }
-    )
-    done = study.snakemake()
+    yield BASE
+    user.must("buildah", "rmi", "--all", "--force")
+
+
+@pytest.fixture(scope="module")
+def dockerfile_study(place: Path, user: OrdinaryUser, base: str, study: StudyFolder) -> StudyFolder:
+    """Runs of the quick study in an image that the rule `image` built from the Dockerfile."""
+    there = StudyFolder(place / "dockerfile", user)
+    container = {
+        "engine": "apptainer",
+        "builder": "buildah",
+        "base": f"docker://{base}",
+        "build_options": ["--isolation", "chroot"],
+    }
+    there.configure(container, quick())
+    done = there.snakemake(*(f"{there.run(run)}/result.json" for run in RUNS))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
-    yield study
-    user.run("buildah", "rmi", "--all", "--force")
+    return there
 
 
-def test_a_run_in_it_has_the_weights_of_a_run_in_apptainers_image(
+def test_runs_in_it_have_the_weights_of_runs_in_apptainers_image(
     dockerfile_study: StudyFolder, study: StudyFolder
 ) -> None:
     there, here = dockerfile_study.results(), study.results()
-    assert there.keys() == here.keys()
+    assert there.keys() == set(RUNS)
     for run, result in there.items():
+        assert result["outcome"] == "completed"
         assert result["weights_sha256"] == here[run]["weights_sha256"]
         assert result["provenance"]["image_digest"] != here[run]["provenance"]["image_digest"]
 
@@ -62,8 +73,15 @@ def test_an_image_that_is_there_is_not_built_again(dockerfile_study: StudyFolder
     assert sif.stat().st_mtime_ns == changed
 
 
-def test_the_archive_is_not_left_behind(dockerfile_study: StudyFolder) -> None:
+def test_no_archive_is_left_behind_and_nothing_in_the_stores_of_images(
+    dockerfile_study: StudyFolder, user: OrdinaryUser
+) -> None:
     assert list(dockerfile_study.folder.rglob("*.tar")) == []
+    assert user.must("buildah", "images", "--quiet", "--no-trunc").split() == [
+        user.must("buildah", "images", "--quiet", "--no-trunc", BASE).strip()
+    ]
+    assert user.must("buildah", "containers", "--quiet") == ""
+    assert [path for path in (user.home / ".apptainer").rglob("*") if path.stat().st_size > 10**8] == []
 
 
 def test_the_sif_says_what_it_is(dockerfile_study: StudyFolder, study: StudyFolder, user: OrdinaryUser) -> None:
@@ -90,17 +108,46 @@ def test_neither_image_holds_a_compiler_or_a_cache(
         user.must("scalestudy", "inside", "images/image.json", "python", "-c", code, folder=one.folder)
 
 
-def test_a_ready_archive_becomes_a_sif(other_study: StudyFolder, base_tar: Path, user: OrdinaryUser) -> None:
-    """Of an image without scalestudy in it: that it is taken, and that it is refused for what it lacks."""
+def test_a_ready_archive_becomes_a_sif_and_is_refused_for_what_it_lacks(
+    other_study: StudyFolder, base: str, user: OrdinaryUser
+) -> None:
     archive = user.home / "small.tar"
-    container = user.must("buildah", "from", "scratch").strip()
-    user.must("buildah", "add", container, base_tar, "/")
-    user.must("buildah", "commit", "--rm", container, "localhost/small")
-    user.must("buildah", "push", "localhost/small", f"docker-archive:{archive}:localhost/small")
+    user.must("buildah", "push", base, f"docker-archive:{archive}:{base}")
     other_study.configure({"engine": "apptainer", "image": str(archive)})
     done = other_study.scalestudy("image", "images/image.json")
     assert done.returncode == 2
     assert done.stderr.strip().endswith("nothing can be run in it: the image lacks what is to run in it")
     log = next((other_study.folder / "images").glob("*.log")).read_text()
     assert "Build complete" in log
+    archive.unlink()
+
+
+def test_two_that_need_the_same_image_at_once_get_one(other_study: StudyFolder, base: str, user: OrdinaryUser) -> None:
+    """Of an image in which Python finds the names of the packages alone: nothing trains in it."""
+    archive = user.home / "named.tar"
+    container = user.must("buildah", "from", base).strip()
+    place = "/usr/local/lib/python3/dist-packages"
+    for name in NEEDED:
+        note = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
+        (user.home / "METADATA").write_text(note)
+        user.must("buildah", "add", container, user.home / "METADATA", f"{place}/{name}-1.dist-info/METADATA")
+    settings = ["--env", "PYTHONPATH=/usr/local/lib/python3/dist-packages"]
+    user.must("buildah", "run", "--isolation", "chroot", container, "ln", "-s", "/usr/bin/python3", "/usr/bin/python")
+    user.must("buildah", "config", *settings, container)
+    user.must("buildah", "commit", "--rm", container, f"docker-archive:{archive}:localhost/named")
+    other_study.configure({"engine": "apptainer", "image": str(archive)})
+    command = user.command("scalestudy", "image", "images/image.json")
+    both = [
+        subprocess.Popen(command, cwd=other_study.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=900)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    image = other_study.json("images/image.json")
+    sif = other_study.folder / image["reference"]
+    assert image["digest"] == f"sha256:{hashlib.sha256(sif.read_bytes()).hexdigest()}"
+    assert image["contents"]["packages"]["torch"] == "1"
+    left = {path.relative_to(other_study.folder / "images") for path in (other_study.folder / "images").rglob("*")}
+    kept = sif.parent.relative_to(other_study.folder / "images")
+    assert left == {Path("image.json"), kept, kept / "image.json", kept / sif.name, Path(f"{kept}.log")}
     archive.unlink()

@@ -5,20 +5,24 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from ordinary_user import OrdinaryUser
-from processes import engine_processes
-from study_folder import NET, StudyFolder
+from processes import nothing_is_left, processes, wait_for
+from quick_study import quick
+from study_folder import StudyFolder, tiny
 
 
-def test_the_host_has_no_torch_and_the_study_goes_from_start_to_pdf(study: StudyFolder, user: OrdinaryUser) -> None:
+def test_the_host_has_no_torch_and_the_quick_study_goes_from_start_to_pdf(
+    study: StudyFolder, user: OrdinaryUser
+) -> None:
     assert "No module named 'torch'" in user.run("python", "-c", "import torch").stderr
-    assert (study.folder / "reports/tiny/report.pdf").read_bytes().startswith(b"%PDF-")
-    report = study.json("results/tiny/report.json")
-    assert report["counts"]["completed"] == report["counts"]["planned"] == 2
+    assert (study.folder / "reports/quick/report.pdf").read_bytes().startswith(b"%PDF-")
+    report = study.json("results/quick/report.json")
+    wanted = quick()["studies"]["quick"]
+    runs = len(wanted["workloads"]) * len(wanted["strategies"])
+    assert report["counts"]["completed"] == report["counts"]["planned"] == len(study.results()) == runs
     assert report["parity"]
     assert all(row["passed"] for row in report["parity"])
 
@@ -38,12 +42,13 @@ def test_the_record_names_what_the_image_is(study: StudyFolder, sif: Path) -> No
 
 def test_every_result_names_engine_and_image(study: StudyFolder) -> None:
     image = study.json("images/image.json")
+    assert study.results()
     for result in study.results().values():
         provenance = result["provenance"]
         assert provenance["engine"] == "apptainer"
         assert provenance["engine_version"] == image["engine_version"]
         assert provenance["image_digest"] == image["digest"]
-    items = {row["item"]: row["value"] for row in study.json("results/tiny/report.json")["environment"]}
+    items = {row["item"]: row["value"] for row in study.json("results/quick/report.json")["environment"]}
     assert items["Container"] == f"apptainer {image['engine_version']}"
     assert items["Image"] == image["digest"]
 
@@ -121,7 +126,7 @@ def test_only_what_is_named_is_passed_and_files_belong_to_the_caller(study: Stud
 
 
 def test_a_run_needs_no_network(study: StudyFolder, other_study: StudyFolder, sif: Path) -> None:
-    run = "results/tiny/runs/net/epoch/ddp-1x2/seed1"
+    run = study.run("fashion/epoch/ddp-1x2")
     weights = study.json(f"{run}/result.json")["weights_sha256"]
     (study.folder / run / "result.json").rename(study.folder / run / "before.json")
     try:
@@ -140,13 +145,11 @@ def test_a_run_needs_no_network(study: StudyFolder, other_study: StudyFolder, si
 def test_a_run_that_is_asked_to_stop_saves_goes_on_inside_and_leaves_nothing_behind(
     other_study: StudyFolder, sif: Path
 ) -> None:
-    net = NET | {"epochs": 400}
-    studies = {"tiny": {"workloads": ["net"], "strategies": ["serial"], "seeds": [1]}}
-    other_study.configure({"engine": "apptainer", "image": str(sif)}, workloads={"net": net}, studies=studies)
+    other_study.configure({"engine": "apptainer", "image": str(sif)}, tiny(epochs=400))
     assert other_study.scalestudy("plan").returncode == 0
     done = other_study.snakemake("--until", "data")
     assert done.returncode == 0, done.stderr
-    run = "results/tiny/runs/net/epoch/serial-1x1/seed1"
+    run = other_study.run("net/epoch/serial-1x1")
     command = other_study.user.command(
         "scalestudy", "inside", "images/image.json", "scalestudy", "train", f"{run}/run.json"
     )
@@ -166,7 +169,7 @@ def test_a_run_that_is_asked_to_stop_saves_goes_on_inside_and_leaves_nothing_beh
     process.stdout.read()
     assert process.wait(120) == 75
     assert not (other_study.folder / run / "result.json").exists()
-    assert engine_processes() == []
+    nothing_is_left()
     again = subprocess.run(command, cwd=other_study.folder, capture_output=True, text=True, timeout=600, check=False)
     assert again.returncode == 0, again.stderr
     result = other_study.json(f"{run}/result.json")
@@ -182,10 +185,7 @@ def test_nothing_inside_outlives_the_process_that_started_it(study: StudyFolder,
     process = subprocess.Popen(command, cwd=study.folder, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "here\n"
-    assert engine_processes()
+    wait_for(lambda: processes("squashfuse"), "what serves the image")
     process.kill()
     process.wait()
-    end = time.monotonic() + 20
-    while engine_processes() and time.monotonic() < end:
-        time.sleep(0.2)
-    assert engine_processes() == []
+    nothing_is_left()
