@@ -126,14 +126,12 @@ def test_two_that_need_the_same_image_at_once_get_one(other_study: StudyFolder, 
     """Of an image in which Python finds the names of the packages alone: nothing trains in it."""
     archive = user.home / "named.tar"
     container = user.must("buildah", "from", base).strip()
-    place = "/usr/local/lib/python3/dist-packages"
+    place = "/usr/lib/python3/dist-packages"
     for name in NEEDED:
         note = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
         (user.home / "METADATA").write_text(note)
         user.must("buildah", "add", container, user.home / "METADATA", f"{place}/{name}-1.dist-info/METADATA")
-    settings = ["--env", "PYTHONPATH=/usr/local/lib/python3/dist-packages"]
     user.must("buildah", "run", "--isolation", "chroot", container, "ln", "-s", "/usr/bin/python3", "/usr/bin/python")
-    user.must("buildah", "config", *settings, container)
     user.must("buildah", "commit", "--rm", container, f"docker-archive:{archive}:localhost/named")
     other_study.configure({"engine": "apptainer", "image": str(archive)})
     command = user.command("scalestudy", "image", "images/image.json")

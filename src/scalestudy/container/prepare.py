@@ -112,10 +112,13 @@ def _make(making: Making, kept: Path) -> Image:
         if image.sif:
             image = image.model_copy(update={"reference": str(kept / image.sif.name)})
         write_model(aside / RECORD, image)
-        if other := recorded(making, kept):  # another process was faster, and runs may be in it
-            return other
-        shutil.rmtree(kept, ignore_errors=True)  # what was there was damaged
-        aside.rename(kept)
+        try:
+            aside.rename(kept)
+        except OSError:  # there is one
+            if other := recorded(making, kept):  # another process was faster, and runs may be in it
+                return other
+            shutil.rmtree(kept, ignore_errors=True)  # it is damaged
+            aside.rename(kept)
     finally:
         if (log := aside / "build.log").exists():
             shutil.move(log, kept.with_name(f"{making.key}.log"))
