@@ -1,8 +1,10 @@
 """What does the image cost? ``python benchmarks/container.py images/image.json`` measures inside against outside.
 
-Start-up is the time from starting a process to its first step, in turn, every time anew. Steady state is images/s of
-epochs of the trainer, in two processes that were loaded once and train in turn. Both need an environment outside that
-can train, with the versions of the lock. Exit code 1 when steady state differs by more than 1 %.
+Three processes train the same, each loaded once: one outside, one in the image, and another one outside, which shows
+what two processes of the same program differ by. They train epochs in turn: steady state, in images/s. Then all three
+are started anew. Start-up is the time from starting a process to the end of its first epoch, each started alone.
+It needs an environment outside that can train, with the versions of the lock. Exit code 1 when the median of inside
+over outside is off by more than 1 %.
 """
 
 import argparse
@@ -10,21 +12,25 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
-from time import monotonic
+from time import monotonic, process_time
 
 from rich.console import Console
 from rich.table import Table
 
+from scalestudy.train.load import CpuTimes
+
 BAR = 0.01
 HERE = Path(__file__)
+OUTSIDE, INSIDE, AGAIN = PLACES = ("outside", "inside", "outside again")
 
 
 def serve(address: str, name: str, storage: str) -> None:
-    """The life of a worker: load a trainer, then train an epoch whenever asked, and answer with its images/s."""
+    """The life of a worker: load a trainer, train an epoch whenever asked, answer with images/s and seconds of CPU."""
     from contestants import ALONE, epoch_of, make_trainer
     from workloads import make_run
 
@@ -34,13 +40,15 @@ def serve(address: str, name: str, storage: str) -> None:
         epoch_of(trainer)
         connection.send("ready")
         while connection.recv():
-            connection.send((run.train_samples or 0) / epoch_of(trainer))
+            begin = process_time()
+            rate = (run.train_samples or 0) / epoch_of(trainer)
+            connection.send((rate, process_time() - begin))
 
 
 @contextmanager
 def worker(image: str, listener: Listener, name: str, storage: Path) -> Iterator[tuple[Connection, float]]:
     """A worker, outside or in an image, and the seconds from its start to the end of its first epoch."""
-    before = ["scalestudy", "inside", image, "python"] if image else [sys.executable]
+    before = [sys.executable, "-m", "scalestudy", "inside", image, "python"] if image else [sys.executable]
     begin = monotonic()
     process = subprocess.Popen([*before, HERE, "--serve", str(listener.address), name, storage])
     try:
@@ -52,35 +60,49 @@ def worker(image: str, listener: Listener, name: str, storage: Path) -> Iterator
         process.wait(60)
 
 
-def asked(connection: Connection) -> float:
-    """Images/s of one more epoch."""
-    connection.send(True)
-    return float(connection.recv())
+@dataclass
+class Measured:
+    """What all starts and turns gave, by place."""
+
+    starts: dict[str, list[float]] = field(default_factory=lambda: {place: [] for place in PLACES})
+    """Seconds."""
+    rates: dict[str, list[float]] = field(default_factory=lambda: {place: [] for place in PLACES})
+    """Images/s."""
+    foreign: list[float] = field(default_factory=list)
+    """Share of the machine's time that other programs took, by turn."""
+
+    def start(self, image: str, listener: Listener, name: str, storage: Path, number: int, turns: int) -> None:
+        """Start all three anew and let them train in turn; every start and every turn has another order."""
+        order = rotated(PLACES, number)
+        with ExitStack() as stack:
+            workers: dict[str, Connection] = {}
+            for place in order:
+                one = worker(image if place == INSIDE else "", listener, name, storage)
+                workers[place], seconds = stack.enter_context(one)
+                self.starts[place].append(seconds)
+            for turn in range(turns):
+                self._turn(workers, rotated(order, turn))
+
+    def _turn(self, workers: dict[str, Connection], order: Sequence[str]) -> None:
+        before, own = CpuTimes.now(), 0.0
+        for place in order:
+            workers[place].send(True)
+            rate, cpu_s = workers[place].recv()
+            self.rates[place].append(float(rate))
+            own += cpu_s
+        after = CpuTimes.now()
+        self.foreign.append(max(0.0, after.busy - before.busy - own) / max(after.total - before.total, 1e-9))
+
+    def ratios(self, one: str, *others: str) -> list[float]:
+        """Images/s of one place over the mean of others, by turn."""
+        means = [statistics.fmean(rates) for rates in zip(*(self.rates[other] for other in others), strict=True)]
+        return [rate / mean for rate, mean in zip(self.rates[one], means, strict=True)]
 
 
-def start_up(image: str, listener: Listener, name: str, storage: Path, rounds: int) -> dict[str, list[float]]:
-    """Seconds to the end of the first epoch, outside and inside, in turn."""
-    found: dict[str, list[float]] = {"outside": [], "inside": []}
-    for _ in range(rounds):
-        for place, where in (("outside", ""), ("inside", image)):
-            with worker(where, listener, name, storage) as (_, seconds):
-                found[place].append(seconds)
-    return found
-
-
-def steady(image: str, listener: Listener, name: str, storage: Path, rounds: int) -> dict[str, list[float]]:
-    """Images/s outside, inside and outside again, in turn; the order is reversed every other round."""
-    rates: dict[str, list[float]] = {"outside": [], "inside": [], "again": []}
-    with (
-        worker("", listener, name, storage) as (outside, _),
-        worker(image, listener, name, storage) as (inside, _),
-    ):
-        for number in range(rounds):
-            first, middle, last = asked(outside), asked(inside), asked(outside)
-            rates["inside"].append(middle)
-            rates["outside" if number % 2 else "again"].append(first)
-            rates["again" if number % 2 else "outside"].append(last)
-    return rates
+def rotated(places: Sequence[str], by: int) -> list[str]:
+    """The same places, beginning with another one."""
+    by %= len(places)
+    return [*places[by:], *places[:by]]
 
 
 def shown(values: list[float], unit: str) -> str:
@@ -93,29 +115,32 @@ def main() -> int:
     """Measure, print, and say by the exit code whether the bar was met."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("image", nargs="?", help="the image.json that `scalestudy image` wrote")
-    parser.add_argument("--rounds", type=int, default=25, help="turns of steady state (at least 5)")
-    parser.add_argument("--starts", type=int, default=5, help="turns of start-up (at least 5)")
+    parser.add_argument("--starts", type=int, default=7, help="how often all are started (at least 5)")
+    parser.add_argument("--turns", type=int, default=7, help="turns of steady state after each start")
     parser.add_argument("--network", default="cifar", choices=["cifar", "mnist"], help="what is trained")
     parser.add_argument("--serve", nargs=3, metavar=("ADDRESS", "NETWORK", "STORAGE"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
         serve(*given.serve)
         return 0
-    if not given.image or min(given.rounds, given.starts) < 5:
-        parser.error("needs an image.json, and at least 5 turns")
+    if not given.image or given.starts < 5 or given.turns < 1:
+        parser.error("needs an image.json, at least 5 starts and a turn")
+    found = Measured()
     with tempfile.TemporaryDirectory() as folder, Listener(f"{folder}/socket") as listener:
-        starts = start_up(given.image, listener, given.network, Path(folder), given.starts)
-        rates = steady(given.image, listener, given.network, Path(folder), given.rounds)
-    outside = [statistics.fmean(pair) for pair in zip(rates["outside"], rates["again"], strict=True)]
-    ratios = [inside / out for inside, out in zip(rates["inside"], outside, strict=True)]
-    again = [one / other for one, other in zip(rates["again"], rates["outside"], strict=True)]
-    table = Table("what", "outside", "inside", "inside / outside", "outside / outside")
-    costs = statistics.median(starts["inside"]) - statistics.median(starts["outside"])
-    table.add_row("start-up", shown(starts["outside"], "s"), shown(starts["inside"], "s"), f"{costs:+.2f} s", "")
-    words = [shown(values, "") for values in (ratios, again)]
-    table.add_row("steady state", shown(outside, "images/s"), shown(rates["inside"], "images/s"), *words)
-    Console(width=160).print(table)
-    print(f"medians with quartiles; {given.starts} starts and {given.rounds} turns, {given.network}, one core")
+        for number in range(given.starts):
+            found.start(given.image, listener, given.network, Path(folder), number, given.turns)
+    ratios = found.ratios(INSIDE, OUTSIDE, AGAIN)
+    table = Table("what", *PLACES, "inside / outside", "outside again / outside")
+    starts = [statistics.median(found.starts[place]) for place in PLACES]
+    costs = [f"{seconds - starts[0]:+.2f} s" for seconds in starts[1:]]
+    table.add_row("start-up", *(shown(found.starts[place], "s") for place in PLACES), *costs)
+    steady = [shown(values, "") for values in (ratios, found.ratios(AGAIN, OUTSIDE))]
+    table.add_row("steady state", *(shown(found.rates[place], "images/s") for place in PLACES), *steady)
+    Console(width=180).print(table)
+    print(
+        f"medians with quartiles; {given.starts} starts with {given.turns} turns each, {given.network}, one core; "
+        f"{statistics.median(found.foreign):.1%} foreign load"
+    )
     return int(abs(statistics.median(ratios) - 1) > BAR)
 
 
