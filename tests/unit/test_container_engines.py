@@ -257,6 +257,10 @@ def test_a_process_knows_the_container_around_it():
             "Docker daemon",
         ),
         ("requested access to the resource is denied", "registry"),
+        (
+            "#9 1.2 install: container.torch is base, but the base image's python3 has no torch: No module named 'torch'",
+            "container.torch is base, but the base image's python3 has no torch",
+        ),
     ],
 )
 def test_a_failure_is_explained_in_plain_words(said, words):

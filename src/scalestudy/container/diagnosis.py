@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 LAST_LINES = 12
 """So many lines of a log are shown."""
+OWN_WORDS = re.compile(r"(?<!\S)install: (.+)")
+"""What containers/install says of a base that does not fit, in plain words."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ CAUSES = (
 
 def cause(log: str) -> str:
     """The likely cause of a failure, or nothing where no line of the log is known."""
+    if own := OWN_WORDS.search(log):
+        return own[1].strip()
     for one in CAUSES:
         if re.search(one.pattern, log, re.IGNORECASE):
             return one.words.format(tmp=tempfile.gettempdir())
