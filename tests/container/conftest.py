@@ -18,6 +18,7 @@ from study_folder import StudyFolder
 
 TESTBED = ROOT / "containers" / "testbed"
 ROOM_BYTES = 25 * 10**9
+RECORD = "images/image.json"
 PROGRAMS = ("apptainer", "buildah", "mmdebstrap", "setpriv", "unshare")
 
 
@@ -89,20 +90,28 @@ def base_sif(base_tar: Path, user: OrdinaryUser) -> Path:
 
 
 @pytest.fixture(scope="session")
-def study(folder: StudyFolder, request: pytest.FixtureRequest) -> StudyFolder:
-    """The project's quick study with its image built by Apptainer, run once from its configuration to the report."""
+def built(folder: StudyFolder, request: pytest.FixtureRequest) -> StudyFolder:
+    """The project's quick study with its image, built by Apptainer."""
     ready = request.config.getoption("--sif", None)
     made = {"image": str(ready)} if ready else {"base": str(request.getfixturevalue("base_sif"))}
     folder.configure({"engine": "apptainer"} | made, quick())
-    done = folder.snakemake()
+    done = folder.snakemake(RECORD)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
     return folder
 
 
 @pytest.fixture(scope="session")
-def sif(study: StudyFolder) -> Path:
+def study(built: StudyFolder) -> StudyFolder:
+    """The same, run once from its configuration to the report."""
+    done = built.snakemake()
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    return built
+
+
+@pytest.fixture(scope="session")
+def sif(built: StudyFolder) -> Path:
     """The image that Apptainer built."""
-    return study.folder / study.json("images/image.json")["reference"]
+    return built.folder / built.json(RECORD)["reference"]
 
 
 @pytest.fixture

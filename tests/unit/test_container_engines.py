@@ -258,7 +258,7 @@ def test_a_process_knows_the_container_around_it():
         ),
         ("requested access to the resource is denied", "registry"),
         (
-            "#9 1.2 install: container.torch is base, but the base image's python3 has no torch: No module named 'torch'",
+            "#9 1.2 install: container.torch is base, but the base image's python3 has no torch: No module named torch",
             "container.torch is base, but the base image's python3 has no torch",
         ),
     ],
