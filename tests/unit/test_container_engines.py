@@ -245,6 +245,11 @@ def test_a_process_knows_the_container_around_it():
         ("FATAL: container creation failed: mount error: write /tmp/x: no space left on device", "no space"),
         ("FATAL: while performing build: squashfuse: fuse: device not found, try 'modprobe fuse'", "/dev/fuse"),
         ("ERROR  : Failed to create user namespace: user namespace requires to set", "no user namespaces"),
+        ("INFO:    No user namespaces available, using only the fakeroot command\nexit 1", "no user namespaces"),
+        (
+            "INFO:    User not listed in /etc/subuid, trying root-mapped\nerror: Failed to fetch: https://x",
+            "no network",
+        ),
         ("newuidmap: write to uid_map failed: Operation not permitted", "no user namespaces"),
         ('Get "https://index/v2/": dial tcp: lookup index: no such host', "no network"),
         ("error: Failed to fetch: https://x\n  Caused by: dns error", "no network"),

@@ -1,11 +1,14 @@
 """Why an engine or a build failed, in plain words: a table of what engines write and what it means."""
 
+import os
 import re
 import tempfile
 from dataclasses import dataclass
 
 LAST_LINES = 12
 """So many lines of a log are shown."""
+REMARK = re.compile(r"^(INFO|WARNING):.*$", re.MULTILINE)
+"""Not what failed, but where nothing else is said it may tell why: Apptainer remarks on /etc/subuid in every build."""
 OWN_WORDS = re.compile(r"(?<!\S)install: (.+)")
 """What containers/install says of a base that does not fit, in plain words."""
 
@@ -21,7 +24,8 @@ class Cause:
 CAUSES = (
     Cause(
         r"no space left on device|disk quota exceeded",
-        "no space: building needs 12 GB in {tmp}; name a larger folder in TMPDIR, and look at the folder of the image",
+        "no space: building needs 12 GB in {tmp}; name a larger folder in TMPDIR, and look at the folder of the image "
+        "and the builder's store in the home folder",
     ),
     Cause(
         r"/dev/fuse|fuse: device not found|fuse: mount failed",
@@ -76,9 +80,10 @@ def cause(log: str) -> str:
     """The likely cause of a failure, or nothing where no line of the log is known."""
     if own := OWN_WORDS.search(log):
         return own[1].strip()
-    for one in CAUSES:
-        if re.search(one.pattern, log, re.IGNORECASE):
-            return one.words.format(tmp=tempfile.gettempdir())
+    for text in (REMARK.sub("", log), log):
+        for one in CAUSES:
+            if re.search(one.pattern, text, re.IGNORECASE):
+                return one.words.format(tmp=os.environ.get("APPTAINER_TMPDIR") or tempfile.gettempdir())
     return ""
 
 
