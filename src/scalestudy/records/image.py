@@ -49,7 +49,7 @@ class Image(ImageModel):
     engine: str
     engine_version: str = ""
     builder: str = ""
-    """Which program built it, with its version; empty for a ready image."""
+    """Which program built it; empty for a ready image."""
     reference: str = ""
     """What the engine is given: the path of a SIF, or an image's id."""
     digest: str = ""
