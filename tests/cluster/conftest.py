@@ -68,4 +68,5 @@ def beside(slurm_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     made = started(tmp_path_factory.mktemp)
     yield made
     made.stopped.clean_up()
-    assert [flow.clean_up() for flow in (made.limited, made.deaf)] == [[], []]
+    made.limited.clean_up(within_s=0)
+    made.deaf.clean_up(within_s=0)

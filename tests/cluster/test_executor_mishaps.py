@@ -83,6 +83,7 @@ def test_a_time_limit_that_is_reached_twice_is_named_and_the_job_goes_on(beside:
     assert flow.processes[0].wait(240) == 0, flow.said
     assert flow.said.count("is TIMEOUT: it reached its time limit; raise runtime") == 2
     assert flow.lines("starts") == ["start"] * 3
+    assert not flow.queue()
 
 
 def test_squeue_that_fails_for_a_minute_fails_no_job(beside: Beside) -> None:
@@ -95,6 +96,7 @@ def test_squeue_that_fails_for_a_minute_fails_no_job(beside: Beside) -> None:
     assert flow.processes[0].wait(60) == 0, flow.said
     assert flow.said.count("squeue does not answer") == 1
     assert flow.lines("starts") == ["start"]
+    assert not flow.queue()
 
 
 def _node_state(name: str) -> str:
