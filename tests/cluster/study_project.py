@@ -108,7 +108,7 @@ class Project:
         self.processes.append(process)
         return process
 
-    def run(self, *arguments: str, timeout_s: float = 400) -> int:
+    def run(self, *arguments: str, timeout_s: float = 900) -> int:
         """Snakemake to its end; the exit code."""
         return self.start(*arguments).wait(timeout_s)
 
