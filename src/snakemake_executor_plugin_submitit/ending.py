@@ -37,7 +37,7 @@ class JobState:
     """What the cluster says of one job; the log's place tells whose job it is."""
 
     state: str
-    exit: str = "exit code 1"
+    exit: str = ""
     nodes: str = ""
     reason: str = ""
     log: str = ""
@@ -82,7 +82,7 @@ def failure_message(folder: Path, name: str, state: JobState) -> str:
         kind = "OUT_OF_MEMORY"
     elif kind == "FAILED" and error.endswith(TRY_AGAIN):
         kind = "TRY_AGAIN"
-    ended = error or state.exit  # srun's own code is that of whichever rank it ended
-    where = f", on {state.nodes}" if state.nodes else ""
+    # srun's own code is that of whichever rank it ended.
+    facts = [ENDINGS[kind], state.nodes and f"on {state.nodes}", error or state.exit]
     shown = [f"{log} ends with:", *(f"    {line}" for line in tail[-LOG_LINES:])] if tail else [f"{log} is empty"]
-    return "\n".join([f"job {name} is {state.state}: {ENDINGS[kind]}{where}, {ended}", *shown, ""])
+    return "\n".join([f"job {name} is {state.state}: {', '.join(filter(None, facts))}", *shown, ""])
