@@ -1,6 +1,6 @@
 """How long `snakemake -n` takes for a study of many runs, beside bare Snakemake with as many jobs that do nothing.
 
-    python benchmarks/dry_run.py [--runs 2000] [--rounds 3]
+    python benchmarks/dry_run.py [--runs 2000] [--rounds 3] [--profile-only]
 
 Both are asked in turn; the ratio of the medians is printed, and the exit code is 1 above the bar.
 """
@@ -69,10 +69,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--profile-only", action="store_true", help="for a cluster, and not for this machine")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="scalestudy-benchmark-") as name:
         folders = {"bare": bare(Path(name) / "bare", asked.runs), "study": study(Path(name) / "study", asked.runs)}
         places = {"": ["--cores", "2"], " --profile slurm": ["--profile", str(ROOT / "slurm")]}
+        if asked.profile_only:
+            places.pop("")
         times: dict[tuple[str, str], list[float]] = {(place, who): [] for place in places for who in folders}
         for _ in range(asked.rounds):
             for (place, who), measured in times.items():

@@ -8,19 +8,20 @@ from typing import Optional
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
+from snakemake_executor_plugin_submitit.cluster import CLUSTERS
 from snakemake_executor_plugin_submitit.executor import SubmititExecutor as Executor
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
-CLUSTER = {"help": "Where jobs run: slurm, local (processes on this machine) or debug (in this process)."}
-LOGDIR = {"help": "Folder, seen from all nodes, for logs and submitit's files (default .snakemake/submitit)."}
+CLUSTER = "Where jobs run: on a SLURM cluster, in processes of this machine, or (debug) in this very process."
+LOGDIR = "Folder, seen from all nodes, for logs and submitit's files (default .snakemake/submitit)."
 
 
 @dataclass
 class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]  # the interface has no types
     """What the command line offers as ``--submitit-...``; the interface understands no other spelling of types."""
 
-    cluster: Optional[str] = field(default="slurm", metadata=CLUSTER)  # noqa: UP045
-    logdir: Optional[str] = field(default=None, metadata=LOGDIR)  # noqa: UP045
+    cluster: Optional[str] = field(default="slurm", metadata={"help": CLUSTER, "choices": list(CLUSTERS)})  # noqa: UP045
+    logdir: Optional[str] = field(default=None, metadata={"help": LOGDIR})  # noqa: UP045
 
 
 common_settings = CommonSettings(

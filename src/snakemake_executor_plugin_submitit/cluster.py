@@ -7,14 +7,10 @@ import pickle
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import cloudpickle
 
 from snakemake_executor_plugin_submitit import rank
 from snakemake_executor_plugin_submitit.ending import JobState
@@ -22,29 +18,32 @@ from snakemake_executor_plugin_submitit.request import NotSubmitted
 
 SUBMIT_AGAIN_AFTER_S = (1, 5, 15, 0)
 REFUSED_FOR_GOOD = re.compile(r"invalid|not available|unrecognized|unknown|permission|denied|exceed|not found", re.I)
-TOO_MANY = re.compile(r"submit.?limit|MaxSubmit", re.I)
-"""sbatch names a limit of the site on a user's jobs: (job submit limit), QOSMaxSubmitJobPerUserLimit."""
+TOO_MANY = re.compile(r"submit.?(job.?)?limit|MaxSubmit|job array", re.I)
+"""What sbatch says at a limit: (job submit limit), QOSMaxSubmitJobPerUserLimit, Invalid job array specification."""
+
+
+class TooMany(NotSubmitted):
+    """So many jobs at once the cluster does not take, or so many of one user."""
 
 
 class Local:
     """Processes on this machine under submitit's local controller, whose process id is the job's id."""
 
     name = "local"
-    largest_array = sys.maxsize
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
         """Submit alike tasks together; submitit's jobs, in the same order. Raises NotSubmitted."""
+        import cloudpickle
         from submitit.core import plugins
 
         cloudpickle.register_pickle_by_value(rank)  # nodes then need submitit, not this package
-        executor, jobs = plugins.get_executors()[self.name](self.folder), []
+        executor = plugins.get_executors()[self.name](self.folder)
         executor.update_parameters(**tasks[0].parameters[self.name])
         with executor.batch():
-            jobs += [executor.submit(task) for task in tasks]
-        return jobs
+            return [executor.submit(task) for task in tasks]
 
     def states(self, names: Iterable[str]) -> dict[str, JobState] | None:
         """What is known of these jobs, and of others, by id; None when there is no answer."""
@@ -91,31 +90,22 @@ class Slurm(Local):
 
     name = "slurm"
 
-    @cached_property
-    def largest_array(self) -> int:  # type: ignore[override]
-        """How many tasks an array may have."""
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            rows = _table("scontrol", "show", "config")
-            return next((int(row[0].split()[-1]) for row in rows if "MaxArray" in row[0]), 1000)
-        return 1000
-
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
-        """One sbatch; once more when SLURM is only busy."""
+        """One sbatch; once more when SLURM is only busy. Raises TooMany at a limit of the site."""
         for pause_s in SUBMIT_AGAIN_AFTER_S:
             try:
                 with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, besides raising it
                     return super().submit(tasks)
             except RuntimeError as error:
-                reason = (str(error).strip() or "sbatch failed without a word").splitlines()[-1]
-            if TOO_MANY.search(reason):
-                reason += (
-                    f"; it was asked for {len(tasks)} jobs at once: set `jobs:` in the profile below the site's limit"
-                )
-                break
-            if REFUSED_FOR_GOOD.search(reason):
+                said = str(error).strip() or "sbatch failed without a word"
+            for path in self.folder.glob("*.pkl"):
+                if "_" not in path.name:  # was not submitted
+                    path.unlink()
+            refused = TooMany if TOO_MANY.search(said) else NotSubmitted
+            if refused is TooMany or REFUSED_FOR_GOOD.search(said):
                 break
             time.sleep(pause_s)
-        raise NotSubmitted(f"not submitted: {reason}")
+        raise refused(f"not submitted: {said.splitlines()[-1]}")
 
     def states(self, names: Iterable[str]) -> dict[str, JobState] | None:
         """One squeue for all jobs of this user; sacct for what it has forgotten, where there is a sacct."""
@@ -128,22 +118,23 @@ class Slurm(Local):
         if forgotten := ",".join(name for name in names if name not in found):
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 rows = _table("sacct", "-X", "-n", "-P", "-o", "JobID,State,ExitCode,NodeList", "-j", forgotten)
-                ended = {name: JobState(state.split()[0], *facts) for name, state, *facts in rows}
+                ended = {name: JobState(state.split()[0], _exit(code), *facts) for name, state, code, *facts in rows}
                 found |= {name: state for name, state in ended.items() if state.over}  # else slurmctld lost it
         return found
 
     def cancel(self, ids: Sequence[str]) -> None:
-        """scancel, 500 jobs a call."""
-        for start in range(0, len(ids), 500):
-            _table("scancel", "--quiet", *ids[start : start + 500])
-
-
-def _exit(code: str) -> str:
-    """A wait status (256), as squeue writes it, in the words of sacct (1:0)."""
-    return f"{int(code) >> 8}:{int(code) & 127}" if code.isdigit() else code
+        """One scancel."""
+        if ids:
+            _table("scancel", "--quiet", *ids)
 
 
 CLUSTERS = {kind.name: kind for kind in (Slurm, Local, Debug)}
+
+
+def _exit(code: str) -> str:
+    """How a job ended, by a wait status (256), as squeue writes it, or by sacct's code and signal (1:0)."""
+    status, _, number = (f"{int(code) >> 8}:{int(code) & 127}" if code.isdigit() else code).partition(":")
+    return f"exit code {status}" if number in ("", "0") else f"signal {number}"
 
 
 def _table(*command: str) -> list[list[str]]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-LOG_LINES = 20
+LOG_LINES, LOG_BYTES = 20, 100_000
 TRY_AGAIN = "ended with exit code 75"
 """What a rank says of a command that stopped so (EX_TEMPFAIL of sysexits.h)."""
 OUT_OF_MEMORY = re.compile(r"^(slurmstepd|srun)\S*: error:.*(memory limit|oom.kill|out of memory)", re.I | re.M)
@@ -34,10 +34,10 @@ HOPELESS = re.compile(
 
 @dataclass(frozen=True)
 class JobState:
-    """What the cluster says of one job. ``exit`` is code:signal; the log's place tells whose job it is."""
+    """What the cluster says of one job; the log's place tells whose job it is."""
 
     state: str
-    exit: str = "1:0"
+    exit: str = ""
     nodes: str = ""
     reason: str = ""
     log: str = ""
@@ -70,22 +70,19 @@ def failure_message(folder: Path, name: str, state: JobState) -> str:
         return f"job {name} can never start, so it was cancelled; SLURM's reason: {state.reason}. "
     rank, error = next((found for found in rank_errors(folder, name) if found[1]), (0, ""))
     log = folder / f"{name}_{rank}_log.err"
-    text = log.read_text(errors="replace") if log.exists() else ""
+    text = ""
+    with contextlib.suppress(OSError), log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - LOG_BYTES))
+        text = stream.read().decode(errors="replace")
     lines, _, below = text.partition("submitit ERROR")  # its traceback says nothing of the command
     tail = [line for line in lines.splitlines() if line.strip()]
     tail += [line for line in below.splitlines() if re.match(r"(srun|slurmstepd)\S*: error:", line)]
-    known = state.state
-    if known == "FAILED" and (OUT_OF_MEMORY.search(text) or "out of memory" in error):
-        known = "OUT_OF_MEMORY"
-    elif known == "FAILED" and error.endswith(TRY_AGAIN):
-        known = "TRY_AGAIN"
-    code, _, signal_number = state.exit.partition(":")
-    ending = f"signal {signal_number}" if signal_number not in ("", "0") else f"exit code {code}"
-    said = "" if error else f" ({ending})"  # srun's own code is that of whichever rank it ended
-    facts = [
-        f"job {name} is {state.state}: {ENDINGS[known]}{said}",
-        f"on {state.nodes}" * bool(state.nodes),
-        error,
-    ]
+    kind = state.state
+    if kind == "FAILED" and (OUT_OF_MEMORY.search(text) or "out of memory" in error):
+        kind = "OUT_OF_MEMORY"
+    elif kind == "FAILED" and error.endswith(TRY_AGAIN):
+        kind = "TRY_AGAIN"
+    # srun's own code is that of whichever rank it ended.
+    facts = [ENDINGS[kind], state.nodes and f"on {state.nodes}", error or state.exit]
     shown = [f"{log} ends with:", *(f"    {line}" for line in tail[-LOG_LINES:])] if tail else [f"{log} is empty"]
-    return "\n".join([", ".join(filter(None, facts)), *shown, ""])
+    return "\n".join([f"job {name} is {state.state}: {', '.join(filter(None, facts))}", *shown, ""])

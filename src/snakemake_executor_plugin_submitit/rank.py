@@ -1,11 +1,11 @@
 """What runs on the nodes: one rank of a job. It travels inside submitit's pickle: standard library only."""
 
+import contextlib
 import os
 import resource
 import signal
 import socket
 import subprocess
-import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +13,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Task:
-    """A shell command for every rank of a job."""
+    """The shell command of a job, for every rank of it."""
 
     key: tuple[str, ...]
     """Which job it is: its outputs."""
-    command: str
+    command: tuple[str, ...]
+    """The shell and its arguments."""
     signature: str
     """A digest of what else Snakemake would run the job again for: its params, its input."""
-    shell: str
-    workdir: str
     ranks: int
     threads: int
     runtime_min: int | None
@@ -33,9 +32,8 @@ class Task:
         environment = self.environment()
         # A session of its own: a signal for the ranks must not reach what the command keeps running beside itself,
         # such as the process that serves a container's file system.
-        options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "start_new_session": True}
-        child = subprocess.Popen([self.shell, "-c", self.command], cwd=self.workdir, env=environment, **options)
-        if threading.current_thread() is threading.main_thread():  # it is not in the cluster `debug`
+        child = subprocess.Popen(self.command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+        with contextlib.suppress(ValueError):  # the cluster `debug` is not in the main thread
             # SLURM may tell only this process (proctrack/cgroup). Not the whole session: see above.
             signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
         try:

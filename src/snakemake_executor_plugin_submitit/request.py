@@ -3,7 +3,6 @@
 import hashlib
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,42 +11,68 @@ from snakemake.shell import shell
 
 from snakemake_executor_plugin_submitit.rank import Task
 
+SBATCH = {
+    "slurm_partition": "partition",
+    "slurm_account": "account",
+    "qos": "qos",
+    "constraint": "constraint",
+    "reservation": "reservation",
+    "runtime": "time",
+    "mem_mb": "mem",
+    "mem_mb_per_cpu": "mem-per-cpu",
+}
+"""Resource -> option of sbatch, which counts in minutes and MB, too."""
+KINDS = ("script", "notebook", "wrapper", "cwl", "template_engine", "run", "shadow", "pipe", "service")
 PLAIN = (str, int, float, list, tuple, dict, type(None))
 """Params that look alike in every process."""
-KINDS = ("script", "notebook", "wrapper", "cwl", "template_engine", "run", "shadow", "pipe", "service")
-SBATCH: dict[str, tuple[str, Callable[[Any], object]]] = {
-    "slurm_partition": ("partition", str),
-    "slurm_account": ("account", str),
-    "qos": ("qos", str),
-    "constraint": ("constraint", str),
-    "reservation": ("reservation", str),
-    "runtime": ("time", int),
-    "mem_mb": ("mem", "{}M".format),
-    "mem_mb_per_cpu": ("mem-per-cpu", "{}M".format),
-    "gres": ("gres", str),
-    "gpu": ("gpus-per-node", str),
-}
-"""Resource -> sbatch option and how its value is written. ``gpu`` counts the GPUs of each node."""
 
 
 class NotSubmitted(Exception):
     """The executor cannot run a job, or the cluster does not take it; the message is the reason, in one line."""
 
 
-def task_of(job: Any, workdir: str) -> Task:
+def task_of(job: Any) -> Task:
     """What a job asks for; raises NotSubmitted, naming the rule and the part of it that cannot run here."""
     where = f"group {job.groupid}" if job.is_group() else f"rule {job.name}"
     if part := _refused(job):
         raise NotSubmitted(f"{where}: the executor submitit cannot run `{part}`; use `shell:`, or make it a localrule")
-    asked = _gpus_settled({name: value for name, value in job.resources.items() if value not in (None, "")})
+    asked = {name: value for name, value in job.resources.items() if value not in (None, "")}
     threads, nodes = int(asked.get("cpus_per_task", job.threads)), int(asked.get("nodes", 1))
     tasks_per_node = int(asked.get("tasks_per_node", asked.get("tasks", nodes) // nodes))
     ranks, limit_min = nodes * tasks_per_node, asked.get("runtime")
     if ranks != asked.get("tasks", ranks):
         raise NotSubmitted(f"{where}: {asked['tasks']} tasks on {nodes} nodes; every node takes equally many")
-    options = {option: write(asked[name]) for name, (option, write) in SBATCH.items() if name in asked}
+    slurm = {
+        "job_name": job.name,
+        "nodes": nodes,
+        "ntasks_per_node": tasks_per_node,
+        "cpus_per_task": threads,
+        # srun no longer inherits it (22.05), and without --kill-on-bad-exit the other ranks wait for a dead one.
+        "srun_args": [f"--cpus-per-task={threads}", "--kill-on-bad-exit=1"],
+        # When it began: ranks may start much later.
+        "setup": ["export JOB_STARTED=$(date +%s)", *str(asked.get("slurm_setup", "")).splitlines()],
+        "time": None,  # the partition's default, not submitit's 5 minutes
+        "wckey": None,
+        "array_parallelism": sys.maxsize,
+        "additional_parameters": _options(where, asked),
+    }
+    local = {"tasks_per_node": ranks, "timeout_min": limit_min or 60 * 24 * 365}
+    program = asked.get("shell_exec") or shell.get_executable() or "/bin/sh"
+    script = f"{shell._get_process_prefix(program)} {job.shellcmd or ':'} {shell._process_suffix}".strip()
+    key = tuple(str(Path(path).absolute()) for path in job.output) or (script,)
+    parameters: dict[str, dict[str, Any]] = {"slurm": slurm, "local": local, "debug": {}}
+    return Task(key, (program, "-c", script), _signature(job), ranks, threads, limit_min, parameters)
+
+
+def _options(where: str, asked: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = {option: asked[name] for name, option in SBATCH.items() if name in asked}
     if "mem-per-cpu" in options:
         options.pop("mem", None)  # mostly Snakemake's own default; SLURM takes only one of them
+    gpus, gres = asked.get("gpu", 0), str(asked.get("gres", ""))
+    if gpus and "{gpu}" not in gres:
+        options["gpus-per-node"] = f"{asked['gpu_model']}:{gpus}" if "gpu_model" in asked else gpus
+    if gres and (gpus or "{gpu}" not in gres):
+        options["gres"] = gres.replace("{gpu}", str(gpus))
     # submitit has SIGUSR2 sent to every process before the end, which ends most of them: the batch shell gets a
     # harmless signal instead, and ranks read JOB_DEADLINE.
     options["signal"] = "B:CONT@1"
@@ -56,26 +81,7 @@ def task_of(job: Any, workdir: str) -> Task:
         if name == word:
             raise NotSubmitted(f"{where}: slurm_extra has {word!r}; write every option as --name or --name=value")
         options[name] = value if has_value else True
-    setup = str(asked.get("slurm_setup", "")).splitlines()
-    slurm = {
-        "job_name": job.name,
-        "nodes": nodes,
-        "ntasks_per_node": tasks_per_node,
-        "cpus_per_task": threads,
-        # srun no longer inherits it (22.05), and without --kill-on-bad-exit the other ranks wait for a dead one.
-        "srun_args": [f"--cpus-per-task={threads}", "--kill-on-bad-exit=1"],
-        "setup": ["export JOB_STARTED=$(date +%s)", *setup],  # ranks may start much later
-        "time": None,  # the partition's default, not submitit's 5 minutes
-        "wckey": None,
-        "array_parallelism": sys.maxsize,
-        "additional_parameters": options,
-    }
-    local = {"tasks_per_node": ranks, "timeout_min": limit_min or 60 * 24 * 365, "setup": setup}
-    program = asked.get("shell_exec") or shell.get_executable() or "/bin/sh"
-    command = f"{shell._get_process_prefix(program)} {job.shellcmd or ':'} {shell._process_suffix}".strip()
-    key = tuple(str(Path(workdir, path)) for path in job.output) or (workdir, command)
-    parameters: dict[str, dict[str, Any]] = {"slurm": slurm, "local": local, "debug": {}}
-    return Task(key, command, _signature(job), program, workdir, ranks, threads, limit_min, parameters)
+    return options
 
 
 def _signature(job: Any) -> str:
@@ -84,16 +90,6 @@ def _signature(job: Any) -> str:
     files = [Path(path) for path in job.input if not path.is_ancient]
     times = [(str(file), file.stat().st_mtime_ns) for file in files if file.is_file()]
     return hashlib.sha256(repr((params, times)).encode()).hexdigest()
-
-
-def _gpus_settled(asked: dict[str, Any]) -> dict[str, Any]:
-    """No option for no GPUs; and ``gres='gpu:a100:{gpu}'`` in place of --gpus-per-node, for sites that refuse it."""
-    gpus, gres = asked.get("gpu", 0), str(asked.get("gres", ""))
-    unwanted = {"gpu"} if gpus == 0 or "{gpu}" in gres else set()
-    if "{gpu}" in gres:
-        unwanted |= {"gres"} if gpus == 0 else set()
-        asked = asked | {"gres": gres.replace("{gpu}", str(gpus))}
-    return {name: value for name, value in asked.items() if name not in unwanted}
 
 
 def _refused(job: Any) -> str | None:

@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from slurm_workflow import PATIENT, TESTBED, SlurmWorkflow, wait_until
+from running_beside import Beside, started
+from slurm_workflow import TESTBED, UP, SlurmWorkflow
 
-UP = Path("/run/scalestudy-cluster")
 NODES = 4
 """So many the tests need; a larger cluster that is up stays as it is."""
 # What the test cluster is made of, tried out where it leaves no trace.
@@ -63,24 +63,10 @@ def workflow(tmp_path: Path) -> Iterator[Callable[[str], SlurmWorkflow]]:
 
 
 @pytest.fixture(scope="session")
-def beside(slurm_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SlurmWorkflow]]:
-    """What takes a minute or more runs beside the quick tests."""
-    flows = {
-        # SLURM counts time limits in minutes, and looks for what is over its limit every 30 s.
-        "limited": SlurmWorkflow(
-            tmp_path_factory.mktemp("limited"),
-            """
-rule limited:
-    output: "done"
-    resources: runtime=1
-    shell: "echo start >> starts; if [ $(wc -l < starts) -lt 3 ]; then exec sleep 300; fi; touch {output}"
-""",
-        ),
-        "deaf": SlurmWorkflow(tmp_path_factory.mktemp("deaf"), PATIENT),
-    }
-    flows["limited"].start("--retries", "3")
-    flows["deaf"].start()
-    wait_until(lambda: flows["deaf"].lines("starts"), 60)
-    flows["deaf"].touch("squeue-fails")
-    yield flows
-    assert [flow.clean_up() for flow in flows.values()] == [[], []]
+def beside(slurm_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
+    """Started with the first test that needs one of them, or wants them to begin early."""
+    made = started(tmp_path_factory.mktemp)
+    yield made
+    made.stopped.clean_up()
+    made.limited.clean_up(within_s=0)
+    made.deaf.clean_up(within_s=0)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTBED = ROOT / "slurm" / "testbed" / "cluster"
+UP = Path("/run/scalestudy-cluster")
+"""There while it is up."""
 # What a file NAME-MISHAP beside the workflow makes of a call; `refuses`, `late` and `deadly` come once.
 WRAPPER = """#!/bin/sh
 echo "{name} $(date +%s.%N)" >> {folder}/calls
@@ -73,14 +75,14 @@ class SlurmWorkflow:
                 link.symlink_to(program)
         self.path = str(everything)
 
-    def clean_up(self) -> list[str]:
+    def clean_up(self, within_s: float = 15) -> list[str]:
         """End what runs, and return the jobs that Snakemake had left in the queue and that do not end by themselves."""
         for process in self.processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         with contextlib.suppress(TimeoutError):
-            wait_until(lambda: not self.queue(), 15)
+            wait_until(lambda: not self.queue(), within_s)
         if orphans := self.queue():
             subprocess.run(["scancel", *orphans], check=True)
         return orphans

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from slurm_workflow import ROOT
+from slurm_workflow import ROOT, queue
 
 from scalestudy.records.events import read_events
 from scalestudy.records.files import read_model
@@ -21,13 +21,14 @@ from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
 
 ORDINARY = "nobody"
-ALL = [
+DIFFERENT_HOSTS = [
     "serial",
     {"name": "data_parallel", "layouts": ["1x2"]},
     {"name": "ddp", "layouts": ["2x1"]},
     {"name": "hybrid", "layouts": ["2x1"]},
     {"name": "hsdp", "layouts": ["2x1"]},
 ]
+"""The strategies of the study `quick`, with one rank on each node where there are several."""
 
 
 def config(strategies: Sequence[Any], epochs: int = 2, train: int = 256, batch_size: int = 64) -> dict[str, Any]:
@@ -49,12 +50,23 @@ def config(strategies: Sequence[Any], epochs: int = 2, train: int = 256, batch_s
     }
 
 
-def quick() -> dict[str, Any]:
-    """The study `quick` of config.yaml as it is, but with one workload of few images and epochs, and one seed."""
+def slow_in_every_step() -> dict[str, Any]:
+    """One run of 128 steps of 0.5 s: more than two jobs get done in the half of their minute that is not for saving."""
+    study = config(["serial"], epochs=8, train=64, batch_size=4)
+    study["workloads"]["net"]["model"]["name"] = "slow_models:SlowInEveryStep"
+    return study
+
+
+def quick(strategies: Sequence[Any] = ()) -> dict[str, Any]:
+    """The study `quick` of config.yaml, but with fewer images and epochs and one seed; or with other strategies."""
     loaded: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())
-    loaded["studies"]["quick"] |= {"workloads": ["fashion"], "seeds": [1]}
+    study = loaded["studies"]["quick"]
+    study["seeds"] = [1]
+    study["strategies"] = list(strategies) or study["strategies"]
+    for name in study["workloads"]:
+        loaded["workloads"][name]["epochs"] = 2
     loaded["workloads"]["fashion"]["data"] |= {"train": 512, "test": 256}
-    loaded["workloads"]["fashion"]["epochs"] = 2
+    loaded["workloads"]["cifar_synthetic"]["data"]["options"] |= {"train": 512, "test": 128}
     return loaded
 
 
@@ -96,7 +108,7 @@ class Project:
         self.processes.append(process)
         return process
 
-    def run(self, *arguments: str, timeout_s: float = 400) -> int:
+    def run(self, *arguments: str, timeout_s: float = 900) -> int:
         """Snakemake to its end; the exit code."""
         return self.start(*arguments).wait(timeout_s)
 
@@ -110,13 +122,14 @@ class Project:
         """What all Snakemake runs of the project printed."""
         return self.output.read_text()
 
-    def paths(self, cell: str) -> RunPaths:
-        """The folder of a run by its strategy and layout."""
-        return RunPaths(self.folder / "results" / self.name / "runs" / self.workload / "epoch" / cell / "seed1")
+    def paths(self, cell: str, workload: str = "") -> RunPaths:
+        """The folder of a run by its strategy and layout; of the first workload, unless another is named."""
+        runs = self.folder / "results" / self.name / "runs"
+        return RunPaths(runs / (workload or self.workload) / "epoch" / cell / "seed1")
 
-    def result(self, cell: str) -> Result:
+    def result(self, cell: str, workload: str = "") -> Result:
         """What came of a run."""
-        return read_model(self.paths(cell).result, Result)
+        return read_model(self.paths(cell, workload).result, Result)
 
     def events(self, cell: str, name: str) -> list[dict[str, Any]]:
         """What rank 0 wrote down under this name so far."""
@@ -134,7 +147,8 @@ class Project:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        subprocess.run(["scancel", f"--user={self.account.pw_uid}"], check=False, capture_output=True)
+        if left := queue(self.folder):
+            subprocess.run(["scancel", *left], check=False, capture_output=True)
 
 
 def wait_for(condition: Any, what: str, timeout_s: float = 120) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,39 @@ rule one:
     polls = flow.calls("squeue")
     assert all(later - earlier > 0.95 for earlier, later in itertools.pairwise(polls))
     assert not flow.calls("sacct")
+
+
+# A site that lets a user have two jobs in the queue.
+LIMITED_SBATCH = """#!/bin/sh
+asked=$(( $(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\)%.*/\\1/p' "$1") + 1 ))
+echo $asked >> {folder}/asked
+if [ $(( asked + $({squeue} -hro %Z | grep -cx {folder}) )) -gt 2 ]; then
+    echo "sbatch: error: QOSMaxSubmitJobPerUserLimit" >&2
+    echo "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit)" >&2
+    exit 1
+fi
+exec {sbatch} "$@"
+"""
+
+
+def test_what_a_limit_of_the_site_keeps_out_of_the_queue_waits_until_there_is_room(workflow: Make) -> None:
+    flow = workflow("""
+rule all:
+    input: expand("out/{number}", number=range(5))
+    localrule: True
+rule one:
+    output: "out/{number}"
+    shell: "echo start >> starts; while [ ! -e go ]; do sleep 0.2; done; touch {output}"
+""")
+    programs = {name: shutil.which(name) for name in ("sbatch", "squeue")}
+    (flow.commands / "sbatch").write_text(LIMITED_SBATCH.format(folder=flow.folder, **programs))
+    process = flow.start()
+    wait_until(lambda: "3 jobs wait: SLURM takes no more of this user at once" in flow.said)
+    assert flow.lines("asked")[:4] == ["5", "2", "2", "1"]
+    flow.touch("go")
+    assert process.wait(60) == 0, flow.said
+    assert flow.lines("starts") == ["start"] * 5
+    assert "Error in rule" not in flow.said
 
 
 def test_the_ranks_of_a_job_on_two_nodes_know_each_other(workflow: Make) -> None:

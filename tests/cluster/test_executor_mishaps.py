@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from running_beside import Beside
 from slurm_workflow import PATIENT, TESTBED, SlurmWorkflow, wait_until
 
 Make = Callable[[str], SlurmWorkflow]
@@ -77,15 +78,16 @@ def test_a_restart_of_slurmctld_is_waited_for(workflow: Make) -> None:
     assert len(flow.calls("sbatch")) == 1
 
 
-def test_a_time_limit_that_is_reached_twice_is_named_and_the_job_goes_on(beside: dict[str, SlurmWorkflow]) -> None:
-    flow = beside["limited"]
+def test_a_time_limit_that_is_reached_twice_is_named_and_the_job_goes_on(beside: Beside) -> None:
+    flow = beside.limited
     assert flow.processes[0].wait(240) == 0, flow.said
     assert flow.said.count("is TIMEOUT: it reached its time limit; raise runtime") == 2
     assert flow.lines("starts") == ["start"] * 3
+    assert not flow.queue()
 
 
-def test_squeue_that_fails_for_a_minute_fails_no_job(beside: dict[str, SlurmWorkflow]) -> None:
-    flow = beside["deaf"]
+def test_squeue_that_fails_for_a_minute_fails_no_job(beside: Beside) -> None:
+    flow = beside.deaf
     wait_until(lambda: "squeue does not answer; waiting" in flow.said)
     flow.touch("go")
     wait_until(lambda: flow.lines("done"))
@@ -94,6 +96,7 @@ def test_squeue_that_fails_for_a_minute_fails_no_job(beside: dict[str, SlurmWork
     assert flow.processes[0].wait(60) == 0, flow.said
     assert flow.said.count("squeue does not answer") == 1
     assert flow.lines("starts") == ["start"]
+    assert not flow.queue()
 
 
 def _node_state(name: str) -> str:

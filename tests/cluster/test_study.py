@@ -6,13 +6,16 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from slurm_workflow import ROOT, TESTBED, queue
-from study_project import ALL, ORDINARY, Project, config, quick, readable_python, wait_for
+from running_beside import Beside
+from slurm_workflow import TESTBED, queue
+from study_project import DIFFERENT_HOSTS, ORDINARY, Project, config, quick, readable_python, wait_for
 
 from scalestudy.records.files import read_model
 from scalestudy.records.paths import RunPaths
+from scalestudy.records.probe import Probe
 from scalestudy.records.result import Result
 
 Make = Callable[..., Project]
@@ -42,36 +45,65 @@ def project(place: Path) -> Iterator[Make]:
         one.clean_up()
 
 
-@pytest.mark.parametrize("user", ["root", ORDINARY])
-def test_a_study_goes_from_its_configuration_to_the_pdf_on_several_nodes(user: str, place: Path, project: Make) -> None:
+def test_a_run_that_reaches_its_time_limit_twice_goes_on_where_it_was_and_ends(beside: Beside) -> None:
+    study = beside.stopped
+    assert study.processes[0].wait(300) == 0, study.said
+    stops, resumes = study.events("serial-1x1", "stop"), study.events("serial-1x1", "resume")
+    assert [stop["reason"] for stop in stops] == ["time limit"] * 2
+    assert [(one["epoch"], one["step"]) for one in resumes] == [(one["epoch"], one["step"]) for one in stops]
+    assert study.result("serial-1x1").resumed == 2
+    assert study.said.count("it stopped early to be started again") == 2
+
+
+@pytest.mark.parametrize(("user", "strategies", "layout"), [("root", (), "2x2"), (ORDINARY, DIFFERENT_HOSTS, "2x1")])
+def test_the_quick_study_goes_from_its_configuration_to_the_pdf_on_one_node_and_on_two(
+    user: str, strategies: list[Any], layout: str, place: Path, project: Make
+) -> None:
+    """As root with the layouts of config.yaml's own cluster; as an ordinary user with all ranks on different hosts."""
     python = sys.executable if user == "root" else readable_python(place)
-    study = project(config(ALL), user=user, python=python)
+    study = project(quick(strategies), user=user, python=python)
     assert study.run() == 0, study.said
-    assert (study.folder / "reports/tiny/report.pdf").read_bytes().startswith(b"%PDF-")
+    assert (study.folder / "reports/quick/report.pdf").read_bytes().startswith(b"%PDF-")
     report = study.report()
-    assert report["counts"]["completed"] == report["counts"]["planned"] == len(ALL)
+    assert report["counts"]["completed"] == report["counts"]["planned"] == 10
     assert all(row["passed"] for row in report["parity"])
-    for cell in ("serial-1x1", "data_parallel-1x2"):
-        assert_recorded(study.result(cell), hosts=1)
-    for cell in ("ddp-2x1", "hybrid-2x1", "hsdp-2x1"):
-        assert_recorded(study.result(cell), hosts=2)
-        assert study.result(cell).parts[0].slurm.keys() >= {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"}  # alike jobs
-        logs = {path.name for path in study.paths(cell).folder.glob("train.log*")}
-        assert logs == {"train.log", "train.log.rank1"}
-    assert not queue()
+    for workload in ("fashion", "cifar_synthetic"):
+        for cell, hosts in {"serial-1x1": 1, "data_parallel-1x2": 1, **dict.fromkeys(wide(layout), 2)}.items():
+            assert_recorded(study.result(cell, workload), hosts)
+        for cell in wide(layout)[:2]:  # `hybrid` is one rank with two threads on each node of two devices
+            slurm = study.result(cell, workload).parts[0].slurm
+            assert slurm.keys() >= {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"}  # alike jobs
+            logs = {path.name for path in study.paths(cell, workload).folder.glob("train.log*")}
+            ranks = range(1, 4 if layout == "2x2" else 2)
+            assert logs == {"train.log", *(f"train.log.rank{rank}" for rank in ranks)}
+    assert not queue(study.folder)
+    assert_probed_between_nodes(study, layout)
+    # One repeat is too few to predict from; it is said in one line.
+    asked = [python, "-m", "scalestudy", "predict", "quick", "--devices", "64"]
+    answer = subprocess.run(asked, cwd=study.folder, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("results/quick: nothing can be predicted: ")
+    assert answer.stderr.count("\n") == 1
 
 
-def test_the_quick_study_of_the_project_trains_with_two_ranks_on_each_of_two_nodes(project: Make) -> None:
-    study = project(quick())
-    cells = ("ddp-2x2", "hsdp-2x2", "hybrid-2x2")  # `auto`, on the cluster that config.yaml describes
-    assert study.run("--", *(str(study.paths(cell).result.relative_to(study.folder)) for cell in cells)) == 0, (
-        study.said
-    )
-    for cell in cells:
-        assert_recorded(study.result(cell), hosts=2)
-    for cell in cells[:2]:  # hybrid is one rank with two threads on each node
-        logs = {path.name for path in study.paths(cell).folder.glob("train.log*")}
-        assert logs == {"train.log", *(f"train.log.rank{rank}" for rank in (1, 2, 3))}
+def wide(layout: str) -> tuple[str, str, str]:
+    """The cells on two nodes."""
+    return (f"ddp-{layout}", f"hsdp-{layout}", f"hybrid-{layout}")
+
+
+def assert_probed_between_nodes(study: Project, layout: str) -> None:
+    """The probe ran on two hosts, in a job; and the report has latency and bandwidth between them."""
+    probe = read_model(study.folder / f"results/quick/probe/{layout}.json", Probe)
+    assert probe.provenance is not None
+    assert len(set(probe.provenance.hosts)) == probe.nodes == 2
+    assert "SLURM_JOB_ID" in probe.provenance.slurm
+    sums = [one for one in probe.all_reduce if one.group == "all"]
+    assert sums
+    assert all(one.ranks == probe.nodes * probe.devices_per_node for one in sums)
+    assert {one.work for one in probe.throughput} >= {"training"}
+    links = [link for link in study.report()["probe"]["links"] if link["nodes"] == 2]
+    assert links
+    assert all(link["beta_s_per_byte"] > 0 or link["alpha_s"] > 0 for link in links)
 
 
 def assert_recorded(result: Result, hosts: int) -> None:
@@ -87,22 +119,6 @@ def assert_recorded(result: Result, hosts: int) -> None:
     assert listed.stdout.split() == result.provenance.hosts
 
 
-def test_a_run_that_reaches_its_time_limit_twice_goes_on_where_it_was_and_ends(project: Make) -> None:
-    tiny = config(["serial"], epochs=8, train=64, batch_size=4)
-    tiny["workloads"]["net"]["model"]["name"] = "slow_models:SlowInEveryStep"
-    study = project(tiny)
-    shutil.copy(ROOT / "tests/slow_models.py", study.folder)
-    target = str(study.paths("serial-1x1").result.relative_to(study.folder))
-    # 128 steps of 0.5 s: more than two jobs get done in the half of their minute that is not kept for saving.
-    limit = "train:runtime=1 if attempt < 3 else 10"
-    assert study.run("--set-resources", limit, "--", target) == 0, study.said
-    stops, resumes = study.events("serial-1x1", "stop"), study.events("serial-1x1", "resume")
-    assert [stop["reason"] for stop in stops] == ["time limit"] * 2
-    assert [(one["epoch"], one["step"]) for one in resumes] == [(one["epoch"], one["step"]) for one in stops]
-    assert study.result("serial-1x1").resumed == 2
-    assert study.said.count("it stopped early to be started again") == 2
-
-
 def test_a_ddp_run_that_lost_a_node_and_was_cancelled_ends_on_other_nodes_with_the_same_bits(project: Make) -> None:
     ddp = {"name": "ddp", "layouts": ["2x1"]}
     study = project(config(["serial", ddp], epochs=12, train=512, batch_size=4))
@@ -115,7 +131,7 @@ def test_a_ddp_run_that_lost_a_node_and_was_cancelled_ends_on_other_nodes_with_t
         wait_for(lambda: len(study.events("ddp-2x1", "resume")) == 1, "the run to go on", 240)
         wait_for(lambda: len(study.events("ddp-2x1", "checkpoint")) >= 5, "checkpoints after it")
         study.interrupt(process)
-        wait_for(lambda: not queue(), "the end of the cancelled job")
+        wait_for(lambda: not queue(study.folder), "the end of the cancelled job")
         assert (study.paths("ddp-2x1").checkpoints / "latest").exists()
         assert study.run("--", target) == 0, study.said
     finally:

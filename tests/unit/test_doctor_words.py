@@ -87,6 +87,7 @@ def test_gpus_of_a_node_are_read_from_slurms_words(gres: str, count: int) -> Non
         ({"nodes": 8}, {}, "cluster.nodes: comes to 8 nodes; main has 4"),
         ({"devices_per_node": 4, "cores_per_device": 4}, {}, "cluster.cores_per_device: comes to 16 cores of a node"),
         ({"device": "cuda"}, {}, "cluster.devices_per_node: comes to 2 GPUs of a node; main has 0"),
+        ({}, {"memory_mb": 3000}, "cluster.devices_per_node: comes to 8000 MB of a node; main has 3000"),
         ({}, {"up": False}, "main is not up"),
     ],
 )

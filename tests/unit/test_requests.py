@@ -59,7 +59,7 @@ def test_on_one_machine_every_run_takes_all_cores() -> None:
 def test_the_parity_check_takes_one_node_and_has_memory_for_all_ranks_that_it_starts() -> None:
     asked = of_parity(study())
     assert (asked["nodes"], asked["tasks_per_node"], asked["cpus_per_task"]) == (1, 1, 12)
-    assert asked["mem_mb"] == 4 * 1000 + 4 * 250
+    assert asked["mem_mb"] == 4 * 2000 + 4 * 600
 
 
 def test_the_parity_check_of_many_gpu_nodes_asks_for_no_more_memory_than_their_runs_do() -> None:

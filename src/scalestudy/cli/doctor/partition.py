@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scalestudy.cli.doctor.finding import Finding, ok, wrong
+from scalestudy.cli.requests import PARITY_MEMORY_MB, PARITY_RANKS, PROCESS_MEMORY_MB
 from scalestudy.spec.config import ClusterSpec
 
 TIMEOUT_S = 30
@@ -87,6 +88,10 @@ def check_partition(partition: Partition, spec: ClusterSpec) -> Iterator[Finding
         ("nodes", spec.nodes, partition.nodes, "nodes"),
         ("cores_per_device", cores, partition.cores, "cores of a node"),
     ]
+    if partition.memory_mb > 1:  # else SLURM does not count it there
+        parity_mb = PARITY_RANKS * PARITY_MEMORY_MB[spec.device][0]
+        memory_mb = max(parity_mb, spec.devices_per_node * PROCESS_MEMORY_MB[spec.device])
+        needs.append(("devices_per_node", memory_mb, partition.memory_mb, "MB of a node"))
     if spec.device == "cuda":
         needs.append(("devices_per_node", spec.devices_per_node, partition.gpus, "GPUs of a node"))
     for key, asked, there, unit in needs:
