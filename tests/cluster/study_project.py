@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from quick_study import quick as short_quick
 from slurm_workflow import ROOT, queue
 
 from scalestudy.records.events import read_events
@@ -59,14 +60,9 @@ def slow_in_every_step() -> dict[str, Any]:
 
 def quick(strategies: Sequence[Any] = ()) -> dict[str, Any]:
     """The study `quick` of config.yaml, but with fewer images and epochs and one seed; or with other strategies."""
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())
-    study = loaded["studies"]["quick"]
-    study["seeds"] = [1]
-    study["strategies"] = list(strategies) or study["strategies"]
-    for name in study["workloads"]:
-        loaded["workloads"][name]["epochs"] = 2
-    loaded["workloads"]["fashion"]["data"] |= {"train": 512, "test": 256}
-    loaded["workloads"]["cifar_synthetic"]["data"]["options"] |= {"train": 512, "test": 128}
+    loaded = short_quick()
+    if strategies:
+        loaded["studies"]["quick"]["strategies"] = list(strategies)
     return loaded
 
 
