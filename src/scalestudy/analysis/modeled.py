@@ -15,9 +15,9 @@ BESIDE = (
 )
 
 
-def modeled_cells(strategy: str, own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] | str:
+def modeled_cells(own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] | str:
     """Of a strategy's cells those whose phases and exchange the model describes, or why they are too few."""
-    if strategy not in MODELED:
+    if own[0].cell.strategy not in MODELED:
         return OTHERWISE
     comparable = [cell for cell in own if cell.is_comparable]
     if any(_is_compressed(cell) for cell in comparable):

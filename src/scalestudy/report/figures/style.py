@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
 from scalestudy.analysis.language import LANGUAGES, Language
+from scalestudy.records.base import OfCell
 from scalestudy.records.report import ReportData, WorkloadFacts
 from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Look
 from scalestudy.report.printable import FONTS
@@ -23,30 +24,6 @@ WIDTH_IN = 6.38
 """Width of the text on the page, in inches: figures are drawn at their final size."""
 GRAY, PALE, INK = "#4d4d4d", "#d9dce0", "#22242a"
 SCALINGS = ("strong", "epoch", "weak")
-
-
-class Cell(Protocol):
-    """Any row that names its cell."""
-
-    @property
-    def workload(self) -> str:
-        """Name of the workload."""
-
-    @property
-    def scaling(self) -> str:
-        """Kind of scaling."""
-
-    @property
-    def strategy(self) -> str:
-        """Name of the strategy."""
-
-    @property
-    def nodes(self) -> int:
-        """Nodes."""
-
-    @property
-    def devices(self) -> int:
-        """All devices."""
 
 
 def language_of(data: ReportData) -> Language:
@@ -65,7 +42,7 @@ def scalings(data: ReportData) -> list[str]:
     return [name for name in SCALINGS if name in found]
 
 
-C = TypeVar("C", bound=Cell)
+C = TypeVar("C", bound=OfCell)
 
 
 def of_scaling(rows: Sequence[C], scaling: str) -> list[C]:
@@ -106,7 +83,7 @@ def shorten(text: str, length: int) -> str:
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
 
 
-def cell_label(data: ReportData, row: Cell) -> str:
+def cell_label(data: ReportData, row: OfCell) -> str:
     """Strategy and layout, such as ``DDP 2×4``."""
     return f"{title_of(data, row.strategy)} {row.nodes}×{row.devices // max(row.nodes, 1)}"
 
