@@ -17,7 +17,7 @@ from matplotlib.font_manager import fontManager
 from scalestudy.analysis.language import LANGUAGES, Language
 from scalestudy.records.base import OfCell
 from scalestudy.records.report import ReportData, WorkloadFacts
-from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Look
+from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Look, looks_of
 from scalestudy.report.printable import FONTS
 
 WIDTH_IN = 6.38
@@ -31,9 +31,9 @@ def language_of(data: ReportData) -> Language:
     return LANGUAGES[data.words.language]
 
 
-def look(strategy: str) -> Look:
-    """How the strategy is drawn."""
-    return LOOKS.get(strategy, OTHER_LOOK)
+def look(data: ReportData, strategy: str) -> Look:
+    """How the entry of a strategy is drawn."""
+    return (LOOKS | looks_of(data.strategies)).get(strategy, OTHER_LOOK)
 
 
 def scalings(data: ReportData) -> list[str]:
@@ -65,8 +65,16 @@ def of_scaling(rows: Sequence[C], scaling: str) -> list[C]:
 
 
 def title_of(data: ReportData, strategy: str) -> str:
-    """What the report calls the strategy."""
-    return shorten(next((row.title for row in data.strategies if row.name == strategy), strategy), 16)
+    """What figures call the entry of a strategy: its title or its label, which its color says the strategy of."""
+    row = next((row for row in data.strategies if row.name == strategy), None)
+    if row is None or row.name == row.strategy:
+        return shorten(row.title if row else strategy, 16)
+    return shorten(row.title, 16) if not row.strategy else _shorten_middle(row.name, 16)
+
+
+def _shorten_middle(text: str, length: int) -> str:
+    """Likewise with both ends kept, since names of one kind often differ in the last letters."""
+    return text if len(text) <= length else f"{text[: length // 2 - 1]}…{text[-length // 2 :]}"
 
 
 def workload_label(data: ReportData, facts: WorkloadFacts, length: int = 44) -> str:
