@@ -145,6 +145,12 @@ def test_a_wrong_entry_leaves_the_speedup_of_the_others_of_its_strategy(tmp_path
     assert known == {"serial", "ddp"}
 
 
+def test_compressed_gradients_are_other_mathematics_and_are_not_pooled_with_the_others(tmp_path):
+    (batch,) = [row for row in pair(tmp_path, strategies={"ddp": ("1x2",), "ddp_fp16": ("1x2",)},
+                accuracies={"ddp_fp16": 0.5}).epochs_to_target if row.global_batch == 128]  # fmt: skip
+    assert (batch.n, batch.reached) == (3, 3)
+
+
 def test_a_study_without_labels_has_no_pair(tmp_path):
     paths = make_study(tmp_path, workloads=1)
     assert analyze(paths.results).mitigations == []

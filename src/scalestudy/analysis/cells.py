@@ -86,6 +86,11 @@ class CellRuns:
         return any(run.run.oversubscribed for run in self.runs)
 
     @property
+    def is_compressed(self) -> bool:
+        """Whether its gradients lose precision on the way, which the parity check leaves out."""
+        return any(run.run.strategy_options.get("compression") not in (None, "none") for run in self.runs)
+
+    @property
     def is_comparable(self) -> bool:
         """Whether its time may stand in a ratio."""
         return bool(self.results) and not self.oversubscribed and not self.wrong
