@@ -180,8 +180,8 @@ def _label_problem(entry: StrategyEntry, earlier: Sequence[StrategyEntry]) -> st
     if entry.label is None:
         if all(one.label or one.name != entry.name for one in earlier):
             return None
-        way_out = ", or have a label and other options" if entry.name in STRATEGY_OPTIONS else ""
-        way_out = "" if entry.name == "serial" else way_out
+        can_differ = entry.name in STRATEGY_OPTIONS and entry.name != "serial"
+        way_out = ", or have a label and other options" if can_differ else ""
         return f"found {entry.name} a second time; must be listed once, with all its layouts in one entry{way_out}"
     if entry.name == "serial":
         return f"found {entry.label} for serial; must be left out, every speedup is measured against one base"
