@@ -38,7 +38,9 @@ def label_ends(ax: Axes, lines: Sequence[Line], ideal: Path) -> None:
         placed = spread(heights, GAP)
         for line, before, after in zip(members, heights, placed, strict=True):
             others = [other.path for other in lines if other is not line] + [ideal]
-            side, shift = (1, after - before) if end == last else _free_place(ax, line.name, line.path, others)
+            crowded = after != before  # beside a name that is moved too, the best place of each alone may be the same
+            apart = end == last or crowded
+            side, shift = (1, after - before) if apart else _free_place(ax, line.name, line.path, others)
             ax.annotate(line.name, line.path[-1], (6 * side, shift), textcoords="offset points", va="center",
                         ha="left" if side > 0 else "right", color=line.color, weight=600)  # fmt: skip
 
