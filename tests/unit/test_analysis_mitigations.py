@@ -4,19 +4,28 @@ import io
 
 import pypdf
 import pytest
+from rich.console import Console
 from synthetic_study import make_study
 
 from scalestudy.analysis.analyze import analyze, report_data
+from scalestudy.analysis.ask import ask
 from scalestudy.analysis.collect import collect
+from scalestudy.analysis.compare import compare_studies
 from scalestudy.analysis.language import GERMAN
 from scalestudy.analysis.statistics import ratio
+from scalestudy.errors import StudyError
+from scalestudy.records.files import read_model, write_model
 from scalestudy.records.report import ReportData, StrategyRow
+from scalestudy.report.build import write_figure
 from scalestudy.report.drawing import LOOKS, looks_of
 from scalestudy.report.figures import draw_figures
 from scalestudy.report.figures.style import title_of
 from scalestudy.report.pdf import compile_report
 from scalestudy.report.printable import printable
+from scalestudy.report.show import show
 from scalestudy.spec.config import ReportSpec
+from scalestudy.spec.repeats import RepeatsSpec
+from scalestudy.spec.run import Study
 
 GLOO, COMPRESSED = "torch.nn.parallel.DistributedDataParallel (gloo)", "DDP (gloo, fp16 compression)"
 SHARED = "torch.nn.parallel.DistributedDataParallel (shared_memory)"
@@ -226,3 +235,27 @@ def test_hostile_text_in_the_records_of_a_pair_is_printed_literally(printed):
     pdf = compile_report(changed, [], "run\n", "pdf")
     text = "".join("".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages).split())
     assert text.count("".join(hostile.split())) >= 2 * len(rows)
+
+
+def test_every_command_that_reads_a_study_knows_an_entry_by_its_label(tmp_path):
+    paths = make_study(tmp_path, workloads=1, strategies=LAYOUTS, options=OPTIONS, speedups=SPEEDUPS)
+    out = io.StringIO()
+    show(paths.results, Console(file=out, width=100))
+    assert "DDP (ddp_fp16)" in out.getvalue()
+    data = analyze(paths.results)
+    compared = {(cell.cell.strategy, cell.verdict) for cell in compare_studies(data, data).cells}
+    assert compared == {(name, "not separated") for name in ("serial", "ddp", "ddp_fp16")}
+    write_figure("scaling-epoch", paths.report, tmp_path / "figure.svg")
+    assert "ddp_fp16" in (tmp_path / "figure.svg").read_text()
+    with pytest.raises(StudyError, match="ddp_fp16: its gradients are compressed"):
+        ask(paths.results, 256)
+
+
+def test_adaptive_repeats_judge_each_entry_alone(tmp_path):
+    paths = make_study(tmp_path, workloads=1, strategies=LAYOUTS, options=OPTIONS, seeds=(1, 2, 3), noise=0.0)
+    study = read_model(paths.study, Study)
+    write_model(paths.study, study.model_copy(update={"repeats": RepeatsSpec(min=3, max=3)}))
+    states = {(row.strategy, row.devices): row.state for row in report_data(collect(paths.results)).repeats}
+    assert states == dict.fromkeys(
+        [("serial", 1), *((name, devices) for name in ("ddp", "ddp_fp16") for devices in (2, 4))], "reached"
+    )
