@@ -64,6 +64,7 @@ def test_the_quick_study_goes_from_its_configuration_to_the_pdf_on_one_node_and_
     study = project(quick(strategies), user=user, python=python)
     assert study.run() == 0, study.said
     assert (study.folder / "reports/quick/report.pdf").read_bytes().startswith(b"%PDF-")
+    assert (study.folder / "reports/quick/report.html").exists(), study.said
     report = study.report()
     assert report["counts"]["completed"] == report["counts"]["planned"] == 10
     assert all(row["passed"] for row in report["parity"])
