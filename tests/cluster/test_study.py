@@ -64,6 +64,7 @@ def test_the_quick_study_goes_from_its_configuration_to_the_pdf_on_one_node_and_
     study = project(quick(strategies), user=user, python=python)
     assert study.run() == 0, study.said
     assert (study.folder / "reports/quick/report.pdf").read_bytes().startswith(b"%PDF-")
+    assert (study.folder / "reports/quick/report.html").exists(), study.said
     report = study.report()
     assert report["counts"]["completed"] == report["counts"]["planned"] == 10
     assert all(row["passed"] for row in report["parity"])
@@ -78,11 +79,11 @@ def test_the_quick_study_goes_from_its_configuration_to_the_pdf_on_one_node_and_
             assert logs == {"train.log", *(f"train.log.rank{rank}" for rank in ranks)}
     assert not queue(study.folder)
     assert_probed_between_nodes(study, layout)
-    # One repeat is too few to predict from; it is said in one line.
+    # Too little was measured to predict from it; why, is said in one line.
     asked = [python, "-m", "scalestudy", "predict", "quick", "--devices", "64"]
     answer = subprocess.run(asked, cwd=study.folder, capture_output=True, text=True, check=False)
     assert answer.returncode == 2
-    assert answer.stderr.startswith("results/quick: nothing can be predicted: ")
+    assert answer.stderr.startswith("scalestudy predict: results/quick: nothing can be predicted: ")
     assert answer.stderr.count("\n") == 1
 
 

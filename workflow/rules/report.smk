@@ -41,5 +41,5 @@ rule report:
 
 onsuccess:
     if workflow.is_main_process:
-        place = ["--nodes", "1"] if CLUSTER else ["--cores", str(asked.cores or 1)]
+        place = ["--executor", "submitit", "--jobs", "1"] if CLUSTER else ["--cores", str(asked.cores or 1)]
         make_html(Path(REPORTS), [*place, "--configfile", str(CONFIG), "--config", f"study={STUDY.name}"])
