@@ -48,7 +48,8 @@ def _reason(cell: CellRuns, costs: Sequence[CommunicationCost], cost: Estimate |
     """Why something is empty."""
     reasons = []
     if _per_step(cell, "communication") is None:
-        reasons.append("exposed communication: not told apart from computing")
+        why = next((f", {one.phases_reason}" for one in cell.results if one.phases_reason), "")
+        reasons.append(f"exposed communication: not told apart from computing{why}")
     if cost is None:
         why = next((one.reason for one in costs if one.reason), "the runs did not measure it")
         reasons.append(f"cost: {why}")

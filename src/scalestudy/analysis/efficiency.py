@@ -69,8 +69,13 @@ def _row(cell: CellRuns, base: CellRuns | None, speedup: SpeedupRow) -> Efficien
         base_global=base_parallel,
         residual=None if expected is None or measured is None else measured / expected - 1,
         ceiling=None if speedup.ceiling_speedup is None else speedup.ceiling_speedup / cell.cell.devices,
-        reason=reason or (NO_BASE if scalability is None else ""),
+        reason=reason or (_without_base(base) if scalability is None else ""),
     )
+
+
+def _without_base(base: CellRuns | None) -> str:
+    """Why there is no computation scalability."""
+    return NO_BASE if base is None or not base.results else _because(NO_BASE, base.results[0])
 
 
 def _mean(runs: Sequence[MeasuredRun], factor: Callable[[MeasuredRun], float]) -> float | None:
@@ -91,14 +96,19 @@ def _measured(cell: CellRuns) -> tuple[list[MeasuredRun], str]:
     runs = []
     for result in cell.results:
         if not result.phases or any(device.forward is None for device in result.phases):
-            return [], NO_PHASES
+            return [], _because(NO_PHASES, result)
         if len(result.phases) > 1 and any(device.communication is None for device in result.phases):
-            return [], NOT_APART
+            return [], _because(NOT_APART, result)
         run = _of(result)
         if any(device.computing <= 0 for device in run.devices):
             return [], NO_PARALLEL_TIME
         runs.append(run)
     return runs, ""
+
+
+def _because(what: str, result: Result) -> str:
+    """What is lacking, with the reason that the run recorded."""
+    return f"{what}: {result.phases_reason}" if result.phases_reason else what
 
 
 def _of(result: Result) -> MeasuredRun:
