@@ -8,6 +8,8 @@ from scalestudy.analysis.statistics import Estimate, summarize_mean
 from scalestudy.records.report import CommunicationRow
 from scalestudy.records.result import CommunicationCost, Result
 
+NOT_APART = "exposed communication: not told apart from computing"
+
 
 def communication_rows(cells: Sequence[CellRuns]) -> list[CommunicationRow]:
     """One row per cell of several devices with a completed run, in the order of the plan."""
@@ -48,8 +50,8 @@ def _reason(cell: CellRuns, costs: Sequence[CommunicationCost], cost: Estimate |
     """Why something is empty."""
     reasons = []
     if _per_step(cell, "communication") is None:
-        why = next((f", {one.phases_reason}" for one in cell.results if one.phases_reason), "")
-        reasons.append(f"exposed communication: not told apart from computing{why}")
+        recorded = next((one.phases_reason for one in cell.results if one.phases_reason), "")
+        reasons.append(f"{NOT_APART}, {recorded}" if recorded else NOT_APART)
     if cost is None:
         why = next((one.reason for one in costs if one.reason), "the runs did not measure it")
         reasons.append(f"cost: {why}")

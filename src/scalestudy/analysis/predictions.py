@@ -110,7 +110,7 @@ def prediction_curves(
 
 def model_name(algorithm: Algorithm) -> str:
     """What validation.csv calls the model of one step with this all-reduce."""
-    return f"step model ({algorithm})"
+    return "step model (ring)" if algorithm == "ring" else "step model (tree)"
 
 
 def _refusal(strategy: tuple[str, str, str], reason: str) -> Refusal:

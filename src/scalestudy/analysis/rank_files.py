@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scalestudy.errors import StudyError
 from scalestudy.records.events import read_events
@@ -22,6 +22,12 @@ MOST_BYTES = 2**16
 """Of a rank file; a longer one is looked at line by line."""
 STALL_S = 60.0
 """Between the last event before an epoch and its end may pass half as much again as the epoch took, and this."""
+
+Kind = Literal[
+    "foreign rank file", "rank file missing", "rank file unreadable", "foreign rank lines", "rank lines lost",
+    "rank lines out of order", "rank lines twice", "clock jumps",
+]  # fmt: skip
+"""What can be wrong, as runs.csv names it."""
 
 _LINE = re.compile(rb'^\{"event": "([a-z]+)", "time": ([0-9]+\.?[0-9]*)(?:, "epoch": ([0-9]+))?, .*\}$', re.MULTILINE)
 _EPOCH_TIME = re.compile(rb'"time_s": ([0-9.e-]+)\}$', re.MULTILINE)
@@ -47,7 +53,7 @@ def check_ranks(paths: RunPaths, ranks: int, digest: str) -> RankCheck:
     except OSError:
         there = set()
     wanted = [paths.events(rank).name for rank in range(ranks)] if ranks != len(there) else _names(ranks)
-    kinds: dict[str, None] = {}
+    kinds: dict[Kind, None] = {}
     problems = []
     plain = _Plain(digest)
     for rank, name in enumerate(wanted):
@@ -68,7 +74,7 @@ def _names(ranks: int) -> tuple[str, ...]:
     return tuple(RunPaths(Path()).events(rank).name for rank in range(ranks))
 
 
-def _check_file(path: str, rank: int, plain: "_Plain", digest: str) -> list[tuple[str, str]]:
+def _check_file(path: str, rank: int, plain: "_Plain", digest: str) -> list[tuple[Kind, str]]:
     """Kind and line of everything that is wrong; nothing is parsed of a file that is as the trainer writes it."""
     try:
         handle = os.open(path, os.O_RDONLY)
@@ -134,7 +140,7 @@ class _Plain:
             self._stamps = _STAMP.findall(content)
 
 
-def wrong_lines(path: Path, rank: int, digest: str) -> Iterator[tuple[str, str]]:
+def wrong_lines(path: Path, rank: int, digest: str) -> Iterator[tuple[Kind, str]]:
     """Kind and text, with file and line, of everything that is wrong with a file. Raises StudyError if unreadable."""
     events, problems = read_events(path)
     yield from (("foreign rank lines", problem) for problem in problems)
@@ -154,7 +160,7 @@ def wrong_lines(path: Path, rank: int, digest: str) -> Iterator[tuple[str, str]]
     yield from _order(path, events, numbers)
 
 
-def _order(path: Path, events: Sequence[dict[str, Any]], numbers: dict[str, list[int]]) -> Iterator[tuple[str, str]]:
+def _order(path: Path, events: Sequence[dict[str, Any]], numbers: dict[str, list[int]]) -> Iterator[tuple[Kind, str]]:
     """Epochs that do not follow each other, and clocks that jump, within each attempt of the run."""
     expected: int | None = None
     before: dict[str, Any] | None = None
@@ -172,8 +178,11 @@ def _order(path: Path, events: Sequence[dict[str, Any]], numbers: dict[str, list
                 gap = event["time"] - before["time"]
                 first = before["event"] in ("start", "resume")  # before it lies the start-up, which may take any time
                 if not first and not _clock_agrees(gap, event["time_s"]):
-                    spans = f"{event['time_s']:.1f} s by its timer and {gap:.1f} s by the clock"
-                    yield "clock jumps", f"{where}: epoch {number} took {spans}"
+                    timer_s = event["time_s"]
+                    yield (
+                        "clock jumps",
+                        f"{where}: epoch {number} took {timer_s:.1f} s by its timer and {gap:.1f} s by the clock",
+                    )
             expected = number + 1
         before = event
 
@@ -198,7 +207,7 @@ def _key(event: Any) -> str:
     return json.dumps(event, sort_keys=True)
 
 
-def _duplicates(path: Path, numbers: dict[str, list[int]]) -> Iterator[tuple[str, str]]:
+def _duplicates(path: Path, numbers: dict[str, list[int]]) -> Iterator[tuple[Kind, str]]:
     for lines in numbers.values():
         if len(lines) > 1:
             yield "rank lines twice", f"{path}:{lines[1]}: repeats line {lines[0]}"

@@ -24,7 +24,7 @@ class Serial(Strategy):
         if _wants_graph(context):
             self._graph = StepGraph(super().step, context.device)
             self.not_in_phases = ONE_LAUNCH
-            self.implementation += " (CUDA graph)"
+            self.implementation = f"{self.implementation} (CUDA graph)"
             context.notes.append(GRAPH_NOTE)
 
     def step(self, optimizer: Optimizer, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
