@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import geometric_mean
 
-from scalestudy.analysis.cells import CellKey, CellRuns, base_of, key_of
+from scalestudy.analysis.cells import CellKey, CellRuns, bases_in, key_of
 from scalestudy.analysis.pop import DeviceTime, Factors, computation_scalability, factors
 from scalestudy.analysis.reading import images_per_epoch, timed_epochs
 from scalestudy.records.report import EfficiencyRow, SpeedupRow
@@ -40,7 +40,8 @@ class MeasuredRun:
 def efficiency_rows(cells: Sequence[CellRuns], speedup: Sequence[SpeedupRow]) -> list[EfficiencyRow]:
     """One row per cell, in the order of the plan. Over runs, factors are geometric means: their products stay exact."""
     rows: Mapping[CellKey, SpeedupRow] = {key_of(row): row for row in speedup}
-    return [_row(cell, base_of(cell.cell, cells), rows[cell.key]) for cell in cells]
+    base_of = bases_in(cells)
+    return [_row(cell, base_of(cell.cell), rows[cell.key]) for cell in cells]
 
 
 def _row(cell: CellRuns, base: CellRuns | None, speedup: SpeedupRow) -> EfficiencyRow:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from statistics import fmean
 
-from scalestudy.analysis.cells import CellRuns, base_of
+from scalestudy.analysis.cells import CellRuns, bases_in
 from scalestudy.analysis.collect import timed_epochs
 from scalestudy.analysis.statistics import Estimate, ratio
 from scalestudy.records.report import PhaseRow
@@ -16,12 +16,12 @@ SUM_TOLERANCE = 0.01
 
 def phase_rows(cells: Sequence[CellRuns]) -> list[PhaseRow]:
     """One row per cell with phases in any of its completed runs, in the order of the plan."""
-    rows = []
+    rows, base_of = [], bases_in(cells)
     for cell in cells:
         totals = _totals_s(cell)
         if not totals:
             continue
-        price = _price(cell, base_of(cell.cell, cells))
+        price = _price(cell, base_of(cell.cell))
         rows.append(
             PhaseRow.model_validate(
                 {
