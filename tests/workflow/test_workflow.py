@@ -19,7 +19,7 @@ TITLE = "</script><b>*bold*</b> `x`_ |y| $(rm -rf /) {{ 7*7 }} #eval(1)"
 CONFIG = {
     "study": "tiny",
     "report": {
-        **{field: TITLE for field in ("title", "subtitle", "course", "overview", "discussion", "conclusion")},
+        **dict.fromkeys(("title", "subtitle", "course", "overview", "discussion", "conclusion"), TITLE),
         "authors": [TITLE],
         "published": [{"source": TITLE, "speedups": [1.5], "setting": TITLE}],
     },

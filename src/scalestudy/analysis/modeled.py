@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 
 from scalestudy.analysis.cells import CellRuns
+from scalestudy.records.result import Result
 
 MODELED = {"ddp": True, "hybrid": False}
 """Strategies that keep whole replicas and sum gradients, and whether they do so in buckets during the backward pass."""
 
 OTHERWISE = "the model is of replicas that sum their gradients between processes; this strategy works otherwise"
 COMPRESSED = "its gradients are compressed, and the model knows neither what that takes nor what it saves"
-BESIDE = (
-    "on GPUs the exchange runs beside the backward pass: waiting and communication were not measured apart, which the "
-    "model has to know"
-)
+NOT_APART = "waiting and communication were not measured apart, which the model has to know"
 
 
 def modeled_cells(strategy: str, own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] | str:
@@ -23,8 +21,9 @@ def modeled_cells(strategy: str, own: Sequence[CellRuns], least_counts: int) -> 
     if any(_is_compressed(cell) for cell in comparable):
         return COMPRESSED
     measured = [cell for cell in comparable if _is_measured(cell)]
-    if not measured and any(run.run.device == "cuda" for cell in comparable for run in cell.runs):
-        return BESIDE
+    if not measured and (mixed := [result for cell in comparable for result in cell.results if _is_mixed(result)]):
+        reason = mixed[0].phases_reason
+        return f"{NOT_APART}: {reason}" if reason else NOT_APART
     usable = [cell for cell in measured if not _is_in_shared_memory(cell)]
     counts = sorted({cell.cell.devices for cell in usable})
     if len(counts) >= least_counts:
@@ -45,6 +44,11 @@ def _is_compressed(cell: CellRuns) -> bool:
 def _is_in_shared_memory(cell: CellRuns) -> bool:
     """As the runs recorded it: ``auto`` decides where it runs."""
     return any("shared_memory" in result.implementation for result in cell.results)
+
+
+def _is_mixed(result: Result) -> bool:
+    """Whether computing was timed, with communication in it."""
+    return any(device.forward is not None and device.waiting is None for device in result.phases)
 
 
 def _is_measured(cell: CellRuns) -> bool:
