@@ -212,9 +212,12 @@ def test_gradients_that_do_not_travel_as_the_model_has_it_are_refused(tmp_path):
 def test_communication_that_was_not_told_apart_is_the_reason_with_what_the_runs_recorded(tmp_path):
     cells = ddp_cells(tmp_path, device="cuda")
     for cell in cells:
-        for result in cell.results:
-            for device in result.phases:
-                device.communication = device.waiting = None
+        cell.results[:] = [
+            result.model_copy(
+                update={"phases": [replace(device, communication=None, waiting=None) for device in result.phases]}
+            )
+            for result in cell.results
+        ]
     _, refused = models(cells, [link(4, 4)])
     assert [row.reason for row in refused] == [NOT_APART]
     for cell in cells:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 from scalestudy.analysis.cells import CellRuns
+from scalestudy.analysis.device_columns import DeviceColumns
 from scalestudy.analysis.statistics import Estimate, summarize_mean
 from scalestudy.records.report import CommunicationRow
 from scalestudy.records.result import CommunicationCost, Result
@@ -66,7 +67,7 @@ def _per_step(cell: CellRuns, field: str) -> float | None:
 
 
 def _of_run(result: Result, field: str) -> float | None:
-    parts = [getattr(device, field) for device in result.phases]
-    if not parts or any(part is None for part in parts) or not result.phases[0].steps:
-        return None
-    return fmean(parts) / result.phases[0].steps
+    phases = DeviceColumns.of(result.phases)
+    steps = phases.column("steps")[0] if len(phases) else 0
+    total = phases.totals[field]
+    return None if total is None or not steps else float(total / len(phases) / steps)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from scalestudy.analysis.cells import CellRuns
+from scalestudy.analysis.device_columns import DeviceColumns
 from scalestudy.records.result import Result
 
 MODELED = {"ddp": True, "hybrid": False}
@@ -48,11 +49,10 @@ def _is_in_shared_memory(cell: CellRuns) -> bool:
 
 def _is_mixed(result: Result) -> bool:
     """Whether computing was timed, with communication in it."""
-    return any(device.forward is not None and device.waiting is None for device in result.phases)
+    totals = DeviceColumns.of(result.phases).totals
+    return bool(result.phases) and totals["forward"] is not None and totals["waiting"] is None
 
 
 def _is_measured(cell: CellRuns) -> bool:
-    return all(
-        result.phases and all(device.waiting is not None and device.forward is not None for device in result.phases)
-        for result in cell.results
-    )
+    every = [(result.phases, DeviceColumns.of(result.phases).totals) for result in cell.results]
+    return all(phases and None not in (totals["forward"], totals["waiting"]) for phases, totals in every)
