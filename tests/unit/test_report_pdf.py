@@ -382,9 +382,10 @@ def test_it_is_archivable_accessible_and_tagged(reader):
 
 def test_the_outline_names_the_sections(reader):
     titles = [item.title for item in reader.outline if not isinstance(item, list)]
-    assert len(titles) == 16
+    assert len(titles) == 17
     assert titles[0].endswith("Overview")
-    assert titles[-1].endswith("Artifact description")
+    assert titles[-2].endswith("Artifact description")
+    assert titles[-1].endswith("Further tables")
 
 
 def test_runs_and_report_are_attached(reader):
