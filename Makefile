@@ -1,20 +1,25 @@
 PYTHON ?= python3
 STUDY ?=
+CONFIG ?=
 VENV := .venv
 BIN := $(VENV)/bin
-SNAKEMAKE = $(BIN)/snakemake --cores all --quiet all $(if $(STUDY),--config study=$(STUDY))
+SNAKEMAKE = $(BIN)/snakemake --cores all --quiet all $(if $(CONFIG),--configfile $(CONFIG)) \
+	$(if $(STUDY),--config study=$(STUDY))
 
 .PHONY: help run test lint lock clean cluster cluster-down
 help:
-	@echo "make run        install, train every strategy, typeset the report (make run STUDY=paper: that study)"
+	@echo "make run        install, train every strategy, typeset the report (STUDY=paper: that study;"
+	@echo "                CONFIG=my.yaml: your own configuration)"
 	@echo "make test       install and run all tests that this machine allows;   make lint   style, types, workflow"
 	@echo "make clean      forget results;   make lock   resolve the dependencies of pyproject.toml anew"
 	@echo "make cluster    a SLURM cluster on this machine, for tests;   make cluster-down"
 
 run: $(VENV)/run.stamp
+	@touch $(VENV)/run.begin
 	@flock --nonblock --conflict-exit-code 99 $(VENV)/run.lock $(SNAKEMAKE) --nolock --rerun-incomplete || \
 		{ code=$$?; [ $$code != 99 ] || echo "another 'make run' is going on in this folder"; exit $$code; }
-	@$(BIN)/scalestudy show --headline $(STUDY)
+	@[ "$$(find results -newer $(VENV)/run.begin -type f -print -quit)" ] || echo "Nothing to be done: all is up to date"
+	@$(BIN)/scalestudy show --headline $(if $(CONFIG),--config $(CONFIG)) $(STUDY)
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest

@@ -14,8 +14,9 @@ import pytest
 from train_setup import learned, make_run, trained
 
 from scalestudy.records.events import read_events
-from scalestudy.records.files import write_model
+from scalestudy.records.files import read_model, write_model
 from scalestudy.records.paths import RunPaths
+from scalestudy.records.result import Result
 from scalestudy.spec.run import Run
 from scalestudy.train.stopping import EXIT_STOPPED
 
@@ -33,7 +34,7 @@ def command(folder: Path, run: Run) -> subprocess.Popen[str]:
     write_model(RunPaths(folder).run, run)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "scalestudy", "train", str(RunPaths(folder).run)],
+        [sys.executable, "-m", "scalestudy", "train", "--again", str(RunPaths(folder).run)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -98,6 +99,20 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bits(strategy: str, k
     assert sorted(path.name for path in folder.iterdir()) == ["lock", "ranks", "result.json", "run.json"]
 
 
+def test_a_completed_run_is_trained_again_by_hand_only_when_that_is_asked_for(tmp_path: Path) -> None:
+    first = trained(make_run("serial", images=64), tmp_path)
+    by_hand = [sys.executable, "-m", "scalestudy", "train", str(RunPaths(tmp_path).run)]
+    write_model(RunPaths(tmp_path).run, make_run("serial", images=64))
+    told = subprocess.run(by_hand, capture_output=True, text=True, check=True, timeout=60)
+    assert "this run completed already" in told.stdout
+    assert "--again trains it anew" in told.stdout
+    assert read_model(RunPaths(tmp_path).result, Result) == first
+    subprocess.run([*by_hand, "--again"], check=True, timeout=120)
+    again = read_model(RunPaths(tmp_path).result, Result)
+    assert again.weights_sha256 == first.weights_sha256
+    assert again.total_s != first.total_s
+
+
 def begun_after(folder: Path, name: str, known: int, process: subprocess.Popen[str]) -> bool:
     """Whether rank 0 has written an event of this name beyond those that are known, or has ended well."""
     assert process.poll() in (None, 0), process.communicate()[1]
@@ -134,6 +149,23 @@ def test_a_run_asked_to_stop_saves_inside_the_epoch_and_goes_on_there(
     assert learned(resumed) == learned(whole)
     assert resumed.resumed == 1
     assert [epoch.parts for epoch in resumed.epochs] == [2 if epoch == stop["epoch"] else 1 for epoch in range(EPOCHS)]
+
+
+def test_a_run_whose_compression_has_a_memory_of_its_own_starts_anew_and_ends_with_the_same_bits(
+    tmp_path: Path,
+) -> None:
+    run = make_run("ddp", images=2 * IMAGES, epochs=EPOCHS, batch_size=8, options={"compression": "powersgd"})
+    whole = trained(run, tmp_path / "whole")
+    folder = tmp_path / "stopped"
+    process = command(folder, run)
+    until(lambda: begun(folder, "evaluation", 2), "the second epoch")
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == EXIT_STOPPED, errors
+    assert not RunPaths(folder).checkpoints.exists()
+    again = trained(run, folder)
+    assert again.weights_sha256 == whole.weights_sha256
+    assert again.resumed == 0
 
 
 def test_a_run_asked_to_stop_before_it_trains_is_not_a_failure(tmp_path: Path) -> None:

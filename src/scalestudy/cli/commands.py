@@ -74,8 +74,12 @@ def train(arguments: Namespace) -> int:
     started = min(time.time() - _age_s(), float(os.environ.get(STARTED, "inf")))
     paths = RunPaths(arguments.run.parent)
     run = _planned(paths) or read_model(arguments.run, Run)
-    from scalestudy.cli.training import train_run
+    from scalestudy.cli.training import completed, train_run
 
+    again = arguments.again or arguments.record_failure  # the workflow knows what it wants
+    if not again and (result := completed(run, paths)):
+        print(f"{paths.result}: this run completed already, in {result.total_s:.1f} s; --again trains it anew")
+        return 0
     return _end(train_run(run, paths, started, arguments.record_failure))
 
 
@@ -182,7 +186,7 @@ def show(arguments: Namespace) -> int:
     from scalestudy.report.show import headline_text
     from scalestudy.report.show import show as print_tables
 
-    study = arguments.study or named_study(Path("config.yaml"))
+    study = arguments.study or named_study(arguments.config)
     results, pdf = Path("results") / study, Path("reports") / study / "report.pdf"
     if arguments.headline:
         data = read_model(StudyPaths(results).report, ReportData)

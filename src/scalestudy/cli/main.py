@@ -83,6 +83,7 @@ COMMANDS = {
         "train one run; started again after an interruption, it goes on where it was",
         (
             _argument("run", type=Path, help="the run.json"),
+            _argument("--again", action="store_true", help="train it anew, even where it completed before"),
             _argument(
                 "--record-failure",
                 action="store_true",
@@ -162,7 +163,8 @@ COMMANDS = {
     "show": Command(
         "print the speedup and efficiency tables, also while runs are still coming in",
         (
-            _argument("study", nargs="?", help="name of the study (default: the one that config.yaml names)"),
+            CONFIG,
+            _argument("study", nargs="?", help="name of the study (default: the one that the configuration names)"),
             _argument("--headline", action="store_true", help="only the headline figures and where the report is"),
         ),
         commands.show,

@@ -2,6 +2,7 @@
 
 import os
 import traceback
+from contextlib import suppress
 
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_model
@@ -40,6 +41,15 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
             _record(run, paths, reason)
         print(f"{title}  failed: {reason}")
         return 0
+
+
+def completed(run: Run, paths: RunPaths) -> Result | None:
+    """What came of this very run when it was trained before, to its end."""
+    with suppress(StudyError):  # none, or a damaged one
+        result = read_model(paths.result, Result)
+        if result.run_digest == run.digest and result.outcome == "completed":
+            return result
+    return None
 
 
 def _record(run: Run, paths: RunPaths, reason: str) -> None:

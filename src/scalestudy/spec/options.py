@@ -30,7 +30,7 @@ class DDPOptions(SpecModel):
     communication: Literal["auto", "gloo", "nccl", "shared_memory"] = "auto"
     """What carries the gradients."""
     compression: Literal["none", "fp16", "bf16", "powersgd"] = "none"
-    """Gradient-compression hook."""
+    """Gradient-compression hook. With ``powersgd``, whose memory is not saved, an interrupted run starts anew."""
 
 
 class SyntheticOptions(SpecModel):

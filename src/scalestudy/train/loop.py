@@ -199,6 +199,8 @@ class Trainer:
         progress.loss_sum, progress.time_s, progress.foreign = 0.0, 0.0, None
 
     def _save(self) -> None:
+        if not self.strategy.resumes:
+            return
         progress = self.progress
         name = f"epoch{progress.epoch:04d}-step{progress.step:06d}"
         state = vars(progress) | {"earlier": [part.model_dump() for part in self.parts()]}

@@ -38,6 +38,8 @@ class Strategy(ABC):
     """Whether the optimizer may be a fused one."""
     not_in_phases = ""
     """Why no phase of a step is known and only the whole step is timed; empty: phases are known."""
+    resumes = True
+    """Whether a checkpoint holds all that it needs to go on; otherwise an interrupted run starts anew."""
     owns_full_state = True
     """Whether rank 0's state is everybody's; otherwise each rank saves its own shard."""
 

@@ -36,6 +36,8 @@ class DDP(OneDevicePerProcess):
         )
         self._reducer: SharedMemoryReducer | None = None
         compression = options.get("compression") or "none"
+        # What PowerSGD carries from step to step belongs to buckets, and those are other ones after a start.
+        self.resumes = compression != "powersgd"
         communication = _communication(context, compression)
         if not context.communicates:
             communication, compression = "no communication", "none"
