@@ -19,7 +19,7 @@ from scalestudy.records.files import write_model
 from scalestudy.records.parity import Parity, ParityRow
 from scalestudy.records.paths import RunPaths, StudyPaths
 from scalestudy.records.provenance import Provenance
-from scalestudy.records.result import DevicePhases, Epoch, LayerRow, Result, Startup
+from scalestudy.records.result import CommunicationCost, DevicePhases, Epoch, LayerRow, Result, Startup
 from scalestudy.spec.config import ReportSpec
 from scalestudy.spec.run import Cell, Run, Study
 from scalestudy.spec.workload import DataSpec, ModelSpec, OptimizerSpec, Workload
@@ -55,7 +55,7 @@ def true_speedup(strategy: str, devices: int, speedups: Mapping[tuple[str, str],
     """The speedup that the synthetic times hold: as given, or by Amdahl's law with the strategy's serial share."""
     if strategy == "serial":
         return 1.0
-    return speedups.get((strategy, layout), devices / (1 + SERIAL_SHARE[strategy] * (devices - 1)))
+    return speedups.get((strategy, layout), devices / (1 + SERIAL_SHARE.get(strategy, 0.02) * (devices - 1)))
 
 
 def workload_of(index: int, epochs: int, batch_size: int = 64) -> Workload:
@@ -84,6 +84,9 @@ def make_study(
     workloads: int = 2,
     scalings: Sequence[Literal["strong", "epoch", "weak"]] = ("epoch",),
     strategies: Mapping[str, Sequence[str]] = STRATEGIES,
+    options: Mapping[str, tuple[str, Mapping[str, object]]] = {},
+    ran: Mapping[str, str] = {},
+    costs_s: Mapping[str, float] = {},
     seeds: Sequence[int] = (0, 1, 2),
     epochs: int = 6,
     speedups: Mapping[tuple[str, str], float] = {},
@@ -104,7 +107,9 @@ def make_study(
 ) -> StudyPaths:
     """Write study.json, every run's run.json, result.json and ranks/, and parity.json below ``folder/name``.
 
-    ``strategies`` maps a strategy (without serial, see ``base``) to its layouts. ``speedups`` gives the true speedup
+    ``strategies`` maps a strategy (without serial, see ``base``) to its layouts. ``options`` says of a name among them
+    which strategy it is, with which options: as a label, unless it is the strategy's own name. ``ran`` gives what the
+    runs of a name recorded that they ran, ``costs_s`` their cost of communication. ``speedups`` gives the true speedup
     of (strategy, layout); ``accuracies`` the true accuracy of a strategy (else 0.9). ``failures``, ``resumed`` and
     ``foreign_load`` name runs by id, ``WORKLOAD/SCALING/STRATEGY-NxD/seedK``. ``noise`` is the standard deviation
     of times over seeds, relative; accuracies vary by a tenth of it. ``parity`` is passed, absent, truncated, or the
@@ -121,10 +126,12 @@ def make_study(
             for strategy, names in layouts.items():
                 for layout in names:
                     nodes, per_node = (int(part) for part in layout.split("x"))
+                    kind, settings = options.get(strategy, (strategy, {}))
                     cell = Cell(
                         workload=workload_name(index),
                         scaling=scaling,
-                        strategy=strategy,
+                        strategy=kind,
+                        label="" if kind == strategy else strategy,
                         nodes=nodes,
                         devices_per_node=per_node,
                     )
@@ -134,6 +141,7 @@ def make_study(
                             cell=cell,
                             seed=seed,
                             workload=workload_of(index, epochs),
+                            strategy_options=dict(settings),
                             device=device,
                             cores_per_device=1,
                             oversubscribed=oversubscribed_above is not None and cell.devices > oversubscribed_above,
@@ -145,21 +153,27 @@ def make_study(
     names = [workload_name(index) for index in range(workloads)]
     for run in runs:
         index = names.index(run.cell.workload)
-        speedup = true_speedup(run.cell.strategy, run.cell.devices, speedups, run.cell.layout)
+        speedup = true_speedup(run.cell.variant, run.cell.devices, speedups, run.cell.layout)
         time_s = base_time_s(index) / speedup * (run.cell.devices if run.cell.scaling == "weak" else 1)
         spread = _spread(run.cell.id, len(seeds))[list(seeds).index(run.seed)]
         result = result_of(
             run,
             time_s=time_s * (1 + noise * spread),
             compute_s=base_time_s(index) / (1 if run.cell.scaling == "weak" else run.cell.devices),
-            accuracy=accuracies.get(run.cell.strategy, ACCURACY) + 0.1 * noise * spread,
+            accuracy=accuracies.get(run.cell.variant, ACCURACY) + 0.1 * noise * spread,
             noise=noise,
             phases=phases,
             resumed=resumed.get(run.id, 0),
             foreign_load=foreign_load.get(run.id, 0.004),
             commit=commit,
         )
-        write_run(RunPaths.of(paths.results, run), run, result, failures.get(run.id))
+        changes: dict[str, object] = {}
+        if run.cell.variant in ran:
+            changes["implementation"] = ran[run.cell.variant]
+        if run.cell.variant in costs_s:
+            with_s = [0.1 + costs_s[run.cell.variant]] * 4
+            changes["communication_cost"] = CommunicationCost(without="nothing", with_s=with_s, without_s=[0.1] * 4)
+        write_run(RunPaths.of(paths.results, run), run, result.model_copy(update=changes), failures.get(run.id))
     if parity == "truncated":
         paths.parity.write_text('{"schema_version": 1, "rows": [{"workload"')
     elif parity != "absent":
@@ -348,7 +362,7 @@ def parity_rows(
                         devices=nodes * per_node,
                         reference="shards",
                         shares=share,
-                        implementation=IMPLEMENTATIONS[strategy],
+                        implementation=IMPLEMENTATIONS.get(strategy, ""),
                         steps=10,
                         gradient_error=1e-3 if wrong else 2e-16,
                         parameter_error=2e-2 if wrong else 3e-15,

@@ -13,7 +13,15 @@ from scalestudy.analysis.headlines import headlines
 from scalestudy.analysis.language import ENGLISH, GERMAN
 from scalestudy.analysis.rules_time import holds_one
 from scalestudy.analysis.sentences import RULES, rule_table, sentences
-from scalestudy.records.findings import ComplianceRow, PredictionCurve, Refusal, RepeatRow, TargetRow, ValidationRow
+from scalestudy.records.findings import (
+    ComplianceRow,
+    MitigationRow,
+    PredictionCurve,
+    Refusal,
+    RepeatRow,
+    TargetRow,
+    ValidationRow,
+)
 from scalestudy.records.report import (
     AccuracyRow,
     CommunicationRow,
@@ -23,6 +31,7 @@ from scalestudy.records.report import (
     PhaseRow,
     RunRow,
     SpeedupRow,
+    StrategyRow,
     WorkloadFacts,
 )
 from scalestudy.spec.repeats import RepeatsSpec
@@ -469,3 +478,53 @@ def test_only_the_prediction_section_goes_beyond_what_was_measured_and_no_senten
     texts = " ".join(f"{text} {phrase}" for text, phrase in GERMAN.phrases.items()).lower()
     for word in ("because", "due to", "significant", "near-linear", "signifikant", "weil ", "wegen", "nahezu linear"):
         assert word not in texts
+
+
+def mitigation_row(**changes):
+    values = {
+        "workload": "mnist", "scaling": "epoch", "strategy": "ddp_fp16", "nodes": 1, "devices": 2, "n": 3,
+        "other_strategy": "ddp", "other_n": 3, "options": "compression: none → fp16", "differences": 1, "ratio": 0.9,
+        "low": 0.85, "high": 0.95, "method": "", "verdict": "faster", "exposed_change_s": None, "cost_change_s": None,
+        "waiting_change_s": None, "data_change_s": None,
+    }  # fmt: skip
+    return MitigationRow(**values | changes)
+
+
+def said_of_options(*rows):
+    titles = [
+        StrategyRow(name=name, title=title, replicated="", exchanged="", implementations=[], strategy="ddp")
+        for name, title in (("ddp", "DDP"), ("ddp_fp16", "DDP (ddp_fp16)"))
+    ]
+    return written("R26", mitigations=rows, strategies=titles, speedup=[speedup_row()], workloads=[facts()])
+
+
+def test_r26_states_ratio_interval_and_what_differs():
+    assert said_of_options(mitigation_row()) == [
+        "For MNIST, the epoch times of one strategy with different options stand in these ratios: "
+        "DDP (ddp_fp16), 2 CPU cores against DDP (compression: none → fp16): 0.90× (95% CI 0.85–0.95)."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "separated"),
+    [(0.85, 0.999, True), (0.85, 1.0, False), (1.0, 1.2, False), (1.001, 1.2, True), (None, None, True)],
+)
+def test_r26_says_that_nothing_is_separated_when_the_interval_holds_one(low, high, separated):
+    (text,) = said_of_options(mitigation_row(low=low, high=high))
+    assert ("the data do not separate them" in text) is not separated
+
+
+@pytest.mark.parametrize(("differences", "several"), [(1, False), (2, True)])
+def test_r26_says_when_the_ratio_is_that_of_several_differences(differences, several):
+    (text,) = said_of_options(mitigation_row(differences=differences))
+    assert (f"for {differences} differences together" in text) is several
+
+
+def test_r26_takes_the_most_devices_that_have_a_ratio_and_is_silent_without_one():
+    nothing = {"ratio": None, "low": None, "high": None}
+    larger = mitigation_row(devices=4, ratio=0.8), mitigation_row(devices=8, **nothing)
+    (text,) = said_of_options(mitigation_row(), *larger)
+    assert "4 CPU cores" in text
+    assert text.count("against") == 1
+    assert said_of_options(mitigation_row(**nothing)) == []
+    assert said_of_options() == []

@@ -37,8 +37,8 @@ def test_the_tables_hold_what_report_json_holds(tmp_path):
     assert [row["outcome"] for row in runs].count("failed") == 1
     assert len(runs) == data.counts.planned == 18
     assert {path.stem for path in paths.tables.iterdir()} == {
-        "runs", "speedup", "phases", "accuracy", "parity", "curves", "comparison", "equivalence", "target",
-        "epochs_to_target", "compliance", "fits", "prediction", "validation", "exclusions", "repeats",
+        "runs", "speedup", "phases", "accuracy", "parity", "curves", "comparison", "mitigations", "equivalence",
+        "target", "epochs_to_target", "compliance", "fits", "prediction", "validation", "exclusions", "repeats",
         "efficiency", "communication", "probe", "allreduce", "links",
     }  # fmt: skip
     assert len(read(paths.tables / "curves.csv")) == 6 * 6

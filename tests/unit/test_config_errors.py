@@ -70,6 +70,10 @@ def lines_of(data: Any, machine: Machine = MACHINE) -> list[str]:
 
 
 M, Q = "workloads.mnist", "studies.quick"
+HOSTILE_LABELS = (
+    *("../../ddp", "a/b", "ddp-1x2", "a b", "", "1st", "_a", "a" * 61, "ä", "a\n", "\x00", "{wildcards.run}"),
+    *("$(reboot)", "`x`", "#eval(1)", "**a**", "{{ 7*7 }}", "=SUM(A1)", "*", "|a|", "'; true; '"),
+)
 WRONG = [
     ("misspelled key at the top", "studys", {}, ["studys: unknown key", "did you mean 'study", "?"]),
     ("misspelled key", f"{M}.modle", {}, [f"{M}.modle: unknown key; did you mean 'model'?"]),
@@ -144,6 +148,53 @@ WRONG = [
     ("workload twice", f"{Q}.workloads.1", "mnist", ["workloads[item 2]: found mnist a second time"]),
     ("scaling twice", f"{Q}.scalings", ["epoch", "epoch"], ["scalings[item 2]: found epoch a second time"]),
     ("strategy twice", f"{Q}.strategies.2", "ddp", ["strategies[item 3]: found ddp a second time", "one entry"]),
+    (
+        "strategy twice without the way out",
+        f"{Q}.strategies.1",
+        "data_parallel",
+        ["strategies[item 3]: found data_parallel a second time", "with all its layouts in one entry"],
+    ),
+    (
+        "strategy with options twice",
+        f"{Q}.strategies.2",
+        {"name": "ddp", "options": {"compression": "fp16"}},
+        ["strategies[item 3]: found ddp a second time", "in one entry, or have a label and other options"],
+    ),
+    ("base twice", f"{Q}.strategies.2", "serial", ["strategies[item 3]: found serial a second time; must be listed"]),
+    (
+        "label of the base",
+        f"{Q}.strategies.3",
+        {"name": "serial", "label": "plain", "options": {"cuda_graph": False}},
+        ["strategies[item 4].label: found plain for serial; must be left out"],
+    ),
+    (
+        "label that is a strategy's name",
+        f"{Q}.strategies.3",
+        {"name": "ddp", "label": "hsdp", "options": {"compression": "fp16"}},
+        ["strategies[item 4].label: found hsdp, the name of a strategy; must be another name"],
+    ),
+    (
+        "label twice",
+        f"{Q}.strategies",
+        ["serial", *({"name": "ddp", "label": "a", "options": {"bucket_mb": size}} for size in (1, 2))],
+        ["strategies[item 3].label: found a a second time; must be another name"],
+    ),
+    (
+        "label without other options",
+        f"{Q}.strategies.3",
+        {"name": "ddp", "label": "again", "options": {"compression": "none", "bucket_mb": None}},
+        ["strategies[item 4].options: found the same options a second time; must differ in an option from every other"],
+    ),
+    *(
+        (
+            f"label {label!r}",
+            f"{Q}.strategies.3",
+            {"name": "ddp", "label": label, "options": {"compression": "fp16"}},
+            ["strategies[item 4].label: found", "a name must start with a letter and hold only letters, digits and _"],
+        )
+        for label in HOSTILE_LABELS
+    ),
+    ("label as a number", f"{Q}.strategies.1.label", 16, ["[item 2].label: found 16; must be text"]),
     ("layout twice", f"{Q}.strategies.1.layouts", ["1x2", "1x2"], ["layouts[item 2]: found 1x2 a second time"]),
     ("unknown scaling", f"{Q}.scalings", ["strng"], ["scalings[item 1]", '"strng"', "'strong'?"]),
     ("margin above one", f"{Q}.accuracy_margin", 5, ["accuracy_margin: found 5; must be less than 1"]),

@@ -1,17 +1,21 @@
 """Layouts that strategies get on a machine, and the runs that a study becomes."""
 
 import copy
+import json
 import time
 from pathlib import Path
 
 import pytest
 
 from scalestudy.errors import StudyError
+from scalestudy.records.files import model_text
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.config import Config
 from scalestudy.spec.expand import expand
 from scalestudy.spec.layouts import Machine, automatic
+from scalestudy.spec.probing import probings
 from scalestudy.spec.reading import check, load_config
+from scalestudy.spec.run import Run
 
 ALL = list(STRATEGIES)
 DATA = {
@@ -98,6 +102,40 @@ def test_a_changed_workload_changes_the_digests_of_its_runs_alone():
     changed = {old.cell.workload for old, new in zip(before, after, strict=True) if old.digest != new.digest}
     same = {old.cell.workload for old, new in zip(before, after, strict=True) if old.digest == new.digest}
     assert (changed, same) == ({"one"}, {"two"})
+
+
+PAIR = ["serial", "ddp", {"name": "ddp", "label": "ddp_fp16", "layouts": ["1x2"], "options": {"compression": "fp16"}}]
+
+
+def test_a_labeled_entry_has_runs_of_its_own_below_its_label():
+    runs = expand(config(strategies=PAIR, workloads=["one"], seeds=[1]), cpus(2)).runs
+    names = ["serial-1x1", "ddp-1x2", "ddp_fp16-1x2"]
+    assert [run.id for run in runs] == [f"one/epoch/{name}/seed1" for name in names]
+    assert [run.cell.strategy for run in runs] == ["serial", "ddp", "ddp"]
+    assert [run.strategy_options for run in runs] == [{}, {}, {"compression": "fp16"}]
+    assert [run.processes for run in runs] == [1, 2, 2]
+
+
+def test_a_run_without_a_label_is_written_as_before_there_were_labels():
+    runs = expand(config(strategies=PAIR, workloads=["one"], seeds=[1]), cpus(2)).runs
+    alone = expand(config(strategies=PAIR[:2], workloads=["one"], seeds=[1]), cpus(2)).runs
+    assert [run.digest for run in runs[:2]] == [run.digest for run in alone]
+    assert [json.loads(model_text(run))["cell"].get("label") for run in runs] == [None, None, "ddp_fp16"]
+    assert list(json.loads(model_text(alone[1]))["cell"]) == [
+        *("workload", "scaling", "strategy", "nodes", "devices_per_node")
+    ]
+    assert Run.model_validate_json(model_text(runs[2])) == runs[2]
+
+
+def test_the_probe_of_a_layout_is_that_of_no_entry():
+    study = expand(config(strategies=[PAIR[0], PAIR[2]], workloads=["one"], seeds=[1]), cpus(2))
+    (probing,) = probings(study).values()
+    assert (probing.run.cell.strategy, probing.run.cell.label) == ("ddp", "")
+
+
+def test_a_labeled_entry_that_the_machine_cannot_run_is_named_by_its_label():
+    study = expand(config(strategies=[*PAIR[:2], PAIR[2] | {"layouts": ["auto"]}]), cpus(1))
+    assert "DDP (ddp_fp16): needs at least 2 devices, and this machine has 1" in study.skipped
 
 
 def test_a_machine_with_one_device_runs_the_base_and_says_what_it_skips():

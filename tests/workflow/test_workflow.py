@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pypdf
 import pytest
 import yaml
 
@@ -211,3 +212,32 @@ def test_adaptive_repeats_train_until_the_interval_suffices_or_max_is_reached(tm
     report = json.loads((tmp_path / "results/tiny/report.json").read_text())
     assert [(row["runs"], row["state"]) for row in report["repeats"]] == [(2, "at most")]
     assert "Nothing to be done" in snakemake(tmp_path).stderr
+
+
+def test_a_strategy_with_and_without_an_option_is_trained_and_compared_in_the_report(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
+    plain = {"name": "ddp", "options": {"communication": "gloo"}}
+    labeled = {"name": "ddp", "label": "ddp_fp16", "options": {"communication": "gloo", "compression": "fp16"}}
+    study = {"workloads": ["net"], "strategies": ["serial", plain, labeled], "seeds": [1]}
+    write_config(tmp_path, studies={"tiny": study})
+    done = snakemake(tmp_path)
+    assert done.returncode == 0, done.stderr
+    trained = {Path(folder).parent.name for folder in results(tmp_path)}
+    assert trained == {"serial-1x1", "ddp-1x2", "ddp_fp16-1x2"}
+    report = json.loads((tmp_path / "results/tiny/report.json").read_text())
+    assert [(row["strategy"], row["passed"]) for row in report["parity"] if row["strategy"] != "serial"] == [
+        *[("ddp", True)] * 4,
+        *[("ddp_fp16", True)] * 4,
+    ]
+    ran = {row["strategy"]: row["implementation"].partition("(")[2] for row in report["runs"]}
+    assert (ran["ddp"], ran["ddp_fp16"]) == ("gloo)", "gloo, fp16 compression)")
+    (row,) = report["mitigations"]
+    assert (row["options"], row["differences"], row["n"], row["other_n"]) == ("compression: none → fp16", 1, 1, 1)
+    pages = pypdf.PdfReader(tmp_path / "reports/tiny/report.pdf").pages
+    text = " ".join(" ".join(page.extract_text() for page in pages).split())
+    for words in ("Effect of mitigations", "DDP (ddp_fp16)", "compression: none → fp16"):
+        assert words in text
+    page = (tmp_path / "reports/tiny/report.html").read_text(encoding="utf-8")
+    found = [entry for name, entry in embedded(page, "results").items() if name.endswith("mitigations.html")]
+    assert "what differs" in html.unescape(found[0]["caption"])

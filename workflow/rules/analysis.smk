@@ -15,7 +15,7 @@ rule analyze:
             table=(
                 *("runs", "speedup", "phases", "accuracy", "parity"),
                 *("efficiency", "communication", "probe", "allreduce", "links"),
-                *("comparison", "equivalence", "target", "epochs_to_target", "compliance"),
+                *("comparison", "mitigations", "equivalence", "target", "epochs_to_target", "compliance"),
                 *("fits", "prediction", "validation", "exclusions", "repeats"),
             ),
         ),

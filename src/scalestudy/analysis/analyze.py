@@ -29,6 +29,7 @@ from scalestudy.analysis.headlines import headlines
 from scalestudy.analysis.language import LANGUAGES, in_language
 from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.methods import methods_used
+from scalestudy.analysis.mitigations import mitigation_rows
 from scalestudy.analysis.phases import phase_problems, phase_rows
 from scalestudy.analysis.predictions import models, prediction_curves, step_validation_rows
 from scalestudy.analysis.probes import probe_facts, probe_problems
@@ -75,7 +76,7 @@ def report_data(collection: Collection) -> ReportData:
         thresholds=Thresholds(efficiency=EFFICIENCY_TARGET, foreign_load=LOAD_LIMIT),
         accuracy_margin=evidence.accuracy_margin,
         counts=evidence.counts,
-        strategies=strategy_rows(cells, language),
+        strategies=list(evidence.strategies),
         workloads=list(evidence.workloads),
         speedup=list(evidence.speedup),
         accuracy=list(evidence.accuracy),
@@ -92,6 +93,7 @@ def report_data(collection: Collection) -> ReportData:
         rules=rule_table(language),
         methods=in_language(methods_used(evidence, fits), language, "quantity", "method"),
         comparisons=comparison_rows(cells),
+        mitigations=list(evidence.mitigations),
         equivalence=equivalence_rows(cells, evidence.accuracy_margin),
         targets=list(evidence.targets),
         fits=in_language(fits, language, "refused"),
@@ -123,6 +125,7 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
     found, refused = models(cells, probe.links)
     checked = step_validation_rows(cells, probe.links, speedup)
     curves, unchecked = prediction_curves(found, checked)
+    communication = communication_rows(cells)
     return Evidence(
         language=language,
         counts=_counts(rows, len(collection.study.skipped)),
@@ -137,7 +140,7 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
         environment=environment_rows(collection.runs, language),
         device_name=device_name(collection.runs),
         cells=cells,
-        communication=communication_rows(cells),
+        communication=communication,
         efficiencies=efficiency_rows(cells, speedup),
         targets=target_rows(cells, collection.study),
         predictions=curves,
@@ -145,6 +148,8 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
         refusals=[*refused, *unchecked],
         repeats=repeat_rows(collection.study, rows),
         stopping=collection.study.repeats,
+        strategies=strategy_rows(cells, language),
+        mitigations=in_language(mitigation_rows(cells, communication), language, "note"),
     )
 
 

@@ -1,11 +1,12 @@
 """Runs grouped into cells, and the base of a cell."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from scalestudy.analysis.collect import CollectedRun, Collection, epoch_time_s, images_per_epoch
+from scalestudy.records.base import OfCell
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Cell
@@ -24,22 +25,7 @@ class CellKey(NamedTuple):
     devices: int
 
 
-class CellRow(Protocol):
-    """Any row of a table that is about one cell."""
-
-    @property
-    def workload(self) -> str: ...  # noqa: D102
-    @property
-    def scaling(self) -> str: ...  # noqa: D102
-    @property
-    def strategy(self) -> str: ...  # noqa: D102
-    @property
-    def nodes(self) -> int: ...  # noqa: D102
-    @property
-    def devices(self) -> int: ...  # noqa: D102
-
-
-def key_of(row: CellRow) -> CellKey:
+def key_of(row: OfCell) -> CellKey:
     """The key of the cell that the row is about."""
     return CellKey(row.workload, row.scaling, row.strategy, row.nodes, row.devices)
 
@@ -56,7 +42,8 @@ class CellRuns:
     @property
     def key(self) -> CellKey:
         """The key of the cell."""
-        return key_of(self.cell)
+        cell = self.cell
+        return CellKey(cell.workload, cell.scaling, cell.variant, cell.nodes, cell.devices)
 
     @cached_property
     def usable(self) -> list[CollectedRun]:
@@ -99,6 +86,11 @@ class CellRuns:
         return any(run.run.oversubscribed for run in self.runs)
 
     @property
+    def is_compressed(self) -> bool:
+        """Whether its gradients lose precision on the way, which the parity check leaves out."""
+        return any(run.run.strategy_options.get("compression") not in (None, "none") for run in self.runs)
+
+    @property
     def is_comparable(self) -> bool:
         """Whether its time may stand in a ratio."""
         return bool(self.results) and not self.oversubscribed and not self.wrong
@@ -111,9 +103,8 @@ def cells_of(collection: Collection) -> list[CellRuns]:
         groups.setdefault(run.run.cell.id, []).append(run)
     workloads = {run.run.cell.workload for run in collection.runs}
     failed = [row for row in collection.parity if not row.passed]
-    return [
-        CellRuns(runs[0].run.cell, runs, what_is_wrong(runs[0].run.cell, failed, workloads)) for runs in groups.values()
-    ]
+    planned = [CellRuns(runs[0].run.cell, runs) for runs in groups.values()]
+    return [replace(cell, wrong=what_is_wrong(cell.key, failed, workloads)) for cell in planned]
 
 
 def base_of(cell: Cell, cells: Sequence[CellRuns]) -> CellRuns | None:
@@ -139,7 +130,7 @@ def _base(cell: Cell, bases: Sequence[CellRuns]) -> CellRuns | None:
     return next(iter(completed or planned), None)
 
 
-def what_is_wrong(cell: CellRow, failed: Sequence[ParityRow], workloads: set[str]) -> str:
+def what_is_wrong(cell: OfCell, failed: Sequence[ParityRow], workloads: set[str]) -> str:
     """Why a cell's strategy does not compute what serial training computes; empty when no failed check says so.
 
     A failed check counts for all layouts; one on a model outside the study counts for all workloads.

@@ -27,9 +27,9 @@ def _row(cell: CellRuns) -> CommunicationRow:
         n=len(cell.results),
         pairs=sum(len(one.with_s) for one in measured),
         gradient_bytes=cell.results[0].gradient_bytes,
-        step_s=_per_step(cell, "time_s"),
-        exposed_s=_per_step(cell, "communication"),
-        waiting_s=_per_step(cell, "waiting"),
+        step_s=per_step(cell, "time_s"),
+        exposed_s=per_step(cell, "communication"),
+        waiting_s=per_step(cell, "waiting"),
         with_s=with_s,
         without_s=median(median(one.without_s) for one in measured) if measured else None,
         cost_s=cost.value if cost else None,
@@ -50,7 +50,7 @@ def _cost_s(cost: CommunicationCost) -> float:
 def _reason(cell: CellRuns, costs: Sequence[CommunicationCost], cost: Estimate | None) -> str:
     """Why something is empty."""
     reasons = []
-    if _per_step(cell, "communication") is None:
+    if per_step(cell, "communication") is None:
         recorded = next((one.phases_reason for one in cell.results if one.phases_reason), "")
         reasons.append(f"{NOT_APART}, {recorded}" if recorded else NOT_APART)
     if cost is None:
@@ -59,7 +59,7 @@ def _reason(cell: CellRuns, costs: Sequence[CommunicationCost], cost: Estimate |
     return "; ".join(reasons)
 
 
-def _per_step(cell: CellRuns, field: str) -> float | None:
+def per_step(cell: CellRuns, field: str) -> float | None:
     """Seconds of a step, mean over devices and runs; None unless all of them measured it."""
     values = [_of_run(result, field) for result in cell.results]
     known = [value for value in values if value is not None]

@@ -19,25 +19,29 @@ def _rows(cells: Sequence[CellRuns]) -> Iterator[ComparisonRow]:
     for cell in cells:
         if cell.is_comparable and cell.cell.strategy != "serial":
             groups.setdefault((cell.cell.workload, cell.cell.scaling, cell.cell.devices), []).append(cell)
-    for (workload, scaling, devices), group in groups.items():
-        for first, second in combinations(group, 2):
-            found = ratio(first.times_s, second.times_s)
-            yield ComparisonRow(
-                workload=workload,
-                scaling=scaling,
-                devices=devices,
-                strategy=first.cell.strategy,
-                nodes=first.cell.nodes,
-                n=len(first.times_s),
-                other_strategy=second.cell.strategy,
-                other_nodes=second.cell.nodes,
-                other_n=len(second.times_s),
-                ratio=found.value,
-                low=found.low,
-                high=found.high,
-                method=found.method,
-                verdict=time_verdict(found) or "not computed",
-            )
+    for group in groups.values():
+        yield from (compared(first, second) for first, second in combinations(group, 2))
+
+
+def compared(first: CellRuns, second: CellRuns) -> ComparisonRow:
+    """The first against the second: both comparable, on equally many devices."""
+    found = ratio(first.times_s, second.times_s)
+    return ComparisonRow(
+        workload=first.cell.workload,
+        scaling=first.cell.scaling,
+        devices=first.cell.devices,
+        strategy=first.cell.variant,
+        nodes=first.cell.nodes,
+        n=len(first.times_s),
+        other_strategy=second.cell.variant,
+        other_nodes=second.cell.nodes,
+        other_n=len(second.times_s),
+        ratio=found.value,
+        low=found.low,
+        high=found.high,
+        method=found.method,
+        verdict=time_verdict(found) or "not computed",
+    )
 
 
 def time_verdict(found: Estimate) -> Literal["faster", "slower", "not separated"] | None:

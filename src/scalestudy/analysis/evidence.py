@@ -4,11 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from scalestudy.analysis.cells import CellRow, CellRuns, key_of
+from scalestudy.analysis.cells import CellRuns, key_of
 from scalestudy.analysis.language import ENGLISH, Language
 from scalestudy.analysis.statistics import Estimate, ratio
 from scalestudy.analysis.wording import Wording, plain
-from scalestudy.records.findings import ComplianceRow, PredictionCurve, Refusal, RepeatRow, TargetRow, ValidationRow
+from scalestudy.records.base import OfCell
+from scalestudy.records.findings import (
+    ComplianceRow,
+    MitigationRow,
+    PredictionCurve,
+    Refusal,
+    RepeatRow,
+    TargetRow,
+    ValidationRow,
+)
 from scalestudy.records.parity import ParityRow
 from scalestudy.records.report import (
     AccuracyRow,
@@ -20,9 +29,9 @@ from scalestudy.records.report import (
     ProbeFacts,
     RunRow,
     SpeedupRow,
+    StrategyRow,
     WorkloadFacts,
 )
-from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.repeats import RepeatsSpec
 
 
@@ -69,24 +78,30 @@ class Evidence:
     repeats: Sequence[RepeatRow] = ()
     stopping: RepeatsSpec | None = None
     """When a cell got no more runs; None: every planned run was wanted."""
+    strategies: Sequence[StrategyRow] = ()
+    mitigations: Sequence[MitigationRow] = ()
     language: Language = ENGLISH
 
     @property
     def wording(self) -> Wording:
         """How sentences are worded."""
-        return Wording(self.language, self.device_name)
+        return Wording(self.language, self.device_name, {row.name: row.title for row in self.strategies})
 
     def title(self, workload: str) -> str:
         """How the report calls the workload."""
         return plain(next((facts.title for facts in self.workloads if facts.name == workload), workload))
 
-    def name(self, row: CellRow) -> str:
+    def name(self, row: OfCell) -> str:
         """The strategy and layout in words, such as ``DDP, 8 GPUs on 2 nodes``."""
         return self.wording.configuration(row)
 
     def strategy(self, name: str) -> str:
         """How the report calls the strategy."""
-        return STRATEGIES[name].title
+        return self.wording.strategy(name)
+
+    def kind(self, name: str) -> str:
+        """What trains under the name that tables have for an entry."""
+        return next((row.strategy for row in self.strategies if row.name == name and row.strategy), name)
 
     def scaling_groups(self) -> list[tuple[str, str]]:
         """Every workload and scaling of the study, in order."""

@@ -63,6 +63,7 @@ def methods_used(evidence: Evidence, fits: Sequence[FitRow]) -> list[Method]:
     """The methods behind the intervals that the report prints, in a fixed order."""
     names = {name for row in evidence.speedup for name in (row.time_method, row.speedup_method)}
     names |= {row.method for row in evidence.communication} | {row.method for row in evidence.targets}
+    names |= {row.method for row in evidence.mitigations}
     names |= {MOVER_LOG for row in evidence.speedup if row.of_ceiling_low is not None}
     names |= {LAW_FIT for row in fits if row.low is not None}
     names |= {SIMULATION for curve in evidence.predictions if curve.devices}

@@ -14,12 +14,12 @@ COMPRESSED = "its gradients are compressed, and the model knows neither what tha
 NOT_APART = "waiting and communication were not measured apart, which the model has to know"
 
 
-def modeled_cells(strategy: str, own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] | str:
+def modeled_cells(own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] | str:
     """Of a strategy's cells those whose phases and exchange the model describes, or why they are too few."""
-    if strategy not in MODELED:
+    if own[0].cell.strategy not in MODELED:
         return OTHERWISE
     comparable = [cell for cell in own if cell.is_comparable]
-    if any(_is_compressed(cell) for cell in comparable):
+    if any(cell.is_compressed for cell in comparable):
         return COMPRESSED
     measured = [cell for cell in comparable if _is_measured(cell)]
     if not measured and (mixed := [result for cell in comparable for result in cell.results if _is_mixed(result)]):
@@ -36,10 +36,6 @@ def modeled_cells(strategy: str, own: Sequence[CellRuns], least_counts: int) -> 
             f"{found}: in the others they go through shared memory"
         )
     return f"needs cells with measured phases on {least_counts} numbers of devices above 1, found {found}"
-
-
-def _is_compressed(cell: CellRuns) -> bool:
-    return any(run.run.strategy_options.get("compression") not in (None, "none") for run in cell.runs)
 
 
 def _is_in_shared_memory(cell: CellRuns) -> bool:

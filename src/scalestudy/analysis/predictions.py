@@ -63,7 +63,7 @@ class Model:
     """A strategy's step as measured on cells of up to some number of devices."""
 
     strategy: tuple[str, str, str]
-    """Workload, scaling, strategy."""
+    """Workload, scaling, strategy as tables call it."""
     inputs: Replicates
     exchange: Exchange
     network: Network
@@ -141,7 +141,7 @@ def build(
     least_counts: int = LEAST_COUNTS,
 ) -> Model | str:
     """The model of a strategy from its own cells, or why there is none."""
-    usable = modeled_cells(strategy[2], own, least_counts)
+    usable = modeled_cells(own, least_counts)
     if isinstance(usable, str):
         return usable
     base = base_of(usable[0].cell, cells)
@@ -160,7 +160,7 @@ def _strategies(cells: Sequence[CellRuns]) -> dict[tuple[str, str, str], list[Ce
     found: dict[tuple[str, str, str], list[CellRuns]] = {}
     for cell in cells:
         if cell.cell.devices > 1:
-            found.setdefault((cell.cell.workload, cell.cell.scaling, cell.cell.strategy), []).append(cell)
+            found.setdefault(cell.key[:3], []).append(cell)
     return found
 
 
@@ -190,8 +190,8 @@ def _model(
         ),
         exchange=Exchange(
             bytes=max(1, largest.results[0].gradient_bytes),
-            devices_per_rank=1 if STRATEGIES[strategy[2]].processes == "per_device" else per_node,
-            bucketed=MODELED[strategy[2]],
+            devices_per_rank=1 if STRATEGIES[largest.cell.strategy].processes == "per_device" else per_node,
+            bucketed=MODELED[largest.cell.strategy],
             bucket_bytes=_bucket_bytes(largest),
         ),
         network=net,

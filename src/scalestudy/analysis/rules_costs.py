@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from scalestudy.analysis.cells import key_of
 from scalestudy.analysis.evidence import Evidence, Statement
+from scalestudy.analysis.rules_time import holds_one
 from scalestudy.analysis.wording import PHASE_WORDS
+from scalestudy.records.findings import MitigationRow
 from scalestudy.records.report import EfficiencyRow, PhaseRow
 
 COMPUTATION = ("forward_s", "backward_s", "optimizer_s")
@@ -132,6 +134,35 @@ def lowest_factor(evidence: Evidence) -> Iterator[Statement]:
                 "{subject}, the lowest factor of the global efficiency is, per strategy at its largest size: {parts}."
             )
             yield evidence.statement(text, found[0][0], parts="; ".join(parts))
+
+
+def mitigations(evidence: Evidence) -> Iterator[Statement]:
+    """R26: a strategy with other options against the same one, per entry at its largest size."""
+    for workload, scaling in evidence.scaling_groups():
+        rows = [row for row in evidence.mitigations if (row.workload, row.scaling) == (workload, scaling)]
+        most = {row.strategy: row.devices for row in sorted(rows, key=lambda row: row.devices) if row.ratio is not None}
+        parts = [_effect(evidence, row) for row in rows if row.ratio is not None and row.devices == most[row.strategy]]
+        if parts:
+            text = "{subject}, the epoch times of one strategy with different options stand in these ratios: {parts}."
+            yield evidence.statement(text, rows[0], parts="; ".join(parts))
+
+
+def _effect(evidence: Evidence, row: MitigationRow) -> str:
+    """The factor with its interval, whether the data separate it from none, and whether several options made it."""
+    w = evidence.wording
+    text = w.say(
+        "{name} against {other} ({options}): {ratio} ({interval})",
+        name=evidence.name(row),
+        other=evidence.strategy(row.other_strategy),
+        options=row.options,
+        ratio=w.times(row.ratio or 0),
+        interval=w.factor_interval(row.low, row.high),
+    )
+    if row.low is not None and row.high is not None and holds_one(row.low, row.high):
+        text += w.say(", the data do not separate them")
+    if row.differences > 1:
+        text += w.say(", for {n} differences together", n=row.differences)
+    return text
 
 
 def _lowest(row: EfficiencyRow) -> tuple[str, float] | None:

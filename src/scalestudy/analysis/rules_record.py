@@ -7,7 +7,6 @@ from scalestudy.analysis.evidence import Evidence, Statement
 from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.wording import plain
 from scalestudy.records.report import AccuracyRow
-from scalestudy.spec.catalog import STRATEGIES
 
 LISTED = 5
 """So many runs are named in a sentence; the table of all runs has the rest."""
@@ -20,7 +19,7 @@ def size(evidence: Evidence) -> Iterator[Statement]:
     w = evidence.wording
     parts = (
         (len({row.workload for row in evidence.runs}), "workload"),
-        (len({row.strategy for row in evidence.runs} - {"serial"}), "parallel strategy"),
+        (len({evidence.kind(row.strategy) for row in evidence.runs} - {"serial"}), "parallel strategy"),
         (len({row.scaling for row in evidence.runs}), "scaling"),
         (len({row.seed for row in evidence.runs}), "seed"),
     )
@@ -156,9 +155,9 @@ def parity(evidence: Evidence) -> Iterator[Statement]:
         )
     checked = {row.strategy for row in rows} | {"serial"}
     names = dict.fromkeys(row.strategy for row in evidence.speedup if row.strategy not in checked)
-    if unchecked := [STRATEGIES[name].title for name in names]:
+    if unchecked := [evidence.strategy(name) for name in names]:
         text += w.say("; not checked: {names}", names=w.enumeration(unchecked))
-    wrong = list(dict.fromkeys(f"{STRATEGIES[row.strategy].title} ({row.workload})" for row in rows if not row.passed))
+    wrong = list(dict.fromkeys(f"{evidence.strategy(row.strategy)} ({row.workload})" for row in rows if not row.passed))
     if wrong:
         names_wrong = w.enumeration(wrong)
         failed = "Not passed: {names}; no speedup is given for it" if len(wrong) == 1 else (

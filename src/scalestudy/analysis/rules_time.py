@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from scalestudy.analysis.evidence import Evidence, Statement
 from scalestudy.records.report import SpeedupRow
-from scalestudy.spec.catalog import STRATEGIES
 
 EFFICIENCY_TARGET = 0.8
 SLOWER = (
@@ -77,7 +76,7 @@ def strategies_compared(evidence: Evidence) -> Iterator[Statement]:
 
 def _short(evidence: Evidence, row: SpeedupRow) -> str:
     """Strategy and nodes, where the number of devices was said already."""
-    title = STRATEGIES[row.strategy].title
+    title = evidence.strategy(row.strategy)
     return (
         evidence.wording.say("{strategy} on {nodes} nodes", strategy=title, nodes=row.nodes) if row.nodes > 1 else title
     )

@@ -169,6 +169,14 @@ RULES = (
         "the study repeats its cells until their intervals are narrow enough",
         {"setup": rules_record.stopping},
     ),
+    SentenceRule(
+        "R26",
+        "ratio of the epoch times of a strategy with other options and of the same one, with interval and what "
+        "differs, per entry at its largest size",
+        "a strategy stands in the study with other options and both have runs on one layout; not separated when the "
+        "interval holds 1",
+        {"mitigation": rules_costs.mitigations},
+    ),
 )
 
 

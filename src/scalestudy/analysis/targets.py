@@ -34,7 +34,7 @@ def target_rows(cells: Sequence[CellRuns], study: Study) -> list[TargetRow]:
 def batch_rows(cells: Sequence[CellRuns], study: Study) -> list[BatchRow]:
     """One row per workload and global batch on the whole data set (no weak scaling, where the images grow).
 
-    Cells that fail the parity check do other mathematics and are left out.
+    Cells that fail the parity check, or compress their gradients, do other mathematics and are left out.
 
     Cells of one global batch do the same mathematics: the runs of one seed are one value, their median.
     """
@@ -42,7 +42,7 @@ def batch_rows(cells: Sequence[CellRuns], study: Study) -> list[BatchRow]:
     base_of = bases_in(cells)
     for cell in cells:
         target = _target(base_of(cell.cell), study)
-        if target is None or cell.wrong or cell.cell.scaling == "weak":
+        if target is None or cell.wrong or cell.is_compressed or cell.cell.scaling == "weak":
             continue
         for run in cell.usable:
             seeds = groups.setdefault((cell.cell.workload, run.run.global_batch, target), {})

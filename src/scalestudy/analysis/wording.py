@@ -1,11 +1,11 @@
 """Numbers and cells in words, in the report's language. Only here is a number rounded for a sentence."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from textwrap import shorten
 
-from scalestudy.analysis.cells import CellRow
 from scalestudy.analysis.language import ENGLISH, Language
+from scalestudy.records.base import OfCell
 from scalestudy.spec.catalog import STRATEGIES
 
 PHASE_WORDS = {
@@ -27,17 +27,23 @@ class Wording:
     language: Language = ENGLISH
     device_name: str = "device"
     """What one device is called, in English."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What the entries of strategies are called, by the name that tables have for them."""
 
     def say(self, text: str, /, **values: object) -> str:
         """The phrase in the report's language, with the values in their places."""
         return self.language.say(text, **values)
 
-    def configuration(self, row: CellRow) -> str:
+    def configuration(self, row: OfCell) -> str:
         """A cell in words: ``DDP, 8 GPUs on 2 nodes``."""
-        strategy, devices = STRATEGIES[row.strategy].title, self.devices(row.devices)
+        strategy, devices = self.strategy(row.strategy), self.devices(row.devices)
         if row.nodes == 1:
             return f"{strategy}, {devices}"
         return self.say("{strategy}, {devices} on {nodes} nodes", strategy=strategy, devices=devices, nodes=row.nodes)
+
+    def strategy(self, name: str) -> str:
+        """What the entry is called; a strategy that no entry of the study names, as the catalog has it."""
+        return self.titles.get(name) or STRATEGIES[name].title
 
     def devices(self, count: int) -> str:
         """``1 GPU``, ``4 CPU cores``."""

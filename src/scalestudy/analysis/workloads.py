@@ -6,7 +6,8 @@ from statistics import median
 from scalestudy.analysis.cells import SHARED_BASE, CellRuns
 from scalestudy.analysis.language import Language
 from scalestudy.records.report import StrategyRow, WorkloadFacts
-from scalestudy.spec.catalog import DATASETS, MODELS, STRATEGIES
+from scalestudy.spec.catalog import DATASETS, MODELS, STRATEGIES, called
+from scalestudy.spec.options import show_option
 from scalestudy.spec.workload import OptimizerSpec, Workload
 
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
@@ -22,21 +23,24 @@ def workload_facts(cells: Sequence[CellRuns], language: Language) -> list[Worklo
 
 
 def strategy_rows(cells: Sequence[CellRuns], language: Language) -> list[StrategyRow]:
-    """One row per strategy, in the order of the plan, with what really ran."""
+    """One row per entry of a strategy, in the order of the plan, with what really ran."""
     rows = []
-    for name in dict.fromkeys(cell.cell.strategy for cell in cells):
-        own = [cell for cell in cells if cell.cell.strategy == name]
+    for name in dict.fromkeys(cell.cell.variant for cell in cells):
+        own = [cell for cell in cells if cell.cell.variant == name]
+        planned = own[0].runs[0].run
         ran = (run.row.implementation for cell in own for run in cell.runs)
         notes = (note for cell in own for result in cell.results for note in result.notes)
-        facts = STRATEGIES[name]
+        facts = STRATEGIES[planned.cell.strategy]
         rows.append(
             StrategyRow(
                 name=name,
-                title=facts.title,
+                title=called(planned.cell.strategy, planned.cell.label),
                 replicated=language.say(facts.replicated),
                 exchanged=language.say(facts.exchanged),
                 implementations=[text for text in dict.fromkeys(ran) if text],
                 notes=list(dict.fromkeys(notes)),
+                strategy=planned.cell.strategy,
+                options={option: show_option(value) for option, value in planned.strategy_options.items()},
             )
         )
     return rows

@@ -65,7 +65,7 @@ def reason_of(error: Exception) -> str:
 
 def progress_title(run: Run, paths: RunPaths) -> str:
     """``[3/30] WORKLOAD SCALING STRATEGY-NxD seed K``; the count is left out outside a study folder."""
-    name = f"{run.cell.workload} {run.cell.scaling} {run.cell.strategy}-{run.cell.layout} seed {run.seed}"
+    name = f"{run.cell.workload} {run.cell.scaling} {run.cell.variant}-{run.cell.layout} seed {run.seed}"
     study = paths.study
     if study is None or not study.study.exists():
         return name

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from scalestudy.records.base import ReportModel
+from scalestudy.records.base import CellRow, ReportModel
 
 
 class ComparisonRow(ReportModel):
@@ -27,14 +27,44 @@ class ComparisonRow(ReportModel):
     """``not separated``: the interval holds 1."""
 
 
-class EquivalenceRow(ReportModel):
+class MitigationRow(CellRow):
+    """A strategy against the same one with other options, on the same layout: mitigations.csv.
+
+    The changes are differences of means per step, those of the strategy less those of the other; None: not measured in
+    both. Positive is more time.
+    """
+
+    n: int
+    other_strategy: str
+    """The entry of the same strategy without a label or, where there is none, the first."""
+    other_n: int
+    options: str
+    """What differs, such as ``compression: none → fp16``: the other's value, then the strategy's; ``auto``: not set."""
+    differences: int
+    """How many of them: the effect is that of all together."""
+    ratio: float | None
+    """Epoch time of the strategy over that of the other: below 1, the strategy is faster."""
+    low: float | None
+    """95 % interval; None where either cell has too few runs."""
+    high: float | None
+    method: str
+    verdict: Literal["faster", "slower", "not separated", "not computed"]
+    """``not separated``: the interval holds 1."""
+    exposed_change_s: float | None
+    """Of exposed communication."""
+    cost_change_s: float | None
+    """Of the cost of communication."""
+    waiting_change_s: float | None
+    """Of waiting for the slowest device."""
+    data_change_s: float | None
+    """Of waiting for data."""
+    note: str = ""
+    """Why there is no ratio."""
+
+
+class EquivalenceRow(CellRow):
     """Final test accuracy of a cell against its base, by two one-sided tests at 5 %: equivalence.csv."""
 
-    workload: str
-    scaling: str
-    strategy: str
-    nodes: int
-    devices: int
     n: int
     base_n: int
     margin: float
@@ -50,14 +80,9 @@ class EquivalenceRow(ReportModel):
     verdict: Literal["equivalent", "not shown", "not computed"]
 
 
-class TargetRow(ReportModel):
+class TargetRow(CellRow):
     """Time to accuracy of a cell: target.csv. A run counts from its first epoch, the untimed ones included."""
 
-    workload: str
-    scaling: str
-    strategy: str
-    nodes: int
-    devices: int
     global_batch: int
     target: float
     """Test accuracy to reach, a fraction."""
@@ -195,14 +220,9 @@ class Exclusion(ReportModel):
     reason: str
 
 
-class RepeatRow(ReportModel):
+class RepeatRow(CellRow):
     """How many runs a cell got and why it got no more: repeats.csv."""
 
-    workload: str
-    scaling: str
-    strategy: str
-    nodes: int
-    devices: int
     n: int
     """Undisturbed completed runs."""
     runs: int

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from scalestudy.records.base import ReportModel
+from scalestudy.records.base import CellRow, ReportModel
 from scalestudy.records.findings import (
     BatchRow,
     ComparisonRow,
@@ -11,6 +11,7 @@ from scalestudy.records.findings import (
     Exclusion,
     FitCurve,
     FitRow,
+    MitigationRow,
     PredictionCurve,
     Refusal,
     RepeatRow,
@@ -29,14 +30,9 @@ class Interval(ReportModel):
     high: float
 
 
-class SpeedupRow(ReportModel):
+class SpeedupRow(CellRow):
     """One cell of speedup.csv. Fields are None where the number does not exist; ``note`` says why."""
 
-    workload: str
-    scaling: str
-    strategy: str
-    nodes: int
-    devices: int
     n: int
     """Completed runs that enter the row."""
     time_s: float | None
@@ -86,14 +82,9 @@ class SpeedupRow(ReportModel):
     end_to_end_high: float | None = None
 
 
-class AccuracyRow(ReportModel):
+class AccuracyRow(CellRow):
     """Final test accuracy of a cell against its base, by two one-sided tests."""
 
-    workload: str
-    scaling: str
-    strategy: str
-    nodes: int
-    devices: int
     n: int
     accuracy: float | None
     accuracy_sd: float | None
@@ -105,14 +96,9 @@ class AccuracyRow(ReportModel):
     verdict: Literal["baseline", "equivalent", "not shown", "not computed"]
 
 
-class PhaseRow(ReportModel):
+class PhaseRow(CellRow):
     """Device-seconds per epoch of a cell by phase, means over its runs; None: not measured."""
 
-    workload: str
-    scaling: str
-    strategy: str
-    nodes: int
-    devices: int
     n: int
     total_s: float
     """Step time of all devices, added up, per epoch."""
@@ -131,14 +117,9 @@ class PhaseRow(ReportModel):
     price_high: float | None = None
 
 
-class CommunicationRow(ReportModel):
+class CommunicationRow(CellRow):
     """What communication takes of a step of a cell, in seconds per step; None: not measured."""
 
-    workload: str
-    scaling: str
-    strategy: str
-    nodes: int
-    devices: int
     n: int
     """Completed runs; those that measured the cost enter it."""
     pairs: int
@@ -169,18 +150,13 @@ class CommunicationRow(ReportModel):
     """Why something was not measured."""
 
 
-class EfficiencyRow(ReportModel):
+class EfficiencyRow(CellRow):
     """Where the efficiency of a cell is lost: factors after the POP methodology; None: not measured (``reason``).
 
     ``global_efficiency`` = ``parallel`` x ``computation_scalability``; ``parallel`` = ``data_feeding`` x
     ``load_balance`` x ``communication``; ``communication`` = ``serialization`` x ``transfer``.
     """
 
-    workload: str
-    scaling: str
-    strategy: str
-    nodes: int
-    devices: int
     n: int
     global_efficiency: float | None
     parallel: float | None
@@ -329,14 +305,9 @@ class RunRow(ReportModel):
     """Why a completed run does not enter the numbers."""
 
 
-class CurveRow(ReportModel):
+class CurveRow(CellRow):
     """Training loss over epochs: median and full range over the seeds of a cell."""
 
-    workload: str
-    scaling: str
-    strategy: str
-    nodes: int
-    devices: int
     n: int
     train_loss: list[float]
     low: list[float]
@@ -370,11 +341,16 @@ class StrategyRow(ReportModel):
     """What the strategies section says of a strategy of the study."""
 
     name: str
+    """As the tables call its entry in config.yaml: by its label, or by the strategy's name where it has none."""
     title: str
     replicated: str
     exchanged: str
     implementations: list[str]
     """What really ran, as the runs recorded it."""
+    strategy: str = ""
+    """What trains, as the catalog names it; empty in records of earlier versions, where it is the name."""
+    options: dict[str, str] = {}
+    """Those that the entry sets, as config.yaml would have them."""
     notes: list[str] = []
     """Settings that the strategy had to change, as the runs recorded it."""
 
@@ -390,7 +366,7 @@ class Headline(ReportModel):
 
 Place = Literal[
     "abstract", "overview", "setup", "performance", "accuracy", "target", "parity", "challenges", "factors",
-    "communication", "prediction", "discussion",
+    "communication", "mitigation", "prediction", "discussion",
 ]  # fmt: skip
 """Where in the report a sentence stands."""
 
@@ -509,6 +485,7 @@ class ReportData(ReportModel):
     methods: list[Method] = []
     """Statistical methods that the intervals printed in this report really used."""
     comparisons: list[ComparisonRow] = []
+    mitigations: list[MitigationRow] = []
     equivalence: list[EquivalenceRow] = []
     targets: list[TargetRow] = []
     epochs_to_target: list[BatchRow] = []

@@ -15,6 +15,7 @@ TABLES = {
     "runs": "every planned run",
     "speedup": "times, speedups and efficiencies",
     "comparison": "strategies against each other",
+    "mitigations": "effect of a strategy's options",
     "accuracy": "test accuracy",
     "equivalence": "equivalence of accuracies",
     "target": "time to accuracy",

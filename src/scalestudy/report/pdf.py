@@ -9,7 +9,7 @@ from typing import Any, Literal
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_bytes
 from scalestudy.records.report import ReportData
-from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Drawing
+from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Drawing, looks_of
 from scalestudy.report.printable import FONTS, fallback_folder, printable
 from scalestudy.report.reasons import with_reasons
 from scalestudy.report.run_cells import run_cells
@@ -89,8 +89,9 @@ def _inputs(data: ReportData, figures: Sequence[Drawing], runs: str) -> dict[str
     drawn = [
         {"name": figure.name, "form": figure.form, "svg": figure.svg.decode(), "alt": figure.alt} for figure in figures
     ]
-    colors = {name: look.color for name, look in LOOKS.items()} | {"other": OTHER_LOOK.color}
     shown = with_reasons(printable(data))
+    looks = {"other": OTHER_LOOK} | LOOKS | looks_of(shown.strategies)
+    colors = {name: look.color for name, look in looks.items()}
     return {
         "data": shown.model_dump_json(),
         "cells": json.dumps(run_cells(shown)),

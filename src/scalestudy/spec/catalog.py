@@ -83,6 +83,12 @@ STRATEGIES: dict[str, StrategyFacts] = {
 }
 
 
+def called(strategy: str, label: str | None) -> str:
+    """How tables, sentences and plans call an entry: ``DDP``, or with a label ``DDP (ddp_fp16)``."""
+    title = STRATEGIES[strategy].title
+    return f"{title} ({label})" if label else title
+
+
 @dataclass(frozen=True)
 class ModelFacts:
     """What is known about a model without importing it."""

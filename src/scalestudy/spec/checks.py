@@ -15,7 +15,7 @@ from scalestudy.spec.config import Config, StrategyEntry, StudySpec
 from scalestudy.spec.imports import import_problem
 from scalestudy.spec.layouts import parse, unsuitable
 from scalestudy.spec.messages import Key, Problem, one_of, problems, show_value, suggestion
-from scalestudy.spec.options import DATASET_OPTIONS, MODEL_OPTIONS, STRATEGY_OPTIONS, NoOptions
+from scalestudy.spec.options import DATASET_OPTIONS, MODEL_OPTIONS, STRATEGY_OPTIONS, NoOptions, settings_of
 from scalestudy.spec.workload import DataSpec, Workload
 from scalestudy.spec.yaml_text import show_text
 
@@ -156,12 +156,48 @@ def _nothing_twice(config: Config) -> Iterator[Problem]:
         for name, values in lists.items():
             for place, value in _repeated(values):
                 yield Problem((*key, name, place), f"found {value} a second time; must be listed once")
-        for place, value in _repeated([entry.name for entry in study.entries]):
-            hint = "must be listed once, with all its layouts in one entry"
-            yield Problem((*key, "strategies", place), f"found {value} a second time; {hint}")
     for key, entry in _entries(config):
         for place, value in _repeated(entry.layouts):
             yield Problem((*key, "layouts", place), f"found {value} a second time; must be listed once")
+
+
+def _entries_apart(config: Config) -> Iterator[Problem]:
+    """A strategy stands in a study once, or several times with labels and other options."""
+    for key, study in _studies(config):
+        earlier: list[tuple[StrategyEntry, dict[str, Any] | None]] = []
+        for place, entry in enumerate(study.entries):
+            here, settings = (*key, "strategies", place), _settings(entry)
+            if text := _label_problem(entry, [one for one, _ in earlier]):
+                yield Problem((*here, "label") if entry.label else here, text)
+            elif settings is not None and any((one.name, known) == (entry.name, settings) for one, known in earlier):
+                right = f"must differ in an option from every other entry of {entry.name}; layouts go into one entry"
+                yield Problem((*here, "options"), f"found the same options a second time; {right}")
+            earlier.append((entry, settings))
+
+
+def _label_problem(entry: StrategyEntry, earlier: Sequence[StrategyEntry]) -> str | None:
+    """What is wrong with the label of an entry, or with its having none."""
+    if entry.label is None:
+        if all(one.label or one.name != entry.name for one in earlier):
+            return None
+        can_differ = entry.name in STRATEGY_OPTIONS and entry.name != "serial"
+        way_out = ", or have a label and other options" if can_differ else ""
+        return f"found {entry.name} a second time; must be listed once, with all its layouts in one entry{way_out}"
+    if entry.name == "serial":
+        return f"found {entry.label} for serial; must be left out, every speedup is measured against one base"
+    if entry.label in STRATEGIES:
+        return f"found {entry.label}, the name of a strategy; must be another name"
+    if entry.label in {one.label for one in earlier}:
+        return f"found {entry.label} a second time; must be another name"
+    return None
+
+
+def _settings(entry: StrategyEntry) -> dict[str, Any] | None:
+    """Every option of the entry with its value; None where they are wrong, which another rule says."""
+    try:
+        return settings_of(entry.name, entry.options)
+    except ValidationError:
+        return None
 
 
 def _repeated(values: Iterable[object]) -> Iterator[tuple[int, object]]:
@@ -254,7 +290,7 @@ def _compression_has_messages(config: Config) -> Iterator[Problem]:
 def _one_process_limits(config: Config) -> Iterator[Problem]:
     """SyncBatchNorm works on one device per process."""
     for key, study, name, workload in _trained(config):
-        affected = [entry.name for entry in study.entries if _drives_several(entry.name)]
+        affected = list(dict.fromkeys(entry.name for entry in study.entries if _drives_several(entry.name)))
         if affected and workload.sync_batch_norm:
             right = f"must be false, or the study without {' and '.join(affected)} (several devices in one process)"
             yield Problem(("workloads", name, "sync_batch_norm"), f"found true in study {key[-1]}; {right}")
@@ -294,6 +330,7 @@ CHECKS: tuple[Check, ...] = (
     _options_finite,
     _base_planned,
     _nothing_twice,
+    _entries_apart,
     _seeds_or_repeats,
     _layouts_suit,
     _epochs_left_to_time,

@@ -22,6 +22,8 @@ class StrategyEntry(SpecModel):
 
     name: str
     """``serial``, ``data_parallel``, ``ddp``, ``hybrid`` or ``hsdp``."""
+    label: Name | None = None
+    """What the entry is called, where a strategy stands in the study several times with different options."""
     layouts: list[Layout] = Field(default=["auto"], min_length=1)
     """Nodes x devices per node, such as ``2x4``; ``auto``: all devices of the machine, as far as an epoch keeps four
     batches or more."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scalestudy.errors import StudyError
-from scalestudy.spec.catalog import STRATEGIES
+from scalestudy.spec.catalog import called
 from scalestudy.spec.checks import train_images
 from scalestudy.spec.config import Config, Scaling, StrategyEntry, StudySpec
 from scalestudy.spec.data_key import prepared_key
@@ -132,7 +132,7 @@ class _Planner:
             key: Key = ("studies", self.name, "strategies", place, "layouts", item)
             layout = automatic(entry.name, self.nodes, self._automatic) if text == "auto" else parse(text)
             if layout is None:
-                title = STRATEGIES[entry.name].title
+                title = called(entry.name, entry.label)
                 has = "auto takes 1" if self.devices * self.nodes > 1 else "this machine has 1"
                 self._reasons.append(f"{title}: needs at least 2 devices, and {has}")
                 continue
@@ -162,6 +162,7 @@ class _Planner:
                             workload=workload,
                             scaling=scaling,
                             strategy=entry.name,
+                            label=entry.label or "",
                             nodes=nodes,
                             devices_per_node=devices,
                         )
@@ -185,7 +186,7 @@ class _Planner:
         cell = planned.cell
         workload = self.config.workloads[cell.workload]
         key: Key = ("workloads", cell.workload)
-        where = f"{cell.strategy} on {cell.devices} device{'s' * (cell.devices > 1)} under {cell.scaling} scaling"
+        where = f"{cell.variant} on {cell.devices} device{'s' * (cell.devices > 1)} under {cell.scaling} scaling"
         yield from _share_problems(cell, workload, key, where)
         yield from _size_problems(cell, workload, key, where)
         if self.machine.device == "cpu" and workload.sync_batch_norm:

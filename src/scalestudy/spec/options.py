@@ -1,6 +1,6 @@
 """Options of what the catalog names: one small model per strategy, model or data set that has any."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -52,3 +52,20 @@ STRATEGY_OPTIONS: dict[str, type[SpecModel]] = {"serial": SerialOptions, "ddp": 
 DATASET_OPTIONS: dict[str, type[SpecModel]] = {"synthetic": SyntheticOptions}
 MODEL_OPTIONS: dict[str, type[SpecModel]] = {}
 """Name in the catalog to the model of its options; without an entry: none."""
+
+
+def show_option(value: object) -> str:
+    """The value of an option in a few letters, as config.yaml has it; ``auto`` where it is left to the program."""
+    if value is None:
+        return "auto"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def settings_of(strategy: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Every option of a strategy with its value: the given ones, and the defaults of the others.
+
+    Raises pydantic's ValidationError for options that the strategy does not have.
+    """
+    return STRATEGY_OPTIONS.get(strategy, NoOptions).model_validate(options).model_dump()

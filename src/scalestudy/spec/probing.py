@@ -36,7 +36,7 @@ class Probing(SpecModel):
         """A run with one process per device of the layout, which pins devices as strategies have them."""
         example = self.trainings[0].run
         strategy = "ddp" if self.devices > 1 else "serial"
-        return example.model_copy(update={"cell": example.cell.model_copy(update={"strategy": strategy})})
+        return example.model_copy(update={"cell": example.cell.model_copy(update={"strategy": strategy, "label": ""})})
 
     @property
     def digest(self) -> str:

@@ -4,6 +4,8 @@ import hashlib
 import json
 from typing import Literal
 
+from pydantic import Field
+
 from scalestudy.spec.base import SpecModel
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.config import ReportSpec, Scaling
@@ -17,8 +19,16 @@ class Cell(SpecModel):
     workload: str
     scaling: Scaling
     strategy: str
+    """What trains, as the catalog names it."""
+    label: str = Field(default="", exclude_if=lambda label: not label)
+    """Of the entry in config.yaml; empty, and then not written: it has none."""
     nodes: int
     devices_per_node: int
+
+    @property
+    def variant(self) -> str:
+        """How paths, tables and figures call the strategy: by its label, or by its name."""
+        return self.label or self.strategy
 
     @property
     def devices(self) -> int:
@@ -32,8 +42,8 @@ class Cell(SpecModel):
 
     @property
     def id(self) -> str:
-        """``WORKLOAD/SCALING/STRATEGY-NxD``, also the folder below ``runs/``."""
-        return f"{self.workload}/{self.scaling}/{self.strategy}-{self.layout}"
+        """``WORKLOAD/SCALING/VARIANT-NxD``, also the folder below ``runs/``."""
+        return f"{self.workload}/{self.scaling}/{self.variant}-{self.layout}"
 
 
 class Run(SpecModel):
@@ -56,7 +66,7 @@ class Run(SpecModel):
 
     @property
     def id(self) -> str:
-        """``WORKLOAD/SCALING/STRATEGY-NxD/seedK``."""
+        """``WORKLOAD/SCALING/VARIANT-NxD/seedK``."""
         return f"{self.cell.id}/seed{self.seed}"
 
     @property

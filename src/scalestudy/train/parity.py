@@ -142,7 +142,7 @@ def compare(
     parameter_error = relative_error(found.parameters, expected.parameters)
     return ParityRow(
         workload=run.cell.workload,
-        strategy=run.cell.strategy,
+        strategy=run.cell.variant,
         nodes=run.cell.nodes,
         devices=run.cell.devices,
         reference=reference,

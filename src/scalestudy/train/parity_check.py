@@ -60,7 +60,7 @@ def _summary(rows: list[ParityRow]) -> str:
 
 
 def runs_to_check(study: Study) -> Iterator[Run]:
-    """One run per workload, strategy and layout; precision, compilation and compression are off, for they round."""
+    """One run per workload, entry of a strategy and layout. What rounds is off: precision, compilation, compression."""
     seen = set()
     for run in study.runs:
         layouts = [(run.cell.nodes, run.cell.devices_per_node)]
@@ -68,7 +68,7 @@ def runs_to_check(study: Study) -> Iterator[Run]:
         if facts.both_axes and run.device == "cpu":
             layouts += BOTH_WAYS
         for nodes, devices in layouts:
-            key = (run.cell.workload, run.cell.strategy, nodes, devices)
+            key = (run.cell.workload, run.cell.variant, nodes, devices)
             if key not in seen:
                 seen.add(key)
                 yield _exact(run, nodes, devices)
@@ -107,7 +107,7 @@ def check_run(run: Run) -> list[ParityRow]:
 def _failed(run: Run, shares: Shares, reason: str) -> ParityRow:
     return ParityRow(
         workload=run.cell.workload,
-        strategy=run.cell.strategy,
+        strategy=run.cell.variant,
         nodes=run.cell.nodes,
         devices=run.cell.devices,
         reference="shards",

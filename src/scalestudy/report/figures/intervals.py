@@ -41,7 +41,7 @@ def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> No
     language, ideal = language_of(data), float(rows[0].devices)
     seen = [1.0, ideal]
     for place, row in enumerate(rows):
-        style, single = look(row.strategy), run_speedups(runs, row)
+        style, single = look(data, row.strategy), run_speedups(runs, row)
         ends = [value for value in (row.speedup_low, row.speedup_high) if value is not None]
         ax.plot(single, [place] * len(single), ".", color=style.color, alpha=0.3, markersize=4, markeredgewidth=0)
         ax.plot(ends, [place] * len(ends), color=style.color, linewidth=1.6)

@@ -1,8 +1,9 @@
 """Names at the ends of lines, placed so that they cover neither each other nor another line."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
@@ -18,21 +19,30 @@ SHIFTS = (0, 9, -9, 16, -16, 24, -24)
 """Vertical shifts that are tried for a name inside the panel, in points."""
 
 
-def label_ends(ax: Axes, lines: Mapping[str, tuple[Path, str]], ideal: Path) -> None:
+class Line(NamedTuple):
+    """A line with its name; several may be called the same."""
+
+    name: str
+    path: Path
+    color: str
+
+
+def label_ends(ax: Axes, lines: Sequence[Line], ideal: Path) -> None:
     """Write each line's name in its color at its end. The axes' limits must be final."""
-    groups: dict[float, list[str]] = {}
-    for name, (path, _) in lines.items():
-        groups.setdefault(path[-1][0], []).append(name)
+    groups: dict[float, list[Line]] = {}
+    for line in lines:
+        groups.setdefault(line.path[-1][0], []).append(line)
     last = max(groups)
-    for end, names in groups.items():
-        heights = [_point(ax, *lines[name][0][-1])[1] for name in names]
+    for end, members in groups.items():
+        heights = [_point(ax, *line.path[-1])[1] for line in members]
         placed = spread(heights, GAP)
-        for name, before, after in zip(names, heights, placed, strict=True):
-            path, color = lines[name]
-            others = [other for key, (other, _) in lines.items() if key != name] + [ideal]
-            side, shift = (1, after - before) if end == last else _free_place(ax, name, path, others)
-            ax.annotate(name, path[-1], (6 * side, shift), textcoords="offset points", va="center",
-                        ha="left" if side > 0 else "right", color=color, weight=600)  # fmt: skip
+        for line, before, after in zip(members, heights, placed, strict=True):
+            others = [other.path for other in lines if other is not line] + [ideal]
+            crowded = after != before  # beside a name that is moved too, the best place of each alone may be the same
+            apart = end == last or crowded
+            side, shift = (1, after - before) if apart else _free_place(ax, line.name, line.path, others)
+            ax.annotate(line.name, line.path[-1], (6 * side, shift), textcoords="offset points", va="center",
+                        ha="left" if side > 0 else "right", color=line.color, weight=600)  # fmt: skip
 
 
 def _free_place(ax: Axes, name: str, path: Path, others: Sequence[Path]) -> tuple[int, float]:

@@ -10,7 +10,8 @@ from scalestudy.analysis.language import Language
 from scalestudy.records.findings import FitCurve
 from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
 from scalestudy.report import numbers
-from scalestudy.report.figures.labels import Path, label_ends
+from scalestudy.report.drawing import Look
+from scalestudy.report.figures.labels import Line, Path, label_ends
 from scalestudy.report.figures.single_runs import Runs, epoch_times, run_speedups
 from scalestudy.report.figures.style import (
     GRAY,
@@ -75,20 +76,21 @@ def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> No
     paths: dict[str, Path] = {}
     for strategy in dict.fromkeys(row.strategy for row in rows):
         members = [row for row in rows if row.strategy == strategy]
-        _points(ax, members, runs)
+        style = look(data, strategy)
+        _points(ax, members, runs, style)
         best = _fastest(members)
         paths[strategy] = [(1.0, 1.0), *best.items()]
-        ax.plot([1, *best], [1.0, *best.values()], color=look(strategy).color, linestyle=look(strategy).dash)
+        ax.plot([1, *best], [1.0, *best.values()], color=style.color, linestyle=style.dash)
     for curve in drawn_laws(data, rows):
         heights = [value / (p if weak else 1) for p, value in zip(curve.devices, curve.speedup, strict=True)]
-        ax.plot(curve.devices, heights, color=look(curve.strategy).color, linewidth=0.6, alpha=0.55, zorder=1.5)
-    ax.plot(1, 1, "o", color=look("serial").color, zorder=4)
+        ax.plot(curve.devices, heights, color=look(data, curve.strategy).color, linewidth=0.6, alpha=0.55, zorder=1.5)
+    ax.plot(1, 1, "o", color=look(data, "serial").color, zorder=4)
     ideal: Path = [(1.0, 1.0), (most, 1.0 if weak else most)]
     ax.plot(*zip(*ideal, strict=True), color=GRAY, linewidth=0.9, linestyle=":", zorder=1)
     _word(ax, language.say("ideal"), (most, 1.0) if weak else (math.sqrt(most), math.sqrt(most)), aside=not weak)
     _ceiling(ax, rows, language)
     _node_mark(ax, rows, language)
-    label_ends(ax, {title_of(data, name): (path, look(name).color) for name, path in paths.items()}, ideal)
+    label_ends(ax, [Line(title_of(data, name), path, look(data, name).color) for name, path in paths.items()], ideal)
 
 
 def _word(ax: Axes, word: str, place: tuple[float, float], *, aside: bool) -> None:
@@ -122,9 +124,8 @@ def _node_mark(ax: Axes, rows: list[SpeedupRow], language: Language) -> None:
         )  # fmt: skip
 
 
-def _points(ax: Axes, rows: list[SpeedupRow], runs: Runs) -> None:
+def _points(ax: Axes, rows: list[SpeedupRow], runs: Runs, style: Look) -> None:
     """The cells of one strategy with their intervals, and every run as a faint dot."""
-    style = look(rows[0].strategy)
     shares = [row.devices if row.scaling == "weak" else 1 for row in rows]
     ys = [(row.speedup or 0.0) / share for row, share in zip(rows, shares, strict=True)]
     bars = [

@@ -53,7 +53,7 @@ def _panel(ax: Axes, data: ReportData, scaling: str, curves: list[PredictionCurv
     language = language_of(data)
     ends: list[tuple[float, str, str]] = []
     for curve in curves:
-        style = look(curve.strategy)
+        style = look(data, curve.strategy)
         ax.fill_between(curve.devices, curve.low, curve.high, color=style.color, alpha=0.16, linewidth=0)
         ax.plot(curve.devices, curve.efficiency, color=style.color, linestyle=DASHES[curve.algorithm])
         label = f"{title_of(data, curve.strategy)}, {language.say(curve.algorithm)}"
@@ -65,7 +65,7 @@ def _panel(ax: Axes, data: ReportData, scaling: str, curves: list[PredictionCurv
             and row.efficiency
             and row.strategy != "serial"
         ):
-            style = look(row.strategy)
+            style = look(data, row.strategy)
             face = style.color if style.filled else "white"
             ax.plot(row.devices, row.efficiency, style.marker, color=style.color, markerfacecolor=face, zorder=4)
     ax.axhline(1.0, color=GRAY, linewidth=0.9, linestyle=":", zorder=1)

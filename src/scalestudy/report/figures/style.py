@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
 from scalestudy.analysis.language import LANGUAGES, Language
+from scalestudy.records.base import OfCell
 from scalestudy.records.report import ReportData, WorkloadFacts
-from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Look
+from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Look, looks_of
 from scalestudy.report.printable import FONTS
 
 WIDTH_IN = 6.38
@@ -25,38 +26,14 @@ GRAY, PALE, INK = "#4d4d4d", "#d9dce0", "#22242a"
 SCALINGS = ("strong", "epoch", "weak")
 
 
-class Cell(Protocol):
-    """Any row that names its cell."""
-
-    @property
-    def workload(self) -> str:
-        """Name of the workload."""
-
-    @property
-    def scaling(self) -> str:
-        """Kind of scaling."""
-
-    @property
-    def strategy(self) -> str:
-        """Name of the strategy."""
-
-    @property
-    def nodes(self) -> int:
-        """Nodes."""
-
-    @property
-    def devices(self) -> int:
-        """All devices."""
-
-
 def language_of(data: ReportData) -> Language:
     """The language of the report."""
     return LANGUAGES[data.words.language]
 
 
-def look(strategy: str) -> Look:
-    """How the strategy is drawn."""
-    return LOOKS.get(strategy, OTHER_LOOK)
+def look(data: ReportData, strategy: str) -> Look:
+    """How the entry of a strategy is drawn."""
+    return (LOOKS | looks_of(data.strategies)).get(strategy, OTHER_LOOK)
 
 
 def scalings(data: ReportData) -> list[str]:
@@ -65,7 +42,7 @@ def scalings(data: ReportData) -> list[str]:
     return [name for name in SCALINGS if name in found]
 
 
-C = TypeVar("C", bound=Cell)
+C = TypeVar("C", bound=OfCell)
 
 
 def of_scaling(rows: Sequence[C], scaling: str) -> list[C]:
@@ -88,8 +65,16 @@ def of_scaling(rows: Sequence[C], scaling: str) -> list[C]:
 
 
 def title_of(data: ReportData, strategy: str) -> str:
-    """What the report calls the strategy."""
-    return shorten(next((row.title for row in data.strategies if row.name == strategy), strategy), 16)
+    """What figures call the entry of a strategy: its title or its label, which its color says the strategy of."""
+    row = next((row for row in data.strategies if row.name == strategy), None)
+    if row is None or row.name == row.strategy:
+        return shorten(row.title if row else strategy, 16)
+    return shorten(row.title, 16) if not row.strategy else _shorten_middle(row.name, 16)
+
+
+def _shorten_middle(text: str, length: int) -> str:
+    """Likewise with both ends kept, since names of one kind often differ in the last letters."""
+    return text if len(text) <= length else f"{text[: length // 2 - 1]}…{text[-length // 2 :]}"
 
 
 def workload_label(data: ReportData, facts: WorkloadFacts, length: int = 44) -> str:
@@ -106,7 +91,7 @@ def shorten(text: str, length: int) -> str:
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
 
 
-def cell_label(data: ReportData, row: Cell) -> str:
+def cell_label(data: ReportData, row: OfCell) -> str:
     """Strategy and layout, such as ``DDP 2×4``."""
     return f"{title_of(data, row.strategy)} {row.nodes}×{row.devices // max(row.nodes, 1)}"
 

@@ -63,6 +63,8 @@ def _steps_of(run: Run, batch_size: int, context: Context) -> Piece:
 
 def serial(run: Run, batch_size: int) -> Run:
     """The run on one device with this batch size."""
-    cell = run.cell.model_copy(update={"scaling": "epoch", "strategy": "serial", "nodes": 1, "devices_per_node": 1})
+    cell = run.cell.model_copy(
+        update={"scaling": "epoch", "strategy": "serial", "label": "", "nodes": 1, "devices_per_node": 1}
+    )
     workload = run.workload.model_copy(update={"batch_size": batch_size})
     return run.model_copy(update={"cell": cell, "workload": workload, "strategy_options": {}})
