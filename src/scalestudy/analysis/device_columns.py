@@ -44,7 +44,7 @@ class DeviceColumns(Sequence[DevicePhases]):
         return self._values.tobytes()
 
     def __len__(self) -> int:
-        return self._values.shape[1]
+        return int(self._values.shape[1])
 
     @overload
     def __getitem__(self, place: int) -> DevicePhases: ...
