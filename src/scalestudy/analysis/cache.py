@@ -1,8 +1,8 @@
 """collected.jsonl: what was read of every run, so that the next analysis reads only what is new.
 
 The first line holds digests of the code that read and of the rest; then one line per run: a header, a tab, the result
-without its phases. Phases stand in the header as float64 columns in base64. A run is read again when its files
-changed, or the code that reads.
+without its epochs and phases. These stand in the header, phases as float64 columns in base64. A run is read again when
+its files changed, or the code that reads.
 """
 
 import base64
@@ -92,9 +92,10 @@ def encode(reading: Reading) -> str:
         "reason": reading.reason,
         "flaw": reading.flaw,
         "problems": reading.problems,
+        "epochs": [list(vars(epoch).values()) for epoch in found.epochs] if found else [],
         "phases": base64.b64encode(DeviceColumns.of(found.phases).to_bytes()).decode() if found else "",
     }
-    text = found.model_dump_json(exclude={"phases"}) if found else ""
+    text = found.model_dump_json(exclude={"epochs", "phases"}) if found else ""
     return f"{json.dumps(header)}\t{text}"
 
 
@@ -104,7 +105,7 @@ def decode(line: str) -> Reading:
     header = json.loads(head)
     found = Result.model_validate_json(text) if text else None
     if found is not None:
-        epochs = [CompactEpoch(**vars(epoch)) for epoch in found.epochs]
+        epochs = [CompactEpoch(*values) for values in header["epochs"]]
         phases = DeviceColumns.from_bytes(base64.b64decode(header["phases"]))
         found = found.model_copy(update={"epochs": epochs, "phases": phases})
     return Reading(found, header["reason"], header["flaw"], tuple(header["problems"]))

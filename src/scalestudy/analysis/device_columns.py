@@ -84,12 +84,20 @@ class DeviceColumns(Sequence[DevicePhases]):
 
     def measured(self, *names: str) -> Column:
         """The sum of these columns for every device, without what was not measured."""
-        found: Column = np.nansum(self._values[[COLUMNS.index(name) for name in names]], axis=0)
+        found: Column = self._known[[COLUMNS.index(name) for name in names]].sum(axis=0)
         return found
+
+    @cached_property
+    def _known(self) -> Column:
+        """The columns with 0 for what was not measured."""
+        unknown = np.isnan(self._values)
+        return np.where(unknown, 0.0, self._values) if unknown.any() else self._values
 
     def adds_up(self, tolerance: float) -> bool:
         """Whether the phases of every device that has any add up to its step time, within a share of it."""
-        phases = self._values[[COLUMNS.index(name) for name in PHASES]]
         time_s = self.column("time_s")
-        far = np.abs(np.nansum(phases, axis=0) - time_s) > tolerance * time_s
+        far = np.abs(self.measured(*PHASES) - time_s) > tolerance * time_s
+        if not far.any():
+            return True
+        phases = self._values[[COLUMNS.index(name) for name in PHASES]]
         return not bool(np.any(far & ~np.isnan(phases).all(axis=0)))
