@@ -135,7 +135,7 @@ def test_the_time_between_events_goes_to_the_phases_that_they_end() -> None:
     assert clock.step_times().tolist() == [15e6, 1e6]
     assert clock.approaches()[0, 0] == 8e6  # from the begin to the last gradient
     assert clock.exposed()[0, 0] == 4e6
-    waiting = np.array([1e6, 0])
+    waiting = np.array([1_000_000, 0])
     seconds = dict(zip(PHASES, phase_seconds(clock, 0, waiting).tolist(), strict=True))
     milliseconds = {"data": 1, "forward": 3, "backward": 4, "communication": 3, "waiting": 1, "optimizer": 1}
     milliseconds |= {"other": 3, "host_to_device": 0}
