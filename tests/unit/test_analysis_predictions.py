@@ -13,7 +13,7 @@ from synthetic_study import make_study
 from scalestudy.analysis.analyze import analyze, report_data
 from scalestudy.analysis.cells import cells_of
 from scalestudy.analysis.collect import collect
-from scalestudy.analysis.modeled import BESIDE, COMPRESSED
+from scalestudy.analysis.modeled import COMPRESSED, NOT_APART
 from scalestudy.analysis.predictions import UNCHECKED, Network, models, prediction_curves, step_validation_rows
 from scalestudy.analysis.speedup import speedup_rows
 from scalestudy.analysis.step_model import (
@@ -209,14 +209,20 @@ def test_gradients_that_do_not_travel_as_the_model_has_it_are_refused(tmp_path):
     )
 
 
-def test_on_gpus_the_reason_is_that_communication_was_not_told_apart(tmp_path):
+def test_communication_that_was_not_told_apart_is_the_reason_with_what_the_runs_recorded(tmp_path):
     cells = ddp_cells(tmp_path, device="cuda")
     for cell in cells:
-        for result in cell.results:
-            for device in result.phases:
-                device.communication = device.waiting = None
+        cell.results[:] = [
+            result.model_copy(
+                update={"phases": [replace(device, communication=None, waiting=None) for device in result.phases]}
+            )
+            for result in cell.results
+        ]
     _, refused = models(cells, [link(4, 4)])
-    assert [row.reason for row in refused] == [BESIDE]
+    assert [row.reason for row in refused] == [NOT_APART]
+    for cell in cells:
+        cell.results[:] = [result.model_copy(update={"phases_reason": "inside"}) for result in cell.results]
+    assert [row.reason for row in models(cells, [link(4, 4)])[1]] == [f"{NOT_APART}: inside"]
 
 
 @pytest.mark.parametrize(

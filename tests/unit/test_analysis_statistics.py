@@ -240,3 +240,41 @@ def test_a_quotient_has_an_interval_where_both_have_one():
     assert quotient(Estimate(3.0, 2.0, 4.0), Estimate(2.0)) == Estimate(1.5)
     found = quotient(Estimate(3.0, 1.5, 6.0), Estimate(2.0, 2.0, 2.0))
     assert (found.value, found.low, found.high) == pytest.approx((1.5, 0.75, 3.0))
+
+
+PRINTED_RANKS = {
+    6: (1, 6, 96.9), 7: (1, 7, 98.4), 8: (1, 8, 99.2), 9: (2, 8, 96.1), 10: (2, 9, 97.9), 11: (2, 10, 98.8),
+    12: (3, 10, 96.1), 13: (3, 11, 97.8), 14: (3, 12, 98.7), 15: (4, 12, 96.5), 16: (4, 13, 97.9), 17: (5, 13, 95.1),
+    18: (5, 14, 96.9), 19: (5, 15, 98.1), 20: (6, 15, 95.9),
+}  # fmt: skip
+"""Ranks of the interval for a population's median and its level in percent, as tables of statistics print them for each
+n: of the intervals of at least 95 % the shortest."""
+
+
+@pytest.mark.parametrize(("n", "printed"), PRINTED_RANKS.items())
+def test_the_ranks_are_those_of_printed_tables(n, printed):
+    found = summarize([float(value) for value in range(1, n + 1)])
+    assert (found.low, found.high) == printed[:2]
+    assert 100 * (1 - 2 * stats.binom.cdf(printed[0] - 1, n, 0.5)) == pytest.approx(printed[2], abs=0.06)
+
+
+def accuracies(truth, n, seed, count=2000):
+    """Final test accuracies of so many studies of n runs each, 0.4 percentage points around their truth."""
+    return np.random.default_rng(seed).normal(truth, 0.004, size=(count, n)).tolist()
+
+
+@pytest.mark.parametrize(("sizes", "most"), [((3, 3), 0.94), ((5, 5), 0.92), ((10, 5), 0.92), ((15, 15), 0.92)])
+def test_intervals_of_accuracy_differences_hold_the_truth_in_88_to_92_percent_of_studies(sizes, most):
+    """With three runs on both sides Welch's degrees of freedom are underestimated: a little more often."""
+    cells, bases = accuracies(0.89, sizes[0], 1), accuracies(0.9, sizes[1], 2)
+    held = [found.low <= -0.01 <= found.high for found in map(mean_difference, cells, bases)]
+    assert 0.88 <= np.mean(held) <= most
+
+
+@pytest.mark.parametrize("sizes", [(5, 5), (10, 10), (15, 5)])
+def test_a_difference_of_just_the_margin_is_called_equivalent_in_at_most_5_percent_of_studies(sizes):
+    cells, bases = accuracies(0.89, sizes[0], 3), accuracies(0.9, sizes[1], 4)
+    wrong = np.mean([is_equivalent(mean_difference(*pair), 0.01) for pair in zip(cells, bases, strict=True)])
+    assert wrong <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / len(cells))
+    pairs = zip(accuracies(0.9, 10, 5), bases, strict=True)
+    assert np.mean([is_equivalent(mean_difference(*pair), 0.01) for pair in pairs]) > 0.5  # no difference is found so

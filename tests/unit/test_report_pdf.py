@@ -15,6 +15,7 @@ import pypdf
 import pytest
 import report_data
 
+from scalestudy.analysis.cells import key_of
 from scalestudy.errors import StudyError
 from scalestudy.records.findings import Exclusion
 from scalestudy.report import numbers
@@ -218,6 +219,25 @@ def test_every_number_of_the_further_tables_is_printed(whole):
         shares = [numbers.fixed(100 * row.half_width, 1), numbers.fixed(100 * row.target, 1)]
         return [*place(row), row.n, row.runs, *shares, row.state]
 
+    prices = {key_of(row): row for row in data.phases}
+
+    def ratios(row):
+        def between(write, value, low, high):
+            if value is None:
+                return "–"
+            return f"{write(value)} " + ("–" if low is None else f"[{write(low)}, {write(high)}]")
+
+        def two(value):
+            return numbers.fixed(value, 2)
+
+        price = prices[key_of(row)]
+        return [
+            *place(row),
+            between(two, row.end_to_end_speedup, row.end_to_end_low, row.end_to_end_high),
+            between(two, price.price, price.price_low, price.price_high),
+            between(numbers.percent, row.of_ceiling, row.of_ceiling_low, row.of_ceiling_high),
+        ]
+
     def mean(row):
         members = [other.mean_s for other in data.speedup if other.workload == row.workload]
         decimals = numbers.decimals_for(members)
@@ -235,10 +255,39 @@ def test_every_number_of_the_further_tables_is_printed(whole):
             return [*start, "–", "–"]
         return [*start, numbers.significant(row.epochs), numbers.interval(row.epochs_low, row.epochs_high, 1)]
 
+    assert_printed([row for row in data.speedup if row.strategy != "serial" and row.speedup], ratios, text)
     assert_printed(data.repeats, repeats, text)
     assert_printed([row for row in data.speedup if row.mean_s], mean, text)
     assert_printed(data.equivalence, equivalence, text)
     assert_printed(data.epochs_to_target, batch, text)
+
+
+def test_every_number_of_the_table_of_all_runs_is_printed():
+    data = report_data.cluster()
+    text = bare(text_of(compile_report(data, [], RUNS, "pdf")))
+    table = text[text.index("Everyplannedrun.") :]
+    completed = [row for row in data.runs if row.outcome == "completed"]
+    assert len(completed) > 300
+
+    def cells(row):
+        if row.outcome != "completed":
+            return [row.run, f"{row.outcome}: {row.reason}"]
+        times = [numbers.significant(time_s) for time_s in (row.epoch_time_s, row.startup_s, row.total_s)]
+        rates = [numbers.fixed(row.images_per_s, 0), numbers.fixed(100 * row.accuracy, 2)]
+        shares = [numbers.fixed(row.peak_memory_bytes / 2**20, 0), numbers.fixed(100 * row.foreign_load, 1)]
+        return [row.run, *times, *rates, *shares, row.weights_sha256[:8]]
+
+    assert_printed(data.runs, cells, table)
+
+
+def test_what_is_not_known_of_a_run_is_a_dash_in_the_table_of_all_runs():
+    data = report_data.single()
+    unknown = {"startup_s": None, "total_s": None, "accuracy": None, "peak_memory_bytes": None, "foreign_load": None}
+    bare_runs = [row.model_copy(update=unknown | {"weights_sha256": ""}) for row in data.runs]
+    text = bare(text_of(compile_report(data.model_copy(update={"runs": bare_runs}), [], RUNS, "pdf")))
+    for row in bare_runs:
+        rate = numbers.fixed(row.images_per_s, 0)
+        assert bare(f"{row.run}{numbers.significant(row.epoch_time_s)}––{rate}–––") in text
 
 
 def test_five_thousand_failed_and_excluded_runs_are_set_in_seconds():
@@ -333,9 +382,10 @@ def test_it_is_archivable_accessible_and_tagged(reader):
 
 def test_the_outline_names_the_sections(reader):
     titles = [item.title for item in reader.outline if not isinstance(item, list)]
-    assert len(titles) == 16
+    assert len(titles) == 17
     assert titles[0].endswith("Overview")
-    assert titles[-1].endswith("Artifact description")
+    assert titles[-2].endswith("Artifact description")
+    assert titles[-1].endswith("Further tables")
 
 
 def test_runs_and_report_are_attached(reader):

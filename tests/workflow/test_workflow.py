@@ -19,10 +19,15 @@ TITLE = "</script><b>*bold*</b> `x`_ |y| $(rm -rf /) {{ 7*7 }} #eval(1)"
 """Would be code in HTML, RST, a shell, Jinja and Typst."""
 CONFIG = {
     "study": "tiny",
-    "report": {"title": TITLE},
+    "report": {
+        **dict.fromkeys(("title", "subtitle", "course", "overview", "discussion", "conclusion"), TITLE),
+        "authors": [TITLE],
+        "published": [{"source": TITLE, "speedups": [1.5], "setting": TITLE}],
+    },
     "machine": {"device": "cpu", "devices_per_node": 2, "oversubscribe": True},
     "workloads": {
         "net": {
+            "title": TITLE,
             "data": {"name": "synthetic", "options": {"shape": [1, 12, 12], "classes": 4, "train": 256, "test": 64}},
             "model": {"name": "mnist_cnn"},
             "optimizer": {"name": "adam", "lr": 0.01},
@@ -82,7 +87,7 @@ def test_the_html_report_holds_everything_in_one_file_with_captions(project: Pat
     assert set(embedded(page, "categories")) == {"Report", "Figures", "Tables"}
     assert not re.search(r"""(src|href)=["']https?://""", page)
     title = html.unescape(embedded(page, "workflow-desc"))
-    assert TITLE in title
+    assert title.count(TITLE) == len(("title", "subtitle", "authors", "course"))
     assert "<b>" not in title.replace(TITLE, "")
 
 

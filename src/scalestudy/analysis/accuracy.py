@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Literal
 
-from scalestudy.analysis.cells import CellRuns, base_of
+from scalestudy.analysis.cells import CellRuns, bases_in
 from scalestudy.analysis.statistics import Estimate, equivalence_p_value, is_equivalent, mean_difference
 from scalestudy.records.findings import EquivalenceRow
 from scalestudy.records.report import AccuracyRow
@@ -14,12 +14,14 @@ Verdict = Literal["equivalent", "not shown", "not computed"]
 
 def accuracy_rows(cells: Sequence[CellRuns], margin: float) -> list[AccuracyRow]:
     """One row per cell, in the order of the plan. ``margin`` is a fraction of the test images."""
-    return [_row(cell, base_of(cell.cell, cells), margin) for cell in cells]
+    base_of = bases_in(cells)
+    return [_row(cell, base_of(cell.cell), margin) for cell in cells]
 
 
 def equivalence_rows(cells: Sequence[CellRuns], margin: float) -> list[EquivalenceRow]:
     """One row per parallel cell that has a base, with the test behind the verdict of ``accuracy_rows``."""
-    pairs = [(cell, base_of(cell.cell, cells)) for cell in cells]
+    base_of = bases_in(cells)
+    pairs = [(cell, base_of(cell.cell)) for cell in cells]
     return [_equivalence(cell, base, margin) for cell, base in pairs if base is not None and base is not cell]
 
 

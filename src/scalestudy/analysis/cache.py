@@ -1,34 +1,27 @@
 """collected.jsonl: what was read of every run, so that the next analysis reads only what is new.
 
 The first line holds digests of the code that read and of the rest; then one line per run: a header, a tab, the result
-without its phases. Phases stand in the header as float64 columns in base64. A run is read again when its files
-changed, or the code that reads.
+without its epochs and phases. These stand in the header, phases as float64 columns in base64. A run is read again when
+its files changed, or the code that reads.
 """
 
 import base64
 import hashlib
 import json
-import math
-from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, make_dataclass
 from functools import cache
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from scalestudy.analysis import rank_files, reading
+from scalestudy.analysis import device_columns, rank_files, reading
+from scalestudy.analysis.device_columns import DeviceColumns
 from scalestudy.analysis.reading import Planned, Reading, read_run
 from scalestudy.records import events, files, result
 from scalestudy.records.files import write_text
 from scalestudy.records.paths import RunPaths
-from scalestudy.records.result import DevicePhases, Epoch, Result
+from scalestudy.records.result import Epoch, Result
 
-COLUMNS = tuple(DevicePhases.model_fields)
-COUNTS = frozenset({"device", "steps"})
-CompactPhases: Any = make_dataclass("CompactPhases", COLUMNS, slots=True)
-"""As DevicePhases, in a fifth of its memory: there is one for every device of every run."""
-_COLUMNS = attrgetter(*COLUMNS)
 CompactEpoch: Any = make_dataclass("CompactEpoch", tuple(Epoch.model_fields), slots=True)
 
 
@@ -99,43 +92,23 @@ def encode(reading: Reading) -> str:
         "reason": reading.reason,
         "flaw": reading.flaw,
         "problems": reading.problems,
-        "phases": _packed(found.phases) if found else "",
+        "epochs": [list(vars(epoch).values()) for epoch in found.epochs] if found else [],
+        "phases": base64.b64encode(DeviceColumns.of(found.phases).to_bytes()).decode() if found else "",
     }
-    text = found.model_dump_json(exclude={"phases"}) if found else ""
+    text = found.model_dump_json(exclude={"epochs", "phases"}) if found else ""
     return f"{json.dumps(header)}\t{text}"
 
 
 def decode(line: str) -> Reading:
-    """The reading of a line, its result with compact phases and epochs."""
+    """The reading of a line, its result with phases in columns and compact epochs."""
     head, _, text = line.partition("\t")
     header = json.loads(head)
     found = Result.model_validate_json(text) if text else None
     if found is not None:
-        epochs = [CompactEpoch(**vars(epoch)) for epoch in found.epochs]
-        found = found.model_copy(update={"epochs": epochs, "phases": _unpacked(header["phases"])})
+        epochs = [CompactEpoch(*values) for values in header["epochs"]]
+        phases = DeviceColumns.from_bytes(base64.b64decode(header["phases"]))
+        found = found.model_copy(update={"epochs": epochs, "phases": phases})
     return Reading(found, header["reason"], header["flaw"], tuple(header["problems"]))
-
-
-def _packed(phases: Iterable[DevicePhases]) -> str:
-    """Columns one after the other; what was not measured is not a number."""
-    columns = zip(*map(_COLUMNS, phases), strict=True)
-    numbers = [math.nan if value is None else value for column in columns for value in column]
-    return base64.b64encode(array("d", numbers).tobytes()).decode()
-
-
-def _unpacked(text: str) -> list[DevicePhases]:
-    values = array("d")
-    values.frombytes(base64.b64decode(text))
-    length = len(values) // len(COLUMNS)
-    columns = []
-    for place, name in enumerate(COLUMNS):
-        column: list[Any] = values[place * length : (place + 1) * length].tolist()
-        if name in COUNTS:
-            column = [int(value) for value in column]
-        elif math.isnan(sum(column)):
-            column = [None if math.isnan(value) else value for value in column]
-        columns.append(column)
-    return [CompactPhases(*row) for row in zip(*columns, strict=True)]
 
 
 def _head(body: str) -> str:
@@ -146,6 +119,6 @@ def _head(body: str) -> str:
 @cache
 def _code() -> str:
     """Changes with the code that reads, so that its mistakes do not outlive it."""
-    sources = [Path(module.__file__ or "") for module in (rank_files, reading, events, files, result)]
+    sources = [Path(module.__file__ or "") for module in (device_columns, rank_files, reading, events, files, result)]
     text = b"".join(path.read_bytes() for path in (*sources, Path(__file__)))
     return hashlib.sha256(text).hexdigest()

@@ -1,6 +1,6 @@
 """Runs grouped into cells, and the base of a cell."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -109,10 +109,22 @@ def cells_of(collection: Collection) -> list[CellRuns]:
 
 def base_of(cell: Cell, cells: Sequence[CellRuns]) -> CellRuns | None:
     """The serial cell that a cell is compared with: same workload, same scaling or one that shares the base."""
+    return bases_in(cells)(cell)
+
+
+def bases_in(cells: Sequence[CellRuns]) -> Callable[[Cell], CellRuns | None]:
+    """``base_of`` for many cells: the serial ones are looked for once."""
+    serial: dict[str, list[CellRuns]] = {}
+    for one in cells:
+        if one.cell.strategy == "serial":
+            serial.setdefault(one.cell.workload, []).append(one)
+    return lambda cell: _base(cell, serial.get(cell.workload, []))
+
+
+def _base(cell: Cell, bases: Sequence[CellRuns]) -> CellRuns | None:
     scalings: list[str] = [cell.scaling]
     if cell.scaling in SHARED_BASE:
         scalings += [other for other in SHARED_BASE if other != cell.scaling]
-    bases = [base for base in cells if base.cell.strategy == "serial" and base.cell.workload == cell.workload]
     planned = [base for scaling in scalings for base in bases if base.cell.scaling == scaling]
     completed = [base for base in planned if base.results]
     return next(iter(completed or planned), None)

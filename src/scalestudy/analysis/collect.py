@@ -124,7 +124,7 @@ def _read(folder: Path, runs: Sequence[Planned]) -> dict[str, Entry]:
     if len(runs) < 2 * CHUNK or cores < 2:
         return dict(read_entries(folder, runs))
     chunks = [runs[place : place + CHUNK] for place in range(0, len(runs), CHUNK)]
-    with ProcessPoolExecutor(cores) as pool:
+    with ProcessPoolExecutor(cores, initializer=gc.disable) as pool:  # what a reader makes is no cyclic garbage
         return dict(entry for part in pool.map(partial(read_entries, folder), chunks) for entry in part)
 
 

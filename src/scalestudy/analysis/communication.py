@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 from scalestudy.analysis.cells import CellRuns
+from scalestudy.analysis.device_columns import DeviceColumns
 from scalestudy.analysis.statistics import Estimate, summarize_mean
 from scalestudy.records.report import CommunicationRow
 from scalestudy.records.result import CommunicationCost, Result
+
+NOT_APART = "exposed communication: not told apart from computing"
 
 
 def communication_rows(cells: Sequence[CellRuns]) -> list[CommunicationRow]:
@@ -48,7 +51,8 @@ def _reason(cell: CellRuns, costs: Sequence[CommunicationCost], cost: Estimate |
     """Why something is empty."""
     reasons = []
     if per_step(cell, "communication") is None:
-        reasons.append("exposed communication: not told apart from computing")
+        recorded = next((one.phases_reason for one in cell.results if one.phases_reason), "")
+        reasons.append(f"{NOT_APART}, {recorded}" if recorded else NOT_APART)
     if cost is None:
         why = next((one.reason for one in costs if one.reason), "the runs did not measure it")
         reasons.append(f"cost: {why}")
@@ -63,7 +67,7 @@ def per_step(cell: CellRuns, field: str) -> float | None:
 
 
 def _of_run(result: Result, field: str) -> float | None:
-    parts = [getattr(device, field) for device in result.phases]
-    if not parts or any(part is None for part in parts) or not result.phases[0].steps:
-        return None
-    return fmean(parts) / result.phases[0].steps
+    phases = DeviceColumns.of(result.phases)
+    steps = phases.column("steps")[0] if len(phases) else 0
+    total = phases.totals[field]
+    return None if total is None or not steps else float(total / len(phases) / steps)

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from statistics import geometric_mean
 
-from scalestudy.analysis.cells import CellKey, CellRuns, base_of, key_of
-from scalestudy.analysis.pop import DeviceTime, Factors, computation_scalability, factors
+import numpy as np
+
+from scalestudy.analysis.cells import CellKey, CellRuns, bases_in, key_of
+from scalestudy.analysis.device_columns import DeviceColumns
+from scalestudy.analysis.pop import DeviceTime, Factors, computation_scalability, factors_of_sums
 from scalestudy.analysis.reading import images_per_epoch, timed_epochs
 from scalestudy.records.report import EfficiencyRow, SpeedupRow
-from scalestudy.records.result import DevicePhases, Result
+from scalestudy.records.result import Result
 
 NO_RUN = "no completed run"
 NO_PHASES = "phases were not measured"
@@ -20,27 +22,19 @@ NO_PARALLEL_TIME = "a device did nothing"
 
 @dataclass(frozen=True)
 class MeasuredRun:
-    """The device times of one run, and its images over the timed epochs."""
+    """The factors of one run, and its images over the timed epochs."""
 
-    devices: list[DeviceTime]
-    runtime_s: float
+    factors: Factors
+    computing_s: float
+    """Of all devices together."""
     images: int
-
-    @cached_property
-    def factors(self) -> Factors:
-        """Of this run."""
-        return factors(self.devices, self.runtime_s)
-
-    @cached_property
-    def computing_s(self) -> float:
-        """Of all devices together."""
-        return sum(device.computing for device in self.devices)
 
 
 def efficiency_rows(cells: Sequence[CellRuns], speedup: Sequence[SpeedupRow]) -> list[EfficiencyRow]:
     """One row per cell, in the order of the plan. Over runs, factors are geometric means: their products stay exact."""
     rows: Mapping[CellKey, SpeedupRow] = {key_of(row): row for row in speedup}
-    return [_row(cell, base_of(cell.cell, cells), rows[cell.key]) for cell in cells]
+    base_of = bases_in(cells)
+    return [_row(cell, base_of(cell.cell), rows[cell.key]) for cell in cells]
 
 
 def _row(cell: CellRuns, base: CellRuns | None, speedup: SpeedupRow) -> EfficiencyRow:
@@ -69,8 +63,13 @@ def _row(cell: CellRuns, base: CellRuns | None, speedup: SpeedupRow) -> Efficien
         base_global=base_parallel,
         residual=None if expected is None or measured is None else measured / expected - 1,
         ceiling=None if speedup.ceiling_speedup is None else speedup.ceiling_speedup / cell.cell.devices,
-        reason=reason or (NO_BASE if scalability is None else ""),
+        reason=reason or (_without_base(base) if scalability is None else ""),
     )
+
+
+def _without_base(base: CellRuns | None) -> str:
+    """Why there is no computation scalability."""
+    return NO_BASE if base is None or not base.results else _because(NO_BASE, base.results[0])
 
 
 def _mean(runs: Sequence[MeasuredRun], factor: Callable[[MeasuredRun], float]) -> float | None:
@@ -90,29 +89,37 @@ def _measured(cell: CellRuns) -> tuple[list[MeasuredRun], str]:
         return [], NO_RUN
     runs = []
     for result in cell.results:
-        if not result.phases or any(device.forward is None for device in result.phases):
-            return [], NO_PHASES
-        if len(result.phases) > 1 and any(device.communication is None for device in result.phases):
-            return [], NOT_APART
-        run = _of(result)
-        if any(device.computing <= 0 for device in run.devices):
+        phases = DeviceColumns.of(result.phases)
+        if not len(phases) or phases.totals["forward"] is None:
+            return [], _because(NO_PHASES, result)
+        if len(phases) > 1 and phases.totals["communication"] is None:
+            return [], _because(NOT_APART, result)
+        run = _of(result, phases)
+        if run is None:
             return [], NO_PARALLEL_TIME
         runs.append(run)
     return runs, ""
 
 
-def _of(result: Result) -> MeasuredRun:
+def _because(what: str, result: Result) -> str:
+    """What is lacking, with the reason that the run recorded."""
+    return f"{what}: {result.phases_reason}" if result.phases_reason else what
+
+
+def _of(result: Result, phases: DeviceColumns) -> MeasuredRun | None:
+    """The factors of a run; None where a device did not compute.
+
+    ``other`` is the loop itself: it is the device's own doing, and waits for nobody.
+    """
+    computing = phases.measured("forward", "backward", "optimizer", "other")
+    feeding, waiting = phases.measured("data", "host_to_device"), phases.measured("waiting")
+    if computing.min() <= 0:
+        return None
+    most = int(np.lexsort((-waiting, computing + feeding))[-1])
+    busiest = DeviceTime(float(computing[most]), float(feeding[most]), float(waiting[most]))
+    computing_s, runtime_s = float(computing.sum()), float(phases.column("time_s").max())
     return MeasuredRun(
-        devices=[_device_time(phases) for phases in result.phases],
-        runtime_s=max(phases.time_s for phases in result.phases),
+        factors=factors_of_sums(computing_s, float(feeding.sum()), len(phases), busiest, runtime_s),
+        computing_s=computing_s,
         images=images_per_epoch(result) * len(timed_epochs(result)),
-    )
-
-
-def _device_time(phases: DevicePhases) -> DeviceTime:
-    """``other`` is the loop itself: it is the device's own doing, and waits for nobody."""
-    return DeviceTime(
-        computing=(phases.forward or 0) + (phases.backward or 0) + (phases.optimizer or 0) + (phases.other or 0),
-        feeding=(phases.data or 0) + (phases.host_to_device or 0),
-        waiting=phases.waiting or 0,
     )

@@ -62,11 +62,12 @@ def _rows(runs: Sequence[CollectedRun], language: Language) -> list[EnvironmentR
     hosts = sorted({host for _, provenance in recorded for host in provenance.hosts})
     rows = [EnvironmentRow(item=language.say("Hosts"), value=", ".join(hosts), part="architecture")]
     for item in ITEMS:
-        values = [language.say(item.read(provenance)) for _, provenance in recorded]
+        values = [item.read(provenance) for _, provenance in recorded]
         rows.append(_row(language.say(item.title), values, item.uniform, item.part, language))
-    workloads = list(dict.fromkeys(run.run.cell.workload for run, _ in recorded))
-    for workload in workloads:
-        sums = [provenance.data_sha256 for run, provenance in recorded if run.run.cell.workload == workload]
+    data: dict[str, list[str]] = {}
+    for run, provenance in recorded:
+        data.setdefault(run.run.cell.workload, []).append(provenance.data_sha256)
+    for workload, sums in data.items():
         title = language.say("Data of {workload} (SHA-256)", workload=workload)
         rows.append(_row(title, sums, True, "provenance", language))
     return [row for row in rows if row.value]
@@ -114,9 +115,9 @@ def _slurm(provenance: Provenance) -> list[str]:
 
 
 def _row(title: str, values: Sequence[str], uniform: bool, part: Part, language: Language) -> EnvironmentRow:
-    counts = Counter(value for value in values if value)
+    counts = {language.say(value): count for value, count in Counter(values).items() if value}
     if len(counts) <= 1:
         return EnvironmentRow(item=title, value=next(iter(counts), ""), part=part)
     texts = {value: "{value} ({n} run)" if count == 1 else "{value} ({n} runs)" for value, count in counts.items()}
-    listed = [language.say(texts[value], value=value, n=count) for value, count in counts.most_common()]
+    listed = [language.say(texts[value], value=value, n=n) for value, n in Counter(counts).most_common()]
     return EnvironmentRow(item=title, value="; ".join(listed), part=part, conflict=uniform)

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 
 from scalestudy.analysis.cells import CellRuns
+from scalestudy.analysis.device_columns import DeviceColumns
+from scalestudy.records.result import Result
 
 MODELED = {"ddp": True, "hybrid": False}
 """Strategies that keep whole replicas and sum gradients, and whether they do so in buckets during the backward pass."""
 
 OTHERWISE = "the model is of replicas that sum their gradients between processes; this strategy works otherwise"
 COMPRESSED = "its gradients are compressed, and the model knows neither what that takes nor what it saves"
-BESIDE = (
-    "on GPUs the exchange runs beside the backward pass: waiting and communication were not measured apart, which the "
-    "model has to know"
-)
+NOT_APART = "waiting and communication were not measured apart, which the model has to know"
 
 
 def modeled_cells(own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] | str:
@@ -23,8 +22,9 @@ def modeled_cells(own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] 
     if any(cell.is_compressed for cell in comparable):
         return COMPRESSED
     measured = [cell for cell in comparable if _is_measured(cell)]
-    if not measured and any(run.run.device == "cuda" for cell in comparable for run in cell.runs):
-        return BESIDE
+    if not measured and (mixed := [result for cell in comparable for result in cell.results if _is_mixed(result)]):
+        reason = mixed[0].phases_reason
+        return f"{NOT_APART}: {reason}" if reason else NOT_APART
     usable = [cell for cell in measured if not _is_in_shared_memory(cell)]
     counts = sorted({cell.cell.devices for cell in usable})
     if len(counts) >= least_counts:
@@ -43,8 +43,12 @@ def _is_in_shared_memory(cell: CellRuns) -> bool:
     return any("shared_memory" in result.implementation for result in cell.results)
 
 
+def _is_mixed(result: Result) -> bool:
+    """Whether computing was timed, with communication in it."""
+    totals = DeviceColumns.of(result.phases).totals
+    return bool(result.phases) and totals["forward"] is not None and totals["waiting"] is None
+
+
 def _is_measured(cell: CellRuns) -> bool:
-    return all(
-        result.phases and all(device.waiting is not None and device.forward is not None for device in result.phases)
-        for result in cell.results
-    )
+    every = [(result.phases, DeviceColumns.of(result.phases).totals) for result in cell.results]
+    return all(phases and None not in (totals["forward"], totals["waiting"]) for phases, totals in every)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from operator import attrgetter
 from statistics import fmean
 
-from scalestudy.analysis.cells import CellRuns, base_of
+from scalestudy.analysis.cells import CellRuns, bases_in
 from scalestudy.analysis.collect import timed_epochs
+from scalestudy.analysis.device_columns import DeviceColumns
 from scalestudy.analysis.statistics import Estimate, ratio
 from scalestudy.records.report import PhaseRow
 from scalestudy.records.result import PHASES, Result
@@ -16,12 +17,12 @@ SUM_TOLERANCE = 0.01
 
 def phase_rows(cells: Sequence[CellRuns]) -> list[PhaseRow]:
     """One row per cell with phases in any of its completed runs, in the order of the plan."""
-    rows = []
+    rows, base_of = [], bases_in(cells)
     for cell in cells:
         totals = _totals_s(cell)
         if not totals:
             continue
-        price = _price(cell, base_of(cell.cell, cells))
+        price = _price(cell, base_of(cell.cell))
         rows.append(
             PhaseRow.model_validate(
                 {
@@ -44,7 +45,9 @@ def phase_problems(cells: Sequence[CellRuns]) -> list[str]:
     phases_of = attrgetter(*PHASES)
     for cell in cells:
         for run in cell.runs:
-            for device in run.result.phases if run.result else []:
+            if run.result is None or DeviceColumns.of(run.result.phases).adds_up(SUM_TOLERANCE):
+                continue
+            for device in run.result.phases:
                 parts = [part for part in phases_of(device) if part is not None]
                 if parts and abs(sum(parts) - device.time_s) > SUM_TOLERANCE * device.time_s:
                     problems.append(
@@ -82,6 +85,5 @@ def _phase_s(cell: CellRuns, phase: str) -> float | None:
 
 
 def _per_epoch(result: Result, field: str) -> float | None:
-    parts: list[float | None] = [*map(attrgetter(field), result.phases)]
-    known = [part for part in parts if part is not None]
-    return sum(known) / len(timed_epochs(result)) if len(known) == len(parts) else None
+    total = DeviceColumns.of(result.phases).totals[field]
+    return None if total is None else total / len(timed_epochs(result))

@@ -53,12 +53,20 @@ def factors(devices: Sequence[DeviceTime], runtime_s: float) -> Factors:
     left when its exposed communication is taken away: it waits for others although it has the most to do, because the
     imbalance changes sides from step to step.
     """
-    busiest = max(devices, key=lambda device: (device.busy, -device.waiting))
     computing = sum(device.computing for device in devices)
-    busy = computing + sum(device.feeding for device in devices)
+    feeding = sum(device.feeding for device in devices)
+    busiest = max(devices, key=lambda device: (device.busy, -device.waiting))
+    return factors_of_sums(computing, feeding, len(devices), busiest, runtime_s)
+
+
+def factors_of_sums(
+    computing_s: float, feeding_s: float, devices: int, busiest: DeviceTime, runtime_s: float
+) -> Factors:
+    """``factors``, from sums over so many devices and the busiest of them (of equally busy ones that waits least)."""
+    busy_s = computing_s + feeding_s
     return Factors(
-        data_feeding=computing / busy,
-        load_balance=busy / len(devices) / busiest.busy,
+        data_feeding=computing_s / busy_s,
+        load_balance=busy_s / devices / busiest.busy,
         serialization=busiest.busy / (busiest.busy + busiest.waiting),
         transfer=(busiest.busy + busiest.waiting) / runtime_s,
     )

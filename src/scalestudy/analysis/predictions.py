@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scalestudy.analysis.cells import CellKey, CellRuns, base_of, key_of
+from scalestudy.analysis.device_columns import DeviceColumns
 from scalestudy.analysis.modeled import MODELED, modeled_cells
 from scalestudy.analysis.step_model import (
     ALGORITHMS,
@@ -23,7 +24,7 @@ from scalestudy.analysis.step_model import (
 )
 from scalestudy.records.findings import PredictionCurve, Refusal, ValidationRow
 from scalestudy.records.report import LinkRow, SpeedupRow
-from scalestudy.records.result import DevicePhases, Result
+from scalestudy.records.result import Result
 from scalestudy.spec.catalog import STRATEGIES
 
 REPLICATES = 400
@@ -110,7 +111,7 @@ def prediction_curves(
 
 def model_name(algorithm: Algorithm) -> str:
     """What validation.csv calls the model of one step with this all-reduce."""
-    return f"step model ({algorithm})"
+    return "step model (ring)" if algorithm == "ring" else "step model (tree)"
 
 
 def _refusal(strategy: tuple[str, str, str], reason: str) -> Refusal:
@@ -294,23 +295,19 @@ def _sd(low: float | None, high: float | None) -> float:
 
 def _base_step(result: Result) -> tuple[float, float, float] | None:
     """Forward, backward and all else of a step of the base, in seconds; None where they were not measured."""
-    if not result.phases or any(device.forward is None or not device.steps for device in result.phases):
+    phases = DeviceColumns.of(result.phases)
+    if not len(phases) or phases.totals["forward"] is None or not phases.column("steps").all():
         return None
-    steps = result.phases[0].steps
-    forward, backward = (
-        sum(_part(device, name) for device in result.phases) / steps for name in ("forward", "backward")
-    )
-    return forward, backward, result.phases[0].time_s / steps - forward - backward
+    steps = float(phases.column("steps")[0])
+    forward, backward = (float(phases.measured(name).sum()) / steps for name in ("forward", "backward"))
+    return forward, backward, float(phases.column("time_s")[0]) / steps - forward - backward
 
 
-def _busy_s(device: DevicePhases) -> float:
-    """Time of a step of a device that is its own: neither communication nor waiting."""
-    return (device.time_s - _part(device, "communication") - _part(device, "waiting")) / device.steps
-
-
-def _part(device: DevicePhases, name: str) -> float:
-    value: float | None = getattr(device, name)
-    return value or 0.0
+def _busy_s(result: Result) -> float:
+    """Time of a step that is a device's own, mean over the devices: neither communication nor waiting."""
+    phases = DeviceColumns.of(result.phases)
+    own = phases.column("time_s") - phases.measured("communication", "waiting")
+    return float((own / phases.column("steps")).mean())
 
 
 def _spread(cell: CellRuns, result: Result) -> float:
@@ -318,9 +315,9 @@ def _spread(cell: CellRuns, result: Result) -> float:
 
     The slowest of p normal numbers lies ``expected_largest(p)`` standard deviations above their mean.
     """
-    waiting = float(np.mean([_part(device, "waiting") / device.steps for device in result.phases]))
-    busy = float(np.mean([_busy_s(device) for device in result.phases]))
-    return waiting / busy / expected_largest(cell.cell.devices)
+    phases = DeviceColumns.of(result.phases)
+    waiting = float((phases.measured("waiting") / phases.column("steps")).mean())
+    return waiting / _busy_s(result) / expected_largest(cell.cell.devices)
 
 
 def _inflation(cell: CellRuns, result: Result, base: Sequence[tuple[float, float, float]], reference: float) -> float:
@@ -328,5 +325,5 @@ def _inflation(cell: CellRuns, result: Result, base: Sequence[tuple[float, float
     share = 1 / cell.cell.devices if cell.cell.scaling == "strong" else 1.0
     rest = float(np.mean([step[2] for step in base]))
     expected = (reference - rest) * share + rest
-    busy = float(np.mean([_busy_s(device) for device in result.phases]))
+    busy = _busy_s(result)
     return busy / expected if expected > 0 and math.isfinite(busy) else 1.0

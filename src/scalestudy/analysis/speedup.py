@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from scalestudy.analysis.cells import CellRuns, base_of
+from scalestudy.analysis.cells import CellRuns, bases_in
 from scalestudy.analysis.statistics import SMALLEST_N, Estimate, ratio, summarize, summarize_mean
 from scalestudy.records.report import SpeedupRow
 
@@ -12,7 +12,8 @@ OVERSUBSCRIBED = "more devices than cores: correctness only"
 
 def speedup_rows(cells: Sequence[CellRuns]) -> list[SpeedupRow]:
     """One row per cell, in the order of the plan; the fastest of each workload and scaling is marked."""
-    rows = [_row(cell, base_of(cell.cell, cells)) for cell in cells]
+    base_of = bases_in(cells)
+    rows = [_row(cell, base_of(cell.cell)) for cell in cells]
     best: dict[tuple[str, str], float] = {}
     for row in rows:
         if row.speedup is not None and row.images_per_s is not None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from scalestudy.analysis.cells import CellRuns, base_of
+from scalestudy.analysis.cells import CellRuns, bases_in
 from scalestudy.analysis.statistics import SMALLEST_N_FOR_ORDER_STATISTICS, Estimate, ratio, summarize
 from scalestudy.records.findings import BatchRow, TargetRow
 from scalestudy.records.result import Result
@@ -22,9 +22,9 @@ class _Reached:
 
 def target_rows(cells: Sequence[CellRuns], study: Study) -> list[TargetRow]:
     """One row per cell whose time may stand in a ratio and that has a target, in the order of the plan."""
-    rows = []
+    rows, base_of = [], bases_in(cells)
     for cell in cells:
-        base = base_of(cell.cell, cells)
+        base = base_of(cell.cell)
         target = _target(base, study)
         if target is not None and cell.is_comparable:
             rows.append(_row(cell, base, target))
@@ -39,8 +39,9 @@ def batch_rows(cells: Sequence[CellRuns], study: Study) -> list[BatchRow]:
     Cells of one global batch do the same mathematics: the runs of one seed are one value, their median.
     """
     groups: dict[tuple[str, int, float], dict[int, list[float]]] = {}
+    base_of = bases_in(cells)
     for cell in cells:
-        target = _target(base_of(cell.cell, cells), study)
+        target = _target(base_of(cell.cell), study)
         if target is None or cell.wrong or cell.is_compressed or cell.cell.scaling == "weak":
             continue
         for run in cell.usable:

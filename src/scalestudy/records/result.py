@@ -133,6 +133,8 @@ class Result(Record):
     """Settings that the strategy had to change, such as an optimizer that is not fused."""
     epochs: list[Epoch] = []
     phases: list[DevicePhases] = []
+    phases_reason: str = ""
+    """Why phases, or exposed communication among them, were not measured; empty where they were."""
     communication_cost: CommunicationCost | None = None
     """None for one device, and in records of earlier versions."""
     startup: Startup | None = None

@@ -1,4 +1,4 @@
-"""Why something is missing or damaged, in the report's language. The records and tables keep the English texts."""
+"""What runs and models say in words, in the report's language. The records and tables keep the English texts."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -8,7 +8,9 @@ from scalestudy.records.report import CommunicationRow, EfficiencyRow, ReportDat
 
 
 def with_reasons(data: ReportData) -> ReportData:
-    """The data with the reasons of runs, cells and problems in its language; messages of failed runs stay."""
+    """The data with the reasons of runs, cells and problems, what strategies did and the networks of predictions in
+    its language. Messages of failed runs stay.
+    """
     language = LANGUAGES[data.words.language]
     if not language.phrases:
         return data
@@ -30,5 +32,15 @@ def with_reasons(data: ReportData) -> ReportData:
             "communication": said(data.communication),
             "efficiencies": said(data.efficiencies),
             "problems": [reason(line) for line in data.problems],
+            "strategies": [
+                row.model_copy(
+                    update={
+                        "implementations": list(map(reason, row.implementations)),
+                        "notes": list(map(reason, row.notes)),
+                    }
+                )
+                for row in data.strategies
+            ],
+            "predictions": [row.model_copy(update={"network": reason(row.network)}) for row in data.predictions],
         }
     )

@@ -1,4 +1,6 @@
-"""Where the time of a step goes: marks taken with ``perf_counter_ns`` into arrays made before the epoch.
+"""Where the time of a step goes: moments taken into arrays made before the epoch, and read after it.
+
+On a CPU a moment is what ``perf_counter_ns`` says; on a GPU it is the number of an event (cuda_clock.py).
 
 A device's step is cut into laps, each ending with a mark; a lap's time goes to one phase. Where ranks meet, to reduce
 gradients or to gather parameters, they also mark when they had done their part and when it was over: what lies
@@ -66,7 +68,7 @@ class StepClock:
         self.devices = [DeviceClock() for _ in range(devices)]
         self.meetings = meetings
         self.arrived = 0
-        """When the last gradient of the current step was ready."""
+        """The moment at which the last gradient of the current step was ready."""
         self._begins = array("q")
         self._arrivals = array("q")
         self._leaves = array("q")
@@ -83,9 +85,13 @@ class StepClock:
         self._step = -1
         self._meeting = 0
 
+    def now(self) -> int:
+        """The present moment."""
+        return perf_counter_ns()
+
     def start_step(self) -> None:
         """Begin the next step; it ends where the one after begins."""
-        now = perf_counter_ns()
+        now = self.now()
         self._step += 1
         self._begins[self._step] = now
         for clock in self.devices:
@@ -93,13 +99,13 @@ class StepClock:
 
     def optimizer_done(self) -> None:
         """The update is over, on all devices of the process at once."""
-        now = perf_counter_ns()
+        now = self.now()
         for clock in self.devices:
             clock.lap(OPTIMIZER, now)
 
     def end_epoch(self) -> None:
         """End the last step."""
-        self._begins[self._step + 1] = perf_counter_ns()
+        self._begins[self._step + 1] = self.now()
 
     def met(self, arrived: int, left: int) -> None:
         """The process came to its next meeting at ``arrived``, and all that were to come had come at ``left``."""
@@ -114,7 +120,7 @@ class StepClock:
 
     def step_times(self) -> np.ndarray:
         """Nanoseconds of each step, ``[steps]``."""
-        times: np.ndarray = np.diff(np.frombuffer(self._begins, dtype=np.int64)[: self.steps + 1])
+        times: np.ndarray = np.diff(self.times(self._begins)[: self.steps + 1])
         return times
 
     def approaches(self) -> np.ndarray:
@@ -124,7 +130,7 @@ class StepClock:
         clocks differ.
         """
         arrivals, leaves = self._met(self._arrivals), self._met(self._leaves)
-        spans: np.ndarray = arrivals - np.concatenate([[self._begins[0]], leaves[:-1, -1]])[:, None]
+        spans: np.ndarray = arrivals - np.concatenate([self.times(self._begins)[:1], leaves[:-1, -1]])[:, None]
         return spans
 
     def exposed(self) -> np.ndarray:
@@ -132,8 +138,12 @@ class StepClock:
         spans: np.ndarray = self._met(self._leaves) - self._met(self._arrivals)
         return spans
 
-    def _met(self, times: "array[int]") -> np.ndarray:
-        return np.frombuffer(times, dtype=np.int64).reshape(-1, self.meetings)[: self.steps]
+    def times(self, moments: "array[int]") -> np.ndarray:
+        """Nanoseconds at these moments, from any zero that is the same for all of them."""
+        return np.frombuffer(moments, dtype=np.int64)
+
+    def _met(self, moments: "array[int]") -> np.ndarray:
+        return self.times(moments).reshape(-1, self.meetings)[: self.steps]
 
 
 def split_waiting(approaches: np.ndarray, own: int, exposed: np.ndarray) -> np.ndarray:

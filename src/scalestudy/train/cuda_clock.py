@@ -1,115 +1,135 @@
-"""Where the time of a step goes on a GPU: events recorded on its stream, read after the epoch.
+"""Where the time of a step goes on a GPU: events recorded on its stream, read when the epoch is over.
 
 The host runs ahead of a GPU, so its own clock says nothing about a lap. An event is a mark that the GPU takes when it
 gets there; recording one waits for nothing. What a lap covers is what the device did, waiting for the host included.
+
+Collectives run on streams of their own, and the stream of the computation is made to wait for them where their results
+are needed. So the event behind such a place comes when both are over, and what lies between the last gradient's event
+and that one is communication that nothing hid: exposed communication and waiting for the slowest rank, as on a CPU.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from array import array
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from scalestudy.train.clock import OPTIMIZER, OTHER, WIDTH, DeviceClock, StepClock
+from scalestudy.train.clock import WIDTH, DeviceClock, StepClock
 
 
-class Mark(NamedTuple):
-    """The event that ended a lap, and the phase that its time goes to."""
+class Event(Protocol):
+    """A mark on a stream, such as ``torch.cuda.Event(enable_timing=True)``."""
 
-    event: torch.cuda.Event
-    phase: int
-    begins_step: bool
+    def record(self, stream: Any) -> None:
+        """Take the mark when the stream gets here; a second time it is taken anew."""
+
+    def elapsed_time(self, end_event: Any) -> float:
+        """Milliseconds to another mark. Both must have been taken."""
 
 
-class CudaDeviceClock(DeviceClock):
-    """Laps of one GPU over the steps of an epoch; to be read once the GPU has been waited for."""
+class EventDeviceClock(DeviceClock):
+    """Laps of one device as pairs of moments."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, clock: "EventClock") -> None:
         super().__init__()
-        self._device = device
-        self._events: list[torch.cuda.Event] = []
-        self._marks: list[Mark] = []
-
-    def start_epoch(self, steps: int) -> None:  # noqa: ARG002
-        """Forget the marks; their events are used again."""
-        self._marks.clear()
-        self._stream = torch.cuda.current_stream(self._device)
-
-    def start_step(self, now: int = 0) -> None:  # noqa: ARG002
-        """Begin the next step; what went before since its last lap belongs to the step before."""
-        self._mark(OTHER, begins_step=True)
-
-    def lap(self, phase: int, now: int | None = None) -> int:
-        """End a lap where the GPU gets to; times of the host are of no use here."""
-        self._mark(phase, begins_step=False)
-        return now or 0
-
-    def _mark(self, phase: int, begins_step: bool) -> None:
-        place = len(self._marks)
-        if place == len(self._events):
-            self._events.append(torch.cuda.Event(enable_timing=True))  # type: ignore[no-untyped-call]
-        event = self._events[place]
-        event.record(self._stream)
-        self._marks.append(Mark(event, phase, begins_step))
-
-    def spans(self) -> np.ndarray:
-        """Nanoseconds between marks, ``[steps, phases]``. The last mark must begin a step that is not there."""
-        rows: list[list[float]] = []
-        for before, mark in zip(self._marks, self._marks[1:], strict=False):
-            if before.begins_step:
-                rows.append([0.0] * WIDTH)
-            rows[-1][mark.phase] += before.event.elapsed_time(mark.event) * 1e6
-        spans: np.ndarray = np.rint(np.array(rows).reshape(-1, WIDTH)).astype(np.int64)
-        return spans
-
-    def laps(self) -> np.ndarray:
-        """Nanoseconds of the laps, ``[steps, phases]``; what no lap covers is left to ``phase_seconds``."""
-        laps = self.spans()
-        laps[:, OTHER] = 0
-        return laps
-
-
-class CudaStepClock(StepClock):
-    """The clocks of the GPUs of one process. Reductions are not told apart: they run beside the backward pass."""
-
-    def __init__(self, devices: Sequence[torch.device]) -> None:
-        super().__init__(0)
-        self.gpus = [CudaDeviceClock(device) for device in devices]
-        self.devices = list(self.gpus)
+        self._clock = clock
+        self._steps = 0
 
     def start_epoch(self, steps: int) -> None:
-        """Forget the last epoch."""
-        for clock in self.devices:
-            clock.start_epoch(steps)
-        self._step = -1
+        """Forget the laps."""
+        self._steps = steps
+        self._laps = array("q")  # step, phase, first and last moment of each lap
+        self._row = -1
 
-    def start_step(self) -> None:
-        """Begin the next step; it ends where the one after begins."""
-        self._step += 1
-        for clock in self.gpus:
-            clock.start_step()
+    def start_step(self, now: int) -> None:
+        """Begin the next step at this moment."""
+        self._row += 1
+        self._last = now
 
-    def optimizer_done(self) -> None:
-        """The update is over."""
-        for clock in self.devices:
-            clock.lap(OPTIMIZER)
+    def lap(self, phase: int, now: int | None = None) -> int:
+        """End a lap where the device gets to; its time goes to the phase. Returns the moment."""
+        if now is None:
+            now = self._clock.now()
+        self._laps.extend((self._row, phase, self._last, now))
+        self._last = now
+        return now
 
-    def end_epoch(self) -> None:
-        """End the last step."""
-        for clock in self.gpus:
-            clock.start_step()
+    def laps(self) -> np.ndarray:
+        """Nanoseconds, ``[steps, phases]``."""
+        found = np.zeros((self._steps, WIDTH), dtype=np.int64)
+        steps, phases, begins, ends = np.array(self._laps, dtype=np.int64).reshape(-1, 4).T
+        times = self._clock.nanoseconds
+        np.add.at(found, (steps, phases), times[ends] - times[begins])
+        return found
 
-    def met(self, arrived: int, left: int) -> None:
-        """Nothing: these are times of the host."""
 
-    def step_times(self) -> np.ndarray:
-        """Nanoseconds of each step on the first GPU, ``[steps]``."""
-        times: np.ndarray = self.gpus[0].spans().sum(axis=1)
-        return times
+class EventClock(StepClock):
+    """The clock of one device whose moments are events on its stream, counted from 0 in every epoch.
+
+    Events are made once and used again in every epoch. Times may be asked for when the device has been waited for.
+    """
+
+    def __init__(self, make_event: Callable[[], Event], stream: Callable[[], Any], meetings: int = 1) -> None:
+        super().__init__(0, meetings)
+        self.devices = [EventDeviceClock(self)]
+        self._make_event = make_event
+        self._current_stream = stream
+        self._stream = stream()
+        self._events: list[Event] = []
+        self._taken = 0
+        self._nanoseconds: np.ndarray | None = None
+
+    def start_epoch(self, steps: int) -> None:
+        """Count events from 0 again, on the stream that is the current one now."""
+        super().start_epoch(steps)
+        self._stream = self._current_stream()
+        self._taken = 0
+        self._nanoseconds = None
+
+    def now(self) -> int:
+        """Record the next event and return its number. Autograd's threads may call it too: one of them at a time."""
+        number = self._taken
+        if number == len(self._events):
+            self._events.append(self._make_event())
+        self._events[number].record(self._stream)
+        self._taken = number + 1
+        return number
+
+    def times(self, moments: "array[int]") -> np.ndarray:
+        """Nanoseconds at these moments."""
+        found: np.ndarray = self.nanoseconds[super().times(moments)]
+        return found
+
+    @property
+    def nanoseconds(self) -> np.ndarray:
+        """When each event of the epoch was taken, from the first one on.
+
+        Added up from one event to the next: an event's resolution is half a microsecond, but the time between two that
+        are minutes apart comes in single precision.
+        """
+        if self._nanoseconds is None or len(self._nanoseconds) != self._taken:
+            taken = self._events[: self._taken]
+            spans = np.array([first.elapsed_time(second) for first, second in pairwise(taken)])
+            self._nanoseconds = np.concatenate([[0], np.cumsum(np.rint(spans * 1e6))]).astype(np.int64)
+        return self._nanoseconds
+
+
+def cuda_clock(device: torch.device, meetings: int = 1) -> EventClock:
+    """The clock of a GPU."""
+    return EventClock(
+        lambda: torch.cuda.Event(enable_timing=True),  # type: ignore[no-untyped-call]
+        lambda: torch.cuda.current_stream(device),
+        meetings,
+    )
 
 
 def clock_for(devices: Sequence[torch.device], modules: int, meetings: int = 1) -> StepClock:
-    """The clock for the devices of a process, of which so many are driven apart, with so many meetings in a step."""
+    """The clock for the devices of a process, of which so many are driven apart, with so many meetings in a step.
+
+    The GPUs of one process are never driven apart: one of them is timed for all.
+    """
     if devices[0].type == "cuda":
-        return CudaStepClock(devices[:modules])
+        return cuda_clock(devices[0], meetings)
     return StepClock(modules, meetings)

@@ -50,6 +50,7 @@ def make_result(
         notes=context.notes,
         epochs=epochs,
         phases=[DevicePhases(**row) for part in everywhere for row in part["phases"]],
+        phases_reason=strategy.not_in_phases or strategy.not_apart,
         startup=startup,
         total_s=sum(part.time_s for part in parts),
         images_per_s=trainer.samples / statistics.median(epoch.time_s for epoch in timed) if timed else None,
@@ -72,15 +73,16 @@ def make_result(
 
 
 def _phases(trainer: Trainer) -> list[DevicePhases]:
-    """One row per device of this process; what was not measured is None."""
+    """One row per device of this process; what was not measured is None. One clock may stand for all devices."""
     context, progress = trainer.strategy.context, trainer.progress
     unknown: tuple[str, ...] = ()
-    if not (trainer.clock.measures_phases and trainer.strategy.separates_phases):
+    if trainer.strategy.not_in_phases or not trainer.clock.measures_phases:
         unknown = PHASES
     elif not trainer.strategy.separates_communication:
         unknown = INSEPARABLE
     rows = []
-    for number, sums in zip(context.device_numbers, progress.phases, strict=False):
+    measured = progress.phases if len(progress.phases) > 1 else progress.phases * len(context.device_numbers)
+    for number, sums in zip(context.device_numbers, measured, strict=True):
         seconds = {name: None if name in unknown else value for name, value in zip(PHASES, sums, strict=True)}
         rows.append(DevicePhases(device=number, steps=progress.timed_steps, time_s=progress.step_time_s, **seconds))
     return rows

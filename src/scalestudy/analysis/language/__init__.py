@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
 MORE = re.compile(r"(?P<line>.*) (?P<more>\(and \d+ more\))")
 
 
@@ -45,9 +46,13 @@ class Language:
             return self.say(text)
         for pattern, phrase in self.composed:
             if found := pattern.fullmatch(text):
-                values = {name: self.phrases.get(value, value) for name, value in found.groupdict().items()}
+                values = {name: self._value(value) for name, value in found.groupdict().items()}
                 return phrase.format_map(values)
         return text
+
+    def _value(self, text: str) -> str:
+        """What stands in a place of a phrase: a number, a phrase in its turn, or a name that stays as it is."""
+        return text.replace(".", self.decimal) if NUMBER.fullmatch(text) else self.render(text)
 
     def reason(self, text: str) -> str:
         """A finished English reason, or several joined by semicolons; English where it is none of the program's."""

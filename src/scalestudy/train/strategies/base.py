@@ -30,14 +30,14 @@ class Strategy(ABC):
 
     implementation: str
     """What really runs, for the records."""
-    separates_communication = True
-    """Whether exposed communication is measured apart from the forward and backward passes."""
+    not_apart = ""
+    """Why exposed communication is not measured apart from the forward and backward passes; empty: it is."""
     silence = ""
     """What it does instead of communicating where its context does not communicate; empty: it cannot do without."""
     fused_optimizer = True
     """Whether the optimizer may be a fused one."""
-    separates_phases = True
-    """Whether any phase of a step is known; otherwise only the whole step is timed."""
+    not_in_phases = ""
+    """Why no phase of a step is known and only the whole step is timed; empty: phases are known."""
     resumes = True
     """Whether a checkpoint holds all that it needs to go on; otherwise an interrupted run starts anew."""
     owns_full_state = True
@@ -48,6 +48,11 @@ class Strategy(ABC):
         self.weights = Weights(context)
         self.plain = model
         """The model whose parameters are trained, without any wrapper."""
+
+    @property
+    def separates_communication(self) -> bool:
+        """Whether exposed communication is measured apart from the forward and backward passes."""
+        return not self.not_apart
 
     @property
     def meetings(self) -> tuple[range, ...]:

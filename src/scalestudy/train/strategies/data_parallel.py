@@ -8,16 +8,21 @@ from scalestudy.train.context import Context
 from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
 from scalestudy.train.strategies.device_threads import ThreadedDevices
 
+INSIDE = "nn.DataParallel communicates inside its own forward and backward passes"
+FIRST_GPU_NOTE = "nn.DataParallel drives all GPUs of a process in step: the phases of the first one stand for all."
+
 
 class GpuDataParallel(Strategy):
     """``torch.nn.DataParallel``: broadcasts weights and gathers outputs in every step, from one Python thread."""
 
     implementation = "torch.nn.DataParallel"
-    separates_communication = False
 
     def __init__(self, context: Context, model: nn.Module) -> None:
         super().__init__(context, model)
         self._wrapped = nn.DataParallel(model, device_ids=[device.index for device in context.devices])
+        if len(context.devices) > 1:  # on one it calls the model and copies nothing
+            self.not_apart = INSIDE
+            context.notes.append(FIRST_GPU_NOTE)
 
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """Forward and backward over this process's part of the batch, which DataParallel scatters."""

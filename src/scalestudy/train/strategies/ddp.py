@@ -48,8 +48,6 @@ class DDP(OneDevicePerProcess):
         if compression != "none":
             _COMPRESSION[compression](self._wrapped)
             communication += f", {compression} compression"
-        # Beside a GPU's backward pass nobody can tell from outside when it was over and the reduction was not.
-        self.separates_communication = context.device.type != "cuda"
         self.implementation = f"torch.nn.parallel.DistributedDataParallel ({communication})"
 
     def close(self) -> None:

@@ -1,7 +1,6 @@
 """Gradients over the CPU devices of one process, with the time of each device. Shared by DataParallel and Hybrid."""
 
 from collections.abc import Iterable, Iterator
-from time import perf_counter_ns
 from typing import Any
 
 import torch
@@ -67,7 +66,7 @@ class ThreadedDevices(Strategy):
             self._threads.run(self._sum.tasks(gradients))
         for parameter, gradient in zip(self._parameters, gradients[0], strict=True):
             parameter.grad = gradient
-        now = perf_counter_ns()
+        now = clock.now()
         for laps in clock.devices:
             laps.lap(COMMUNICATION, now)
         return add_up([loss for loss, _ in results], context)
@@ -92,7 +91,7 @@ class ThreadedDevices(Strategy):
     @staticmethod
     def _wait(clock: StepClock, places: range) -> None:
         """What lies between a device's own end and now it waited for the slowest."""
-        now = perf_counter_ns()
+        now = clock.now()
         for place in places:
             clock.devices[place].lap(WAITING, now)
 

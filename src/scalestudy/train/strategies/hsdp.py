@@ -14,6 +14,9 @@ from scalestudy.train.context import Context
 from scalestudy.train.strategies.base import Batches
 from scalestudy.train.strategies.processes import OneDevicePerProcess
 
+COMPILED = "a compiled model gathers parameters inside its own passes"
+SEVERAL_PASSES = "parameters are gathered for each of several passes of a step"
+
 
 class HSDP(OneDevicePerProcess):
     """``fully_shard`` on the 2-D mesh, the whole model as one unit.
@@ -42,10 +45,11 @@ class HSDP(OneDevicePerProcess):
         sharded = fully_shard(model, mesh=device_mesh if context.communicates else _alone(context))
         assert isinstance(sharded, FSDPModule)
         self._sharded = sharded
-        # A compiled model, and passes that gather several times in a step, have no such two places.
-        self.separates_communication = context.device.type == "cpu" and not (
-            context.run.workload.compile or context.accumulate > 1
-        )
+        # There are no two places in a step, before the forward pass and after the last gradient, where ranks meet:
+        if context.run.workload.compile:
+            self.not_apart = COMPILED
+        elif context.accumulate > 1:
+            self.not_apart = SEVERAL_PASSES
         self._clock: StepClock | None = None
         model.register_forward_pre_hook(self._gathered)  # after that of FSDP2, which gathers
         self._shards = list(model.parameters())

@@ -1,7 +1,5 @@
 """Hybrid: data parallel over the devices inside a node in one process, gradients all-reduced between nodes."""
 
-from time import perf_counter_ns
-
 import torch.distributed as dist
 from torch import Tensor, nn
 
@@ -21,7 +19,7 @@ class Hybrid(Delegate):
         backend = "nccl" if context.device.type == "cuda" else "gloo"
         self.implementation = f"{self.inner.implementation} in a node, all-reduce ({backend}) between nodes"
         self.silence = self.inner.silence
-        self.separates_communication = self.inner.separates_communication
+        self.not_apart = self.inner.not_apart
         if context.mesh.processes > 1:  # all start from rank 0's parameters
             for tensor in [*model.parameters(), *model.buffers()]:
                 dist.broadcast(tensor.detach(), src=0)
@@ -29,10 +27,10 @@ class Hybrid(Delegate):
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """The node's gradients from its devices, then their sum over the nodes."""
         loss = self.inner.gradients(batches, start, stop, clock)
-        arrived = perf_counter_ns()
+        arrived = clock.now()
         if self.context.mesh.processes > 1 and self.context.communicates:
             sum_over_ranks([parameter.grad for parameter in self.parameters() if parameter.grad is not None])
-        left = perf_counter_ns()
+        left = clock.now()
         clock.met(arrived, left)
         for laps in clock.devices:
             laps.lap(COMMUNICATION if self.separates_communication else BACKWARD, left)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from time import perf_counter_ns
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +55,7 @@ class OneDevicePerProcess(Strategy):
                 laps.lap(BACKWARD)
             if weight:
                 losses.append(loss.detach())
-        left = perf_counter_ns()
+        left = clock.now()
         if self.separates_communication:
             laps.lap(BACKWARD, clock.arrived)
             laps.lap(COMMUNICATION, left)
@@ -73,7 +72,7 @@ def mark_last_gradient(model: nn.Module, clock: StepClock) -> list[torch.utils.h
     """
 
     def mark(_: Tensor) -> None:
-        clock.arrived = perf_counter_ns()
+        clock.arrived = clock.now()
 
     for module in model.modules():
         own = [parameter for parameter in module.parameters(recurse=False) if parameter.requires_grad]

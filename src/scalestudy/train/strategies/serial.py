@@ -9,6 +9,7 @@ from scalestudy.train.cuda_graph import StepGraph
 from scalestudy.train.data.batches import EpochBatches
 from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
 
+ONE_LAUNCH = "a step is launched whole, as one CUDA graph"
 GRAPH_NOTE = "Whole batches were trained as one CUDA graph, so the phases of a step were not measured."
 
 
@@ -22,8 +23,8 @@ class Serial(Strategy):
         self._graph: StepGraph | None = None
         if _wants_graph(context):
             self._graph = StepGraph(super().step, context.device)
-            self.separates_phases = False
-            self.implementation += " (CUDA graph)"
+            self.not_in_phases = ONE_LAUNCH
+            self.implementation = f"{self.implementation} (CUDA graph)"
             context.notes.append(GRAPH_NOTE)
 
     def step(self, optimizer: Optimizer, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
