@@ -56,9 +56,7 @@ class OrdinaryUser:
             "APPTAINER_MKSQUASHFS_ARGS": "-comp zstd -Xcompression-level 1",  # compressing takes longest in a build
             "LANG": "C.UTF-8",
         } | environment
-        # A shell that runs the tests in the background has them ignore Ctrl-C, and they would hand that on.
-        clean = ["env", "-i", "--default-signal=INT"]
-        return [*self.as_user, *clean, *(f"{name}={value}" for name, value in values.items()), *map(str, words)]
+        return [*self.as_user, "env", "-i", *(f"{name}={value}" for name, value in values.items()), *map(str, words)]
 
     def run(
         self, *words: object, folder: Path | None = None, timeout_s: float = 1800, **environment: object
