@@ -1,5 +1,8 @@
 """DataParallel: one process drives all devices of a node."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +15,23 @@ INSIDE = "nn.DataParallel communicates inside its own forward and backward passe
 FIRST_GPU_NOTE = "nn.DataParallel drives all GPUs of a process in step: the phases of the first one stand for all."
 
 
+class DataParallelInShares(nn.DataParallel):  # type: ignore[type-arg]
+    """Scatters a batch in the mesh's shares. Torch cuts other ones where a batch does not divide among the GPUs."""
+
+    shares: Sequence[int] = ()
+    """Images of each device; empty: as torch cuts them."""
+
+    def scatter(self, inputs: tuple[Any, ...], kwargs: Any, device_ids: Sequence[Any]) -> tuple[Any, Any]:
+        """The images of each device that has any; the shares of the last ones may be empty."""
+        if not self.shares:
+            scattered: tuple[Any, Any] = super().scatter(inputs, kwargs, device_ids)
+            return scattered
+        (images,) = inputs
+        pieces = zip(images.split(list(self.shares)), device_ids, strict=True)
+        own = [(piece.to(device, non_blocking=True),) for piece, device in pieces if len(piece)]
+        return own, [kwargs] * len(own)
+
+
 class GpuDataParallel(Strategy):
     """``torch.nn.DataParallel``: broadcasts weights and gathers outputs in every step, from one Python thread."""
 
@@ -19,7 +39,7 @@ class GpuDataParallel(Strategy):
 
     def __init__(self, context: Context, model: nn.Module) -> None:
         super().__init__(context, model)
-        self._wrapped = nn.DataParallel(model, device_ids=[device.index for device in context.devices])
+        self._wrapped = DataParallelInShares(model, device_ids=[device.index for device in context.devices])
         if len(context.devices) > 1:  # on one it calls the model and copies nothing
             self.not_apart = INSIDE
             context.notes.append(FIRST_GPU_NOTE)
@@ -28,8 +48,10 @@ class GpuDataParallel(Strategy):
         """Forward and backward over this process's part of the batch, which DataParallel scatters."""
         context, laps = self.context, clock.devices[0]
         numbers = context.device_numbers
-        own_start = start + context.mesh.share(stop - start, numbers[0])[0]
-        own_stop = start + context.mesh.share(stop - start, numbers[-1])[1]
+        shares = [context.mesh.share(stop - start, number) for number in numbers]
+        own_start, own_stop = start + shares[0][0], start + shares[-1][1]
+        if context.accumulate == 1:  # else the devices share each piece of the batch
+            self._wrapped.shares = [last - first for first, last in shares]
         losses = []
         for first, last in split(own_start, own_stop, context.accumulate):
             images, labels = batches.batch(first, last)
