@@ -125,6 +125,41 @@ def test_one_more_seed_trains_only_its_own_runs(project: Path) -> None:
     assert json.loads((project / "results/tiny/report.json").read_text())["counts"]["planned"] == 4
 
 
+def test_a_changed_workload_is_trained_and_probed_again_by_the_next_call(tmp_path: Path, project: Path) -> None:
+    folder = tmp_path / "changed"
+    shutil.copytree(project, folder, symlinks=True)
+    write_config(folder, workloads={"net": CONFIG["workloads"]["net"] | {"epochs": 3}})
+    assert jobs(snakemake(folder, "-n")) == {"plan", "parity", "probe", "train", "analyze", "report", "all"}
+    write_other_data(folder)
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((folder / "results/tiny/report.json").read_text())
+    assert report["counts"]["completed"] == report["counts"]["planned"]
+    assert re.findall(r"\[(\d)/2\].*epoch 2/2", done.stdout) == ["1", "2"]
+    assert "Nothing to be done" in snakemake(folder).stderr
+
+
+def test_a_call_that_ended_after_planning_leaves_the_training_to_the_next(tmp_path: Path, project: Path) -> None:
+    folder = tmp_path / "planned"
+    shutil.copytree(project, folder, symlinks=True)
+    write_other_data(folder)
+    assert snakemake(folder, "--until", "plan").returncode == 0
+    assert {"data", "probe", "train"} < jobs(snakemake(folder, "-n"))
+
+
+def write_other_data(folder: Path) -> None:
+    """The configuration with another data set, that has to be prepared first."""
+    net = CONFIG["workloads"]["net"]
+    options = net["data"]["options"] | {"train": 128}
+    write_config(folder, workloads={"net": net | {"data": net["data"] | {"options": options}}})
+
+
+def jobs(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """The rules that a dry run lists."""
+    assert done.returncode == 0, done.stderr
+    return set(re.findall(r"^(\w+) +\d+$", done.stdout, re.MULTILINE)) - {"total"}
+
+
 def test_another_configuration_on_the_same_data_runs_its_whole_study(project: Path) -> None:
     (project / "other.yaml").write_text(
         yaml.safe_dump(CONFIG | {"study": "other", "studies": {"other": CONFIG["studies"]["tiny"]}})

@@ -8,7 +8,7 @@ rule data:
         "{folder}/prepared/logs/{key}.log",
     params:
         inside=ONLINE,
-    priority: 1  # a data set that cannot be had is found out before anything trains
+    priority: 4  # a data set that cannot be had is found out before anything trains
     threads: HERE or 1
     shell:
         '{params.inside} scalestudy data --config "$CONFIG" {wildcards.key:q} 2> >(tee {log:q} >&2)'

@@ -1,9 +1,13 @@
+def before_probing(wildcards):
+    """What the probe of a layout needs."""
+    mark = unless_outdated(f"{RESULTS}/probe/{wildcards.layout}.json", PROBINGS[wildcards.layout].digest)
+    return {"study": mark(f"{RESULTS}/study.json"), "data": mark(PREPARED), "image": mark(RECORD)}
+
+
 # What the machine allows on each layout of the study, measured by as many ranks as devices.
 rule probe:
     input:
-        study=ancient(f"{RESULTS}/study.json"),
-        data=ancient(PREPARED),
-        image=ancient(RECORD),
+        unpack(before_probing),
     output:
         f"{RESULTS}/probe/{{layout}}.json",
     log:
@@ -11,6 +15,7 @@ rule probe:
     params:
         digest=lambda wildcards: PROBINGS[wildcards.layout].digest,
         inside=INSIDE,
+    priority: 2  # when nothing of the study has warmed or filled the machine
     threads: lambda wildcards: REQUESTS[wildcards.layout]["cpus_per_task"]
     resources:
         nodes=lambda wildcards: REQUESTS[wildcards.layout]["nodes"],

@@ -1,9 +1,14 @@
+def before_training(wildcards):
+    """What a run needs."""
+    run = RUNS[wildcards.run]
+    mark = unless_outdated(f"{RESULTS}/runs/{run.id}/result.json", run.digest)
+    return {"study": mark(f"{RESULTS}/study.json"), "data": mark(f"{run.data_folder}/meta.json"), "image": mark(RECORD)}
+
+
 # One job per run. Its state lies beside the result: a run that is started again goes on where it was.
 rule train:
     input:
-        study=ancient(f"{RESULTS}/study.json"),
-        data=ancient(lambda wildcards: f"{RUNS[wildcards.run].data_folder}/meta.json"),
-        image=ancient(RECORD),
+        unpack(before_training),
     output:
         f"{RESULTS}/runs/{{run}}/result.json",
     log:
@@ -24,6 +29,7 @@ rule train:
         "2> >(trap '' INT TERM; exec tee {log:q}$OF_RANK >&2)"
 
 
+# First of all that is measured: a strategy that is wrong is known before the time is spent.
 rule parity:
     input:
         study=f"{RESULTS}/study.json",
@@ -35,6 +41,7 @@ rule parity:
         f"{RESULTS}/logs/parity.log",
     params:
         inside=INSIDE,
+    priority: 3
     threads: PARITY["cpus_per_task"]
     resources:
         mem_mb=PARITY["mem_mb"],

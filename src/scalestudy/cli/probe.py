@@ -28,6 +28,7 @@ def probe(probing: Probing, path: Path, started: float) -> int:
             traceback.print_exc()
         run = probing.run
         failed = Probe(
+            digest=probing.digest,
             nodes=probing.nodes,
             devices_per_node=probing.devices_per_node,
             device=run.device,

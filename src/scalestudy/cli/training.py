@@ -5,6 +5,7 @@ import traceback
 from contextlib import suppress
 
 from scalestudy.errors import StudyError, may_pass
+from scalestudy.records.current import is_current
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
@@ -74,7 +75,7 @@ def progress_title(run: Run, paths: RunPaths) -> str:
     except StudyError:
         return name
     runs = plan.runs
-    done = sum(study.run(one.id).result.exists() for one in runs)
+    done = sum(is_current(study.run(one.id).result, one.digest) for one in runs)
     if plan.repeats:  # how many there will be is not known yet
         return f"[{done + 1}] {name}"
     return f"[{min(done + 1, len(runs)):{len(str(len(runs)))}}/{len(runs)}] {name}"

@@ -50,6 +50,8 @@ class Probe(Record):
     """Everything that was probed on one layout."""
 
     schema_version: Literal[1] = 1
+    digest: str = ""
+    """Of all that was asked for (``Probing.digest``)."""
     nodes: int
     devices_per_node: int
     device: Literal["cpu", "cuda"]

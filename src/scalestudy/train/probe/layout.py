@@ -56,6 +56,7 @@ def probe_as(probing: Probing, run: Run, rank: Rank, started: float) -> Probe:
         join_process_group(rank.rank, rank.ranks, run.device, rank.init_method)
     control = Control(rank.ranks)
     bare = Probe(
+        digest=probing.digest,
         nodes=probing.nodes,
         devices_per_node=probing.devices_per_node,
         device=run.device,
