@@ -43,3 +43,5 @@ onsuccess:
     if workflow.is_main_process:
         place = ["--executor", "submitit", "--jobs", "1"] if CLUSTER else ["--cores", str(asked.cores or 1)]
         make_html(Path(REPORTS), [*place, "--configfile", str(CONFIG), "--config", f"study={STUDY.name}"])
+        if not workflow.output_settings.quiet:
+            shell("scalestudy show --headline --config {CONFIG:q} {STUDY.name:q}")

@@ -19,6 +19,17 @@ EXIT_MISSING = 3
 EXIT_UNJUDGED = 4
 
 
+def check(arguments: Namespace) -> int:
+    """Read the configuration and plan the study, and write nothing."""
+    from scalestudy.cli.planning import plan_study
+
+    study = plan_study(arguments.config, arguments.study)
+    for reason in study.skipped:
+        print(f"left out: {reason}")
+    print(f"{arguments.config}: study {study.name}, {len(study.runs)} runs")
+    return 0
+
+
 def plan(arguments: Namespace) -> int:
     """Write the study and its runs."""
     from scalestudy.cli.planning import plan_study

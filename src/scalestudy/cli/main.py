@@ -48,6 +48,7 @@ STUDY = _argument("--study", help="the study (default: the one that the configur
 PLANNED = _argument("study", type=Path, metavar="study.json", help="the planned study, as `plan` wrote it")
 
 COMMANDS = {
+    "check": Command("say what is wrong with a configuration, or what it plans here", (CONFIG, STUDY), commands.check),
     "plan": Command(
         "write study.json and the run.json of every run",
         (
