@@ -17,9 +17,9 @@ help:
 run: $(VENV)/run.stamp
 	@$(if $(CONFIG),$(BIN)/scalestudy check --config $(CONFIG) $(if $(STUDY),--study $(STUDY)) > /dev/null)
 	@touch $(VENV)/run.begin
-	@trap stopped=1 INT; flock --nonblock --conflict-exit-code 99 $(VENV)/run.lock $(SNAKEMAKE) --nolock --rerun-incomplete || \
-		{ code=$$?; [ $$code != 99 ] || echo "another 'make run' is going on in this folder"; \
-		[ ! "$$stopped" ] || echo "Stopped. The same command goes on where it was."; exit $$code; }
+	@exec 9> $(VENV)/run.lock; flock --nonblock 9 || { echo "another 'make run' is going on in this folder"; exit 99; }; \
+		trap stopped=1 INT; $(SNAKEMAKE) --nolock --rerun-incomplete || { code=$$?; \
+		[ ! "$$stopped" ] || printf '\nStopped. The same command goes on where it was.\n'; exit $$code; }
 	@[ "$$(find results -newer $(VENV)/run.begin -type f -print -quit)" ] || echo "Nothing to be done: all is up to date"
 	@$(BIN)/scalestudy show --headline $(if $(CONFIG),--config $(CONFIG)) $(STUDY)
 
