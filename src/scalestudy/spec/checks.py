@@ -296,6 +296,14 @@ def _one_process_limits(config: Config) -> Iterator[Problem]:
             yield Problem(("workloads", name, "sync_batch_norm"), f"found true in study {key[-1]}; {right}")
 
 
+def _synchronized_whole(config: Config) -> Iterator[Problem]:
+    """SyncBatchNorm over the pieces of an accumulated batch has other statistics than over the batch."""
+    for key, workload in _workloads(config):
+        if workload.sync_batch_norm and workload.accumulate > 1:
+            right = "must be 1 with sync_batch_norm, whose statistics are those of a whole batch"
+            yield Problem((*key, "accumulate"), f"found {workload.accumulate}; {right}")
+
+
 def _drives_several(strategy: str) -> bool:
     """Whether one process of the strategy drives several devices."""
     facts = STRATEGIES.get(strategy)
@@ -339,6 +347,7 @@ CHECKS: tuple[Check, ...] = (
     _batch_within_data,
     _weak_samples_given,
     _one_process_limits,
+    _synchronized_whole,
     _compression_has_messages,
     _container_agrees,
 )
