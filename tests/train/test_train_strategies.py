@@ -1,5 +1,6 @@
 """What every strategy must do alike: learn the same, count every sample once, repeat exactly."""
 
+import copy
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,8 @@ from scalestudy.train.mesh import Mesh
 from scalestudy.train.optimizer import LearningRate
 from scalestudy.train.parity import trace_reference
 from scalestudy.train.ranks import Rank
+from scalestudy.train.strategies.device_dropout import DeviceDropout
+from scalestudy.train.strategies.device_threads import RANDOM_NOTE
 
 PARALLEL = [strategy for strategy in LAYOUTS if strategy != "serial"]
 
@@ -34,6 +37,44 @@ def test_the_same_seed_repeats_exactly_and_another_differs(strategy: str, tmp_pa
     digests = [result.weights_sha256 for result in results]
     assert digests[0] == digests[1] != digests[2]
     assert learned(results[0]) == learned(results[1]) != learned(results[2])
+
+
+@pytest.mark.parametrize(("strategy", "layout"), [("data_parallel", (1, 2)), ("hybrid", (2, 2))])
+def test_dropout_repeats_exactly_although_devices_are_threads(
+    strategy: str, layout: tuple[int, int], tmp_path: Path
+) -> None:
+    run = make_run(strategy, layout, model="odd_models:DroppingAtAnyTime", epochs=1)
+    first, again = (trained(run, tmp_path / name) for name in ("first", "again"))
+    assert first.weights_sha256 == again.weights_sha256
+    assert RANDOM_NOTE not in first.notes
+
+
+def test_masks_of_threads_differ_by_device_and_step_and_keep_the_mean() -> None:
+    layers = [nn.Dropout(0.25), nn.Dropout2d(0.25)]
+    replicas = [nn.ModuleList(layers), copy.deepcopy(nn.ModuleList(layers))]
+    torch.manual_seed(1)
+    masks = DeviceDropout(replicas)
+    images = torch.ones(50, 40, 3, 3)
+
+    def drawn() -> list[Tensor]:
+        masks.start_step()
+        return [layer(images) for replica in replicas for layer in replica]
+
+    values, channels, *others = drawn()
+    assert values.unique().tolist() == channels.unique().tolist() == [0.0, pytest.approx(4 / 3)]
+    assert torch.equal(channels, channels[:, :, :1, :1].expand_as(channels))
+    assert not torch.equal(values, values[:, :, :1, :1].expand_as(values))
+    assert values.mean() == pytest.approx(1, abs=0.03)
+    assert not torch.equal(values, others[0])
+    assert not torch.equal(values, drawn()[0])
+    replicas[0].eval()
+    assert torch.equal(layers[0](images), images)
+
+
+def test_a_run_whose_random_numbers_have_no_order_says_so(tmp_path: Path) -> None:
+    model = "odd_models:DroppingByFunction"
+    assert RANDOM_NOTE in trained(make_run("data_parallel", model=model, epochs=1), tmp_path / "threads").notes
+    assert RANDOM_NOTE not in trained(make_run("ddp", model=model, epochs=1), tmp_path / "ranks").notes
 
 
 @pytest.mark.parametrize("strategy", PARALLEL)
@@ -90,7 +131,7 @@ def test_uneven_batches_count_every_sample_once(strategy: str, layout: tuple[int
     asked = Counter(position for _, positions in everywhere for position in positions)
     twice = asked - Counter(range(samples))
     assert set(asked) == set(range(samples))
-    assert set(twice) <= {64}  # what ranks without a share compute and do not count
+    assert set(twice) <= {64, 65}  # what ranks without a share compute and do not count
     (whole,) = on_ranks(lambda rank: loss_of(rank, samples), 1)
     assert sum(total for total, _ in everywhere) == pytest.approx(whole, rel=1e-5)
 

@@ -24,24 +24,25 @@ from scalestudy.train.strategies.base import Batches, Strategy
 STEPS = 10
 Shares = Literal["even", "uneven"]
 Reference = Literal["shards", "full_batch"]
-BATCH_NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
-def batch_sizes(mesh: Mesh, shares: Shares, images: int) -> list[int]:
+def batch_sizes(mesh: Mesh, shares: Shares, images: int, least: int = 0) -> list[int]:
     """Images of each step: equal shares, or every step another size, with shares that differ and empty ones.
 
-    A step has up to 4 images per device, fewer where there are not so many images. Raises StudyError when there are
-    too few for one image per device and step.
+    A step has up to 4 images per device, fewer where there are not so many images. ``least``: the fewest that every
+    device must have, for models that cannot do with less; 0: none. Raises StudyError when there are too few images.
     """
-    per_device = min(4, images // (mesh.devices * STEPS))
-    if per_device < 1:
-        needed = mesh.devices * STEPS
+    per_device = min(max(4, least + 2), images // (mesh.devices * STEPS))
+    if per_device < max(1, least):
+        needed = mesh.devices * STEPS * max(1, least)
         raise StudyError(f"the parity check on {mesh.devices} devices needs {needed} images; found {images}")
     even = mesh.devices * per_device
     if shares == "even":
         return [even] * STEPS
-    cycle = max(1, even - 1)
-    return [max(1, even - 1 - step % cycle) if step % 3 else max(1, mesh.devices - 1) for step in range(STEPS)]
+    fewest = max(1, mesh.devices * least)
+    cycle = max(1, even - fewest)
+    low = max(fewest, mesh.devices - 1)
+    return [max(fewest, even - 1 - step % cycle) if step % 3 else low for step in range(STEPS)]
 
 
 @dataclass(frozen=True)
@@ -123,13 +124,6 @@ def relative_error(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float
     size = sum(float((e.cpu() ** 2).sum()) for e in expected)
     error = (difference**0.5) / (size**0.5) if size else difference**0.5
     return error if math.isfinite(error) else math.inf
-
-
-def has_batch_norm(model: nn.Module) -> bool:
-    """Whether the model normalizes over the batch, which makes shares differ from the full batch."""
-    return any(
-        isinstance(module, BATCH_NORMS) and not isinstance(module, nn.SyncBatchNorm) for module in model.modules()
-    )
 
 
 def compare(
