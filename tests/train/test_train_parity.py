@@ -21,7 +21,7 @@ from scalestudy.spec.run import Study
 from scalestudy.train.clock import StepClock
 from scalestudy.train.context import Context
 from scalestudy.train.mesh import Mesh
-from scalestudy.train.parity import batch_sizes
+from scalestudy.train.parity import batch_sizes, not_negligible, relative_error, worst_error
 from scalestudy.train.parity_check import check_run, check_study, runs_to_check
 from scalestudy.train.strategies.base import Batches
 from scalestudy.train.strategies.data_parallel import CpuDataParallel
@@ -68,12 +68,16 @@ def test_every_strategy_passes(strategy: str, layout: tuple[int, int], model: st
         assert row.parameter_error <= PARAMETER_TOLERANCE
 
 
-@pytest.mark.parametrize("optimizer", [ADAM, SGD], ids=["adam", "sgd"])
+@pytest.mark.parametrize(
+    ("model", "optimizer"),
+    [("mnist_cnn", ADAM), ("mnist_cnn", SGD), ("cifar_cnn", SGD)],
+    ids=["mnist-adam", "mnist-sgd", "cifar-sgd"],
+)
 @pytest.mark.parametrize(("strategy", "layout"), [LAYOUTS[place] for place in (0, 1, 3, 7, 8)])
 def test_every_strategy_passes_with_accumulated_gradients(
-    strategy: str, layout: tuple[int, int], optimizer: dict[str, Any]
+    strategy: str, layout: tuple[int, int], model: str, optimizer: dict[str, Any]
 ) -> None:
-    for row in check(strategy, layout, accumulate=2, optimizer=optimizer):
+    for row in check(strategy, layout, model=model, accumulate=2, optimizer=optimizer):
         assert row.passed, row
 
 
@@ -81,6 +85,16 @@ def test_every_strategy_passes_with_accumulated_gradients(
 def test_channels_last_passes(strategy: str) -> None:
     for row in check(strategy, model="cifar_cnn", memory_format="channels_last"):
         assert row.passed, row
+
+
+def test_an_error_in_a_small_tensor_is_not_hidden_by_a_large_one_and_rounding_in_a_negligible_one_is_no_error() -> None:
+    right = [torch.ones(3, dtype=torch.float64) * size for size in (1e3, 1e-2, 1e-17)]
+    found = [right[0], right[1] * (1 + 1e-9), right[2] * 2]
+    places = not_negligible(right)
+    assert places == [0, 1]
+    assert relative_error(found, right) < GRADIENT_TOLERANCE / 10
+    assert worst_error(found, right, places) == pytest.approx(1e-9, rel=1e-3)
+    assert worst_error([*right[:2], found[2]], right, places) < GRADIENT_TOLERANCE
 
 
 class LateUpdate(Serial):

@@ -1,6 +1,5 @@
 """What every strategy must do alike: learn the same, count every sample once, repeat exactly."""
 
-import copy
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from needed import need
 from torch import Tensor, nn
 from train_setup import LAYOUTS, TRAIN, Parts, learned, make_run, on_ranks, trained
 
@@ -17,7 +17,6 @@ from scalestudy.train.mesh import Mesh
 from scalestudy.train.optimizer import LearningRate
 from scalestudy.train.parity import trace_reference
 from scalestudy.train.ranks import Rank
-from scalestudy.train.strategies.device_dropout import DeviceDropout
 from scalestudy.train.strategies.device_threads import RANDOM_NOTE
 
 PARALLEL = [strategy for strategy in LAYOUTS if strategy != "serial"]
@@ -47,28 +46,6 @@ def test_dropout_repeats_exactly_although_devices_are_threads(
     first, again = (trained(run, tmp_path / name) for name in ("first", "again"))
     assert first.weights_sha256 == again.weights_sha256
     assert RANDOM_NOTE not in first.notes
-
-
-def test_masks_of_threads_differ_by_device_and_step_and_keep_the_mean() -> None:
-    layers = [nn.Dropout(0.25), nn.Dropout2d(0.25)]
-    replicas = [nn.ModuleList(layers), copy.deepcopy(nn.ModuleList(layers))]
-    torch.manual_seed(1)
-    masks = DeviceDropout(replicas)
-    images = torch.ones(50, 40, 3, 3)
-
-    def drawn() -> list[Tensor]:
-        masks.start_step()
-        return [layer(images) for replica in replicas for layer in replica]
-
-    values, channels, *others = drawn()
-    assert values.unique().tolist() == channels.unique().tolist() == [0.0, pytest.approx(4 / 3)]
-    assert torch.equal(channels, channels[:, :, :1, :1].expand_as(channels))
-    assert not torch.equal(values, values[:, :, :1, :1].expand_as(values))
-    assert values.mean() == pytest.approx(1, abs=0.03)
-    assert not torch.equal(values, others[0])
-    assert not torch.equal(values, drawn()[0])
-    replicas[0].eval()
-    assert torch.equal(layers[0](images), images)
 
 
 def test_a_run_whose_random_numbers_have_no_order_says_so(tmp_path: Path) -> None:
@@ -213,12 +190,13 @@ class Linear(nn.Sequential):
         super().__init__(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], classes))
 
 
-@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
-def test_a_compiled_model_trains_as_the_plain_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", LAYOUTS)
+def test_a_compiled_model_trains_as_the_plain_one(strategy: str, tmp_path: Path) -> None:
+    need(shutil.which("c++") is not None, "torch.compile needs a C++ compiler, such as Debian's g++")
     data = {"test": 30}
     plain, compiled = (
         trained(
-            make_run(model=f"{__name__}:Linear", compile=wanted, epochs=1, batch_size=30, data=data),
+            make_run(strategy, model=f"{__name__}:Linear", compile=wanted, epochs=1, batch_size=30, data=data),
             tmp_path / str(wanted),
         )
         for wanted in (False, True)
