@@ -13,7 +13,7 @@ from scalestudy.spec.base import SpecModel
 from scalestudy.spec.catalog import DATASETS, MODELS, STRATEGIES
 from scalestudy.spec.config import Config, StrategyEntry, StudySpec
 from scalestudy.spec.imports import import_problem
-from scalestudy.spec.layouts import parse, unsuitable
+from scalestudy.spec.layouts import BY_MACHINE, parse, unsuitable
 from scalestudy.spec.messages import Key, Problem, one_of, problems, show_value, suggestion
 from scalestudy.spec.options import DATASET_OPTIONS, MODEL_OPTIONS, STRATEGY_OPTIONS, NoOptions, settings_of
 from scalestudy.spec.workload import DataSpec, Workload
@@ -223,7 +223,7 @@ def _seeds_or_repeats(config: Config) -> Iterator[Problem]:
 def _layouts_suit(config: Config) -> Iterator[Problem]:
     for key, entry in _entries(config):
         for place, layout in enumerate(entry.layouts):
-            if layout == "auto" or entry.name not in STRATEGIES:
+            if layout in BY_MACHINE or entry.name not in STRATEGIES:
                 continue
             if text := unsuitable(entry.name, parse(layout)):
                 yield Problem((*key, "layouts", place), f"found {layout}; {text}")

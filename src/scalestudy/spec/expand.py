@@ -9,7 +9,7 @@ from scalestudy.spec.cell_checks import cell_problems
 from scalestudy.spec.checks import train_images
 from scalestudy.spec.config import Config, Scaling, StrategyEntry, StudySpec
 from scalestudy.spec.data_key import prepared_key
-from scalestudy.spec.layouts import Layout, Machine, automatic, devices_per_node, parse
+from scalestudy.spec.layouts import BY_MACHINE, Layout, Machine, devices_per_node, parse
 from scalestudy.spec.messages import Key, Problem
 from scalestudy.spec.run import Cell, Run, Study
 
@@ -130,15 +130,17 @@ class _Planner:
         found: dict[Layout, Key] = {}
         for item, text in enumerate(entry.layouts):
             key: Key = ("studies", self.name, "strategies", place, "layouts", item)
-            layout = automatic(entry.name, self.nodes, self._automatic) if text == "auto" else parse(text)
-            if layout is None:
+            by_machine = BY_MACHINE.get(text)
+            layouts = by_machine(entry.name, self.nodes, self._automatic) if by_machine else [parse(text)]
+            if not layouts:
                 title = called(entry.name, entry.label)
                 has = "auto takes 1" if self.devices * self.nodes > 1 else "this machine has 1"
                 self._reasons.append(f"{title}: needs at least 2 devices, and {has}")
                 continue
-            if text != "auto" and not self.spec.oversubscribe:
-                self.problems += self._beyond(layout, key, text)
-            found.setdefault(layout, key)
+            if not by_machine and not self.spec.oversubscribe:
+                self.problems += self._beyond(layouts[0], key, text)
+            for layout in layouts:
+                found.setdefault(layout, key)
         return list(found.items())
 
     def _beyond(self, layout: Layout, key: Key, text: str) -> Iterator[Problem]:
