@@ -1,6 +1,6 @@
 """Gradients over the CPU devices of one process, with the time of each device. Shared by DataParallel and Hybrid."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -82,7 +82,7 @@ class ThreadedDevices(Strategy):
             laps.lap(COMMUNICATION, now)
         return add_up([loss for loss, _ in results], context)
 
-    def _compute_side_by_side(self, tasks: list[Callable[[], Result]]) -> list[Result]:
+    def _compute_side_by_side(self, tasks: Sequence[Callable[..., Result]]) -> list[Result]:
         """What the busy devices compute, each on its thread; says so once where their random numbers have no order."""
         self._dropout.start_step()
         before = None if self._watched else torch.get_rng_state()
