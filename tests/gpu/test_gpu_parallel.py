@@ -1,10 +1,18 @@
 """Several GPUs of one machine: every strategy learns what one GPU learns."""
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gpu_runs import losses, make_run, needs_two, trained
 from slow_models import SLOW_S
+
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.parity import Parity, ParityRow
+from scalestudy.spec.config import ReportSpec
+from scalestudy.spec.run import Study
 
 pytestmark = needs_two
 WITHOUT_BATCH_NORM = {"model": {"name": "mnist_cnn"}, "memory_format": "contiguous"}
@@ -50,3 +58,28 @@ def test_communication_inside_data_parallel_is_not_told_apart(tmp_path: Path) ->
         assert row.communication is None
         assert row.forward is not None
         assert row.forward > 0
+
+
+def checked(folder: Path, strategy: str, **changes: Any) -> list[ParityRow]:
+    """The rows of ``scalestudy parity`` for a strategy on two GPUs."""
+    runs = [make_run(folder, strategy, devices=2, **changes)]
+    path = folder / "study.json"
+    write_model(path, Study(name="test", runs=runs, accuracy_margin=0.01, report=ReportSpec()))
+    command = [sys.executable, "-m", "scalestudy", "parity", str(path)]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    return read_model(next(folder.rglob("parity.json")), Parity).rows
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "hsdp"])
+def test_synchronized_batch_norm_computes_what_one_gpu_computes_from_the_whole_batch(
+    tmp_path: Path, strategy: str
+) -> None:
+    rows = [row for row in checked(tmp_path, strategy, sync_batch_norm=True) if row.nodes == 1]
+    assert [(row.shares, row.reference) for row in rows] == [("even", "full_batch"), ("uneven", "full_batch")]
+    assert all(row.passed for row in rows), rows
+
+
+@pytest.mark.parametrize("strategy", ["data_parallel", "ddp"])
+def test_accumulated_gradients_with_batch_norm_pass_the_parity_check(tmp_path: Path, strategy: str) -> None:
+    rows = checked(tmp_path, strategy, accumulate=2)
+    assert all(row.passed for row in rows), rows

@@ -3,20 +3,19 @@
 import os
 from pathlib import Path
 
-import pytest
+from needed import need
 from train_setup import make_run, trained
 
 from scalestudy.spec.workload import DataSpec
 from scalestudy.train.data.stage import prepare
 
 FILES = Path("/usr/share/datasets/fashion-mnist")
-EPOCHS = 8  # ten are allowed; the best comes here
+EPOCHS = 9
+"""Ten are allowed. With these settings the last three came to 89.95, 90.41 and 90.57 %, and went on rising."""
 
 
 def test_fashion_mnist_reaches_90_percent_in_ten_epochs(tmp_path: Path) -> None:
-    if not FILES.is_dir() and os.environ.get("CI") != "true":
-        pytest.skip(f"{FILES} is not there: install Debian's dataset-fashion-mnist")
-    assert FILES.is_dir(), f"{FILES} is not there: CI must install Debian's dataset-fashion-mnist"
+    need(FILES.is_dir(), f"{FILES} is not there: install Debian's dataset-fashion-mnist")
     (tmp_path / "fashion-mnist").symlink_to(FILES)
     data = DataSpec(name="fashion_mnist")
     folder = prepare(data, tmp_path, download=False)
@@ -26,9 +25,8 @@ def test_fashion_mnist_reaches_90_percent_in_ten_epochs(tmp_path: Path) -> None:
         layout,
         epochs=EPOCHS,
         batch_size=128,
-        optimizer={"name": "adam", "lr": 0.0005, "weight_decay": 1e-4},
-        precision="bfloat16",
+        optimizer={"name": "adam", "lr": 0.0002},  # small steps: the last epoch is no matter of luck
     )
     workload = run.workload.model_copy(update={"data": data})
     result = trained(run.model_copy(update={"workload": workload, "data_folder": str(folder)}), tmp_path / "run")
-    assert max(epoch.test_accuracy for epoch in result.epochs) >= 0.90
+    assert result.epochs[-1].test_accuracy >= 0.90

@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 from train_setup import ADAM, SGD, import_what_ranks_need, make_run
 
+from scalestudy.errors import StudyError
 from scalestudy.records.parity import GRADIENT_TOLERANCE, PARAMETER_TOLERANCE, ParityRow
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.config import ReportSpec
@@ -20,7 +21,7 @@ from scalestudy.spec.run import Study
 from scalestudy.train.clock import StepClock
 from scalestudy.train.context import Context
 from scalestudy.train.mesh import Mesh
-from scalestudy.train.parity import batch_sizes
+from scalestudy.train.parity import batch_sizes, not_negligible, relative_error, worst_error
 from scalestudy.train.parity_check import check_run, check_study, runs_to_check
 from scalestudy.train.strategies.base import Batches
 from scalestudy.train.strategies.data_parallel import CpuDataParallel
@@ -67,12 +68,16 @@ def test_every_strategy_passes(strategy: str, layout: tuple[int, int], model: st
         assert row.parameter_error <= PARAMETER_TOLERANCE
 
 
-@pytest.mark.parametrize("optimizer", [ADAM, SGD], ids=["adam", "sgd"])
+@pytest.mark.parametrize(
+    ("model", "optimizer"),
+    [("mnist_cnn", ADAM), ("mnist_cnn", SGD), ("cifar_cnn", SGD)],
+    ids=["mnist-adam", "mnist-sgd", "cifar-sgd"],
+)
 @pytest.mark.parametrize(("strategy", "layout"), [LAYOUTS[place] for place in (0, 1, 3, 7, 8)])
 def test_every_strategy_passes_with_accumulated_gradients(
-    strategy: str, layout: tuple[int, int], optimizer: dict[str, Any]
+    strategy: str, layout: tuple[int, int], model: str, optimizer: dict[str, Any]
 ) -> None:
-    for row in check(strategy, layout, accumulate=2, optimizer=optimizer):
+    for row in check(strategy, layout, model=model, accumulate=2, optimizer=optimizer):
         assert row.passed, row
 
 
@@ -80,6 +85,16 @@ def test_every_strategy_passes_with_accumulated_gradients(
 def test_channels_last_passes(strategy: str) -> None:
     for row in check(strategy, model="cifar_cnn", memory_format="channels_last"):
         assert row.passed, row
+
+
+def test_an_error_in_a_small_tensor_is_not_hidden_by_a_large_one_and_rounding_in_a_negligible_one_is_no_error() -> None:
+    right = [torch.ones(3, dtype=torch.float64) * size for size in (1e3, 1e-2, 1e-17)]
+    found = [right[0], right[1] * (1 + 1e-9), right[2] * 2]
+    places = not_negligible(right)
+    assert places == [0, 1]
+    assert relative_error(found, right) < GRADIENT_TOLERANCE / 10
+    assert worst_error(found, right, places) == pytest.approx(1e-9, rel=1e-3)
+    assert worst_error([*right[:2], found[2]], right, places) < GRADIENT_TOLERANCE
 
 
 class LateUpdate(Serial):
@@ -108,6 +123,41 @@ class SharedGradient(nn.Module):
 def test_a_model_whose_parameters_share_a_gradient_passes(strategy: str) -> None:
     for row in check(strategy, model="test_train_parity:SharedGradient"):
         assert row.passed, row
+
+
+PARALLEL = [(strategy, layout) for strategy, layout in LAYOUTS if layout in ((1, 2), (2, 1))]
+DECAY = SGD | {"weight_decay": 0.1}
+"""Moves every parameter that has a gradient, if only one of zeros."""
+
+
+@pytest.mark.parametrize(("strategy", "layout"), [("serial", (1, 1)), *PARALLEL])
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("model", ["Dropping", "Normalizing", "Unused", "Frozen"])
+def test_models_that_are_odd_for_a_strategy_pass(
+    model: str, accumulate: int, strategy: str, layout: tuple[int, int]
+) -> None:
+    rows = check(strategy, layout, model=f"odd_models:{model}", accumulate=accumulate, optimizer=DECAY)
+    assert [row.error for row in rows if not row.passed] == []
+
+
+def test_a_model_that_draws_outside_of_dropout_layers_fails_with_the_reason() -> None:
+    rows = check("ddp", model="odd_models:DroppingByFunction")
+    assert not any(row.passed for row in rows)
+    assert all("draws random numbers outside of dropout layers" in str(row.error) for row in rows)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("mesh", [Mesh(1, 1, 1), Mesh(1, 3, 3)])
+def test_a_model_that_needs_two_images_is_given_them_in_shares_that_differ(mesh: Mesh, accumulate: int) -> None:
+    for shares in ("even", "uneven"):
+        sizes = batch_sizes(mesh, shares, 10_000, least=2 * accumulate)
+        assert min(sizes) // mesh.devices >= 2 * accumulate
+        assert (len(set(sizes)) > 1) == (shares == "uneven")
+
+
+def test_a_data_set_too_small_for_what_a_model_needs_is_refused() -> None:
+    with pytest.raises(StudyError, match="needs 60 images; found 59"):
+        batch_sizes(Mesh(1, 3, 3), "even", 59, least=2)
 
 
 def test_uneven_steps_have_unequal_shares_and_empty_ones() -> None:

@@ -361,6 +361,41 @@ def test_synchronized_batch_norm_is_for_gpus():
     assert expand(check(data, "config.yaml"), Machine(device="cuda", devices=4, cores=8)).runs
 
 
+GPUS = Machine(device="cuda", devices=4, cores=8)
+
+
+def test_synchronized_batch_norm_is_refused_where_its_statistics_would_not_be_those_of_the_batch():
+    data = changed("workloads.made_up.sync_batch_norm", True)
+    data["studies"]["quick"]["strategies"] = ["serial", "ddp"]
+    data["workloads"]["made_up"]["accumulate"] = 2
+    assert lines_of(data, GPUS) == [
+        "config.yaml: workloads.made_up.accumulate: "
+        "found 2; must be 1 with sync_batch_norm, whose statistics are those of a whole batch"
+    ]
+    data["workloads"]["made_up"] |= {"accumulate": 1, "batch_size": 63}  # 640 = 10 * 63 + 10, and 2 * 252 + 136
+    assert expand(check(data, "config.yaml"), GPUS).runs
+    data["workloads"]["made_up"] |= {"batch_size": 53}  # 640 = 3 * 212 + 4: one image for each of four GPUs
+    assert expand(check(data, "config.yaml"), GPUS).runs
+    data["workloads"]["made_up"]["data"]["train"] = 639
+    assert lines_of(data, GPUS) == [
+        "config.yaml: workloads.made_up.batch_size: found 53, so that the last of 639 images make a batch of 3; "
+        "must leave none or at least 4, one per device, with sync_batch_norm for ddp on 4 devices under epoch scaling"
+    ]
+
+
+def test_a_compiled_model_is_refused_where_nn_data_parallel_would_copy_it():
+    data = changed("workloads.mnist.compile", True)
+    (line,) = lines_of(data, GPUS)
+    assert line == (
+        "config.yaml: workloads.mnist.compile: found true; must be false, or the study without data_parallel on 4 "
+        "devices under epoch scaling: nn.DataParallel cannot copy a compiled model"
+    )
+    data["studies"]["quick"]["strategies"] = ["serial", "ddp", {"name": "hybrid", "layouts": ["2x1"]}]
+    assert expand(check(data, "config.yaml"), GPUS).runs
+    data["studies"]["quick"]["strategies"] = ["serial", "data_parallel"]
+    assert expand(check(data, "config.yaml"), MACHINE).runs
+
+
 def test_several_mistakes_each_have_their_line():
     data = changed("workloads.mnist.epochs", 0)
     data["studies"]["quick"]["seeds"] = ["one"]

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import pytest
+from needed import need
 
 from scalestudy.train.data import fashion_subset
 
@@ -35,8 +35,8 @@ def test_its_license_ships_with_it():
     assert "Zalando SE" in note
 
 
-@pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
 def test_the_script_makes_it_again(tmp_path):
+    need(DEBIAN.is_dir(), "Debian's package dataset-fashion-mnist is not installed")
     made = []
     for name in ("first.npz", "second.npz"):
         subprocess.run([sys.executable, SCRIPT, DEBIAN, tmp_path / name], check=True, capture_output=True)

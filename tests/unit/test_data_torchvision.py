@@ -13,15 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from needed import need
 
 from scalestudy.errors import StudyError
 from scalestudy.train.data import idx_files, torchvision_sets
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-needs_fashion_mnist = pytest.mark.skipif(
-    not (DEBIAN / "train-images-idx3-ubyte.gz").is_file(),
-    reason="Debian's package dataset-fashion-mnist is not installed",
-)
 
 
 def md5(data):
@@ -119,8 +116,8 @@ def test_without_folder_and_download_one_line_says_what_to_put_where(tmp_path):
         assert "\n" not in str(refusal.value)
 
 
-@needs_fashion_mnist
 def test_the_real_fashion_mnist_is_read_from_debians_files(tmp_path):
+    need((DEBIAN / "train-images-idx3-ubyte.gz").is_file(), "Debian's package dataset-fashion-mnist is not installed")
     (tmp_path / "fashion-mnist").symlink_to(DEBIAN)
     arrays = torchvision_sets.fashion_mnist(tmp_path, download=False)
     assert arrays.train_images.shape == (60_000, 1, 28, 28)

@@ -1,6 +1,7 @@
 """The worked examples in docs/ run as they are printed there."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +9,12 @@ import pytest
 import torch
 import yaml
 
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.paths import RunPaths
+from scalestudy.records.result import Result
+from scalestudy.spec.expand import expand
+from scalestudy.spec.layouts import Machine
+from scalestudy.spec.reading import check
 from scalestudy.spec.workload import DataSpec, ModelSpec
 from scalestudy.train.data.batches import EpochBatches
 from scalestudy.train.data.stage import prepare
@@ -61,3 +68,25 @@ def test_the_data_set_of_the_docs_is_prepared_and_learned(here):
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.4
+
+
+@pytest.mark.parametrize("strategy", ["serial", "ddp"])
+def test_both_examples_of_the_docs_are_trained_together_as_a_user_trains_them(here, strategy):
+    for page, file in (("models.md", "my_models.py"), ("data.md", "my_data.py")):
+        (here / file).write_text(block(page, file))
+    workload = yaml.safe_load(block("models.md", "my_models")) | yaml.safe_load(block("data.md", "my_data"))
+    workload |= {"optimizer": {"name": "adam", "lr": 0.01}, "epochs": 8, "batch_size": 32}
+    study = {"workloads": ["mine"], "strategies": ["serial", "ddp"], "scalings": ["strong"], "seeds": [1]}
+    machine = {"devices_per_node": 2, "oversubscribe": True}
+    config = {"study": "own", "machine": machine, "workloads": {"mine": workload}, "studies": {"own": study}}
+    planned = expand(check(config, "config.yaml"), Machine(device="cpu", devices=2, cores=2))
+    run = next(run for run in planned.runs if run.cell.strategy == strategy)
+    assert prepare(run.workload.data, here / "data", download=False) == here / run.data_folder
+    paths = RunPaths(here / "run")
+    write_model(paths.run, run)
+    command = [sys.executable, "-m", "scalestudy", "train", str(paths.run)]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    result = read_model(paths.result, Result)
+    assert [row.kind for row in result.layers] == ["Flatten", "Linear", "ReLU", "Linear"]
+    assert result.epochs[-1].train_loss < 0.8 * result.epochs[0].train_loss

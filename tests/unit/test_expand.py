@@ -12,7 +12,7 @@ from scalestudy.records.files import model_text
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.config import Config
 from scalestudy.spec.expand import expand
-from scalestudy.spec.layouts import Machine, automatic
+from scalestudy.spec.layouts import Machine, automatic, doubling
 from scalestudy.spec.probing import probings
 from scalestudy.spec.reading import check, load_config
 from scalestudy.spec.run import Run
@@ -44,6 +44,36 @@ def config(machine: dict | None = None, workload: dict | None = None, **study) -
 
 def cpus(devices: int) -> Machine:
     return Machine(device="cpu", devices=devices, cores=devices)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "nodes", "devices", "layouts"),
+    [
+        ("serial", 1, 8, [(1, 1)]),
+        ("data_parallel", 1, 8, [(1, 2), (1, 4), (1, 8)]),
+        ("data_parallel", 2, 4, [(1, 2), (1, 4)]),
+        ("ddp", 1, 1, []),
+        ("ddp", 1, 2, [(1, 2)]),
+        ("ddp", 1, 6, [(1, 2), (1, 4), (1, 6)]),
+        ("ddp", 3, 4, [(1, 2), (1, 4), (2, 4), (3, 4)]),
+        ("ddp", 4, 1, [(2, 1), (4, 1)]),
+        ("hybrid", 1, 8, [(2, 1), (2, 2), (2, 4)]),
+        ("hsdp", 2, 4, [(1, 2), (2, 2), (2, 4)]),
+    ],
+)
+def test_doubling_ends_with_all_devices(strategy, nodes, devices, layouts):
+    assert doubling(strategy, nodes, devices) == layouts
+    last = automatic(strategy, nodes, devices)
+    assert layouts[-1:] == ([last] if last else [])
+
+
+def test_a_study_that_doubles_plans_a_curve_wherever_it_is_planned():
+    entries = ["serial", {"name": "ddp", "layouts": ["doubling", "1x3"]}]
+    for devices, layouts in ((8, ["1x2", "1x4", "1x8", "1x3"]), (3, ["1x2", "1x3"])):
+        study = expand(config(strategies=entries, workloads=["one"], seeds=[1]), cpus(devices))
+        assert [run.cell.layout for run in study.runs if run.cell.strategy == "ddp"] == layouts
+    alone = expand(config(strategies=["serial", {"name": "ddp", "layouts": ["doubling"]}]), cpus(1))
+    assert "DDP: needs at least 2 devices, and this machine has 1" in alone.skipped
 
 
 @pytest.mark.parametrize(

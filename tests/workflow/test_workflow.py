@@ -1,5 +1,6 @@
 """The whole line with Snakemake, as a user runs it, on a study of seconds."""
 
+import gzip
 import html
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +197,48 @@ def test_a_wrong_configuration_is_one_line_and_starts_nothing(tmp_path: Path) ->
     assert "dpp" in lines[0]
     assert "did you mean 'ddp'" in lines[0]
     assert not (tmp_path / "results").exists()
+
+
+def missing_files(folder: Path) -> dict[str, Any]:
+    return {"data": {"name": "fashion_mnist"}}
+
+
+def truncated_file(folder: Path) -> dict[str, Any]:
+    raw = folder / "data/FashionMNIST/raw"
+    raw.mkdir(parents=True)
+    for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (raw / f"{part}-ubyte.gz").write_bytes(gzip.compress(bytes(100))[:-9])
+    return {"data": {"name": "fashion_mnist"}}
+
+
+def failing_import(folder: Path) -> dict[str, Any]:
+    (folder / "my_sets.py").write_text("import nothing_of_this_name\n\n\ndef small(folder, download): ...\n")
+    return {"data": {"name": "my_sets:small"}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (missing_files, ["FashionMNIST", "train-images-idx3-ubyte"]),
+        (truncated_file, ["train-images-idx3-ubyte.gz"]),
+        (failing_import, ["my_sets", "nothing_of_this_name"]),
+    ],
+)
+def test_data_that_cannot_be_had_is_one_line_and_trains_nothing(
+    tmp_path: Path, wrong: Callable[[Path], dict[str, Any]], words: list[str]
+) -> None:
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    net = CONFIG["workloads"]["net"] | wrong(tmp_path)
+    write_config(tmp_path, workloads={"net": net}, data={"folder": "data", "download": False})
+    done = snakemake(tmp_path)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said
+    lines = {line for line in said.splitlines() if line.startswith("scalestudy")}
+    assert len(lines) == 1, said
+    assert all(word in next(iter(lines)) for word in words), lines
+    assert not results(tmp_path)
 
 
 def test_a_run_that_fails_is_counted_in_the_report_and_can_be_retried(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ class ParityRow(BaseModel):
     implementation: str
     steps: int
     gradient_error: float | None
-    """Largest relative difference of a gradient over the steps: ``|g - r| / |r|``, 2-norm over all parameters."""
+    """Largest relative difference of a gradient over the steps: ``|g - r| / |r|`` in the 2-norm, of all parameters
+    together and of each one whose gradient is not negligible (train/parity.py)."""
     parameter_error: float | None
     """Likewise of the parameters after the last step."""
     gradient_tolerance: float = GRADIENT_TOLERANCE

@@ -13,7 +13,7 @@ from scalestudy.spec.base import SpecModel
 from scalestudy.spec.catalog import DATASETS, MODELS, STRATEGIES
 from scalestudy.spec.config import Config, StrategyEntry, StudySpec
 from scalestudy.spec.imports import import_problem
-from scalestudy.spec.layouts import parse, unsuitable
+from scalestudy.spec.layouts import BY_MACHINE, parse, unsuitable
 from scalestudy.spec.messages import Key, Problem, one_of, problems, show_value, suggestion
 from scalestudy.spec.options import DATASET_OPTIONS, MODEL_OPTIONS, STRATEGY_OPTIONS, NoOptions, settings_of
 from scalestudy.spec.workload import DataSpec, Workload
@@ -223,7 +223,7 @@ def _seeds_or_repeats(config: Config) -> Iterator[Problem]:
 def _layouts_suit(config: Config) -> Iterator[Problem]:
     for key, entry in _entries(config):
         for place, layout in enumerate(entry.layouts):
-            if layout == "auto" or entry.name not in STRATEGIES:
+            if layout in BY_MACHINE or entry.name not in STRATEGIES:
                 continue
             if text := unsuitable(entry.name, parse(layout)):
                 yield Problem((*key, "layouts", place), f"found {layout}; {text}")
@@ -296,6 +296,14 @@ def _one_process_limits(config: Config) -> Iterator[Problem]:
             yield Problem(("workloads", name, "sync_batch_norm"), f"found true in study {key[-1]}; {right}")
 
 
+def _synchronized_whole(config: Config) -> Iterator[Problem]:
+    """SyncBatchNorm over the pieces of an accumulated batch has other statistics than over the batch."""
+    for key, workload in _workloads(config):
+        if workload.sync_batch_norm and workload.accumulate > 1:
+            right = "must be 1 with sync_batch_norm, whose statistics are those of a whole batch"
+            yield Problem((*key, "accumulate"), f"found {workload.accumulate}; {right}")
+
+
 def _drives_several(strategy: str) -> bool:
     """Whether one process of the strategy drives several devices."""
     facts = STRATEGIES.get(strategy)
@@ -339,6 +347,7 @@ CHECKS: tuple[Check, ...] = (
     _batch_within_data,
     _weak_samples_given,
     _one_process_limits,
+    _synchronized_whole,
     _compression_has_messages,
     _container_agrees,
 )

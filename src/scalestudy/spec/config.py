@@ -10,7 +10,7 @@ from scalestudy.spec.repeats import RepeatsSpec
 from scalestudy.spec.workload import Options, Workload
 
 Scaling = Literal["strong", "epoch", "weak"]
-LAYOUT_PATTERN = r"^(auto|[1-9][0-9]{0,5}x[1-9][0-9]{0,5})$"
+LAYOUT_PATTERN = r"^(auto|doubling|[1-9][0-9]{0,5}x[1-9][0-9]{0,5})$"
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,59}$"
 Layout = Annotated[str, Field(pattern=LAYOUT_PATTERN)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
@@ -26,7 +26,7 @@ class StrategyEntry(SpecModel):
     """What the entry is called, where a strategy stands in the study several times with different options."""
     layouts: list[Layout] = Field(default=["auto"], min_length=1)
     """Nodes x devices per node, such as ``2x4``; ``auto``: all devices of the machine, as far as an epoch keeps four
-    batches or more."""
+    batches or more; ``doubling``: 2, 4, 8, ... of them, up to those of ``auto``."""
     options: Options = {}
     """Settings of the strategy, see docs/strategies.md."""
 

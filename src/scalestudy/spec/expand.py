@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from scalestudy.errors import StudyError
 from scalestudy.spec.catalog import called
+from scalestudy.spec.cell_checks import cell_problems
 from scalestudy.spec.checks import train_images
 from scalestudy.spec.config import Config, Scaling, StrategyEntry, StudySpec
 from scalestudy.spec.data_key import prepared_key
-from scalestudy.spec.layouts import Layout, Machine, automatic, devices_per_node, parse
+from scalestudy.spec.layouts import BY_MACHINE, Layout, Machine, devices_per_node, parse
 from scalestudy.spec.messages import Key, Problem
 from scalestudy.spec.run import Cell, Run, Study
-from scalestudy.spec.workload import Workload
 
 MIN_STEPS = 4
 """Batches that an epoch has at least on as many devices as ``auto`` takes."""
@@ -130,15 +130,17 @@ class _Planner:
         found: dict[Layout, Key] = {}
         for item, text in enumerate(entry.layouts):
             key: Key = ("studies", self.name, "strategies", place, "layouts", item)
-            layout = automatic(entry.name, self.nodes, self._automatic) if text == "auto" else parse(text)
-            if layout is None:
+            by_machine = BY_MACHINE.get(text)
+            layouts = by_machine(entry.name, self.nodes, self._automatic) if by_machine else [parse(text)]
+            if not layouts:
                 title = called(entry.name, entry.label)
                 has = "auto takes 1" if self.devices * self.nodes > 1 else "this machine has 1"
                 self._reasons.append(f"{title}: needs at least 2 devices, and {has}")
                 continue
-            if text != "auto" and not self.spec.oversubscribe:
-                self.problems += self._beyond(layout, key, text)
-            found.setdefault(layout, key)
+            if not by_machine and not self.spec.oversubscribe:
+                self.problems += self._beyond(layouts[0], key, text)
+            for layout in layouts:
+                found.setdefault(layout, key)
         return list(found.items())
 
     def _beyond(self, layout: Layout, key: Key, text: str) -> Iterator[Problem]:
@@ -177,30 +179,10 @@ class _Planner:
         """One for each key: that of the cell with the most devices, which asks the most."""
         strictest: dict[Key, Problem] = {}
         for planned in sorted(cells, key=lambda planned: -planned.cell.devices):
-            for problem in self._cell_problems(planned):
+            workload = self.config.workloads[planned.cell.workload]
+            for problem in cell_problems(planned.cell, workload, planned.entry, self.machine, planned.key):
                 strictest.setdefault(problem.key, problem)
         return list(strictest.values())
-
-    def _cell_problems(self, planned: _Planned) -> Iterator[Problem]:
-        """What a cell asks of batch, data and devices that cannot be."""
-        cell = planned.cell
-        workload = self.config.workloads[cell.workload]
-        key: Key = ("workloads", cell.workload)
-        where = f"{cell.variant} on {cell.devices} device{'s' * (cell.devices > 1)} under {cell.scaling} scaling"
-        yield from _share_problems(cell, workload, key, where)
-        yield from _size_problems(cell, workload, key, where)
-        if self.machine.device == "cpu" and workload.sync_batch_norm:
-            yield Problem((*key, "sync_batch_norm"), "found true on CPU devices; must be false, torch has it for GPUs")
-        if self.machine.device == "cpu" and planned.entry.options.get("communication") == "nccl":
-            text = "found nccl on CPU devices; must be auto, gloo or shared_memory"
-            yield Problem((*planned.key[:-2], "options", "communication"), text)
-        communication = planned.entry.options.get("communication")
-        if self.machine.device == "cuda" and communication in ("shared_memory", "gloo"):
-            text = f"found {communication} on GPUs; must be auto or nccl"
-            yield Problem((*planned.key[:-2], "options", "communication"), text)
-        if communication == "shared_memory" and cell.nodes > 1:
-            text = f"found shared_memory for layout {cell.layout}; must be auto or gloo, since nodes share no memory"
-            yield Problem((*planned.key[:-2], "options", "communication"), text)
 
     def run(self, planned: _Planned, seed: int) -> Run:
         """The run of a cell with a seed."""
@@ -224,34 +206,3 @@ class _Planner:
         if all(planned.cell.strategy == "serial" for planned in cells):
             lines.append("nothing parallel is left to compare: the report shows the serial base alone")
         return lines
-
-
-def _share_problems(cell: Cell, workload: Workload, key: Key, where: str) -> Iterator[Problem]:
-    """Every device needs an image of each batch, and as many as its share is split into."""
-    batch, devices = workload.batch_size, cell.devices if cell.scaling == "strong" else 1
-    if batch < devices:
-        right = f"must be at least {devices}, one image per device for {where}"
-        yield Problem((*key, "batch_size"), f"found {batch}; {right}")
-    elif workload.accumulate > batch // devices:
-        right = f"must be at most {batch // devices}, the smallest share of a batch for {where}"
-        yield Problem((*key, "accumulate"), f"found {workload.accumulate}; {right}")
-
-
-def _size_problems(cell: Cell, workload: Workload, key: Key, where: str) -> Iterator[Problem]:
-    """The data set must have the images of an epoch, and an epoch at least one whole batch."""
-    there = train_images(workload.data)
-    if cell.scaling == "weak":
-        per_device = workload.weak_samples or 0
-        there = workload.data.train or there
-        if there and per_device * cell.devices > there:
-            right = f"must be at most {there // cell.devices}, since {where} share the {there} training images"
-            yield Problem((*key, "weak_samples"), f"found {per_device}; {right}")
-        elif workload.batch_size > per_device:
-            right = f"must be at most weak_samples ({per_device}), the training images per device"
-            yield Problem((*key, "batch_size"), f"found {workload.batch_size}; {right}")
-        return
-    images = workload.data.train or there
-    devices = 1 if cell.scaling == "strong" else cell.devices
-    if images and workload.batch_size * devices > images:
-        right = f"must be at most {images // devices} for {where}, since an epoch has {images} training images"
-        yield Problem((*key, "batch_size"), f"found {workload.batch_size}; {right}")

@@ -69,6 +69,29 @@ def automatic(strategy: str, nodes: int, devices: int) -> Layout | None:
     return None if parallel and too_few else layout
 
 
+def doubling(strategy: str, nodes: int, devices: int) -> list[Layout]:
+    """The automatic layouts of 2, 4, 8, ... devices of one node, then of 2, 4, 8, ... whole nodes; all of them last."""
+    in_a_node = [(1, count) for count in _doubled(devices)]
+    whole_nodes = [(count, devices) for count in _doubled(nodes)]
+    found = (automatic(strategy, *step) for step in [*in_a_node, *whole_nodes])
+    return list(dict.fromkeys(layout for layout in found if layout))
+
+
+def _doubled(most: int) -> list[int]:
+    """2, 4, 8, ... as far as they are less than ``most``, then ``most``; nothing for 1."""
+    powers = [2**power for power in range(1, most.bit_length()) if 2**power < most]
+    return [*powers, most] if most > 1 else []
+
+
+def _all_at_once(strategy: str, nodes: int, devices: int) -> list[Layout]:
+    layout = automatic(strategy, nodes, devices)
+    return [layout] if layout else []
+
+
+BY_MACHINE: dict[str, Callable[[str, int, int], list[Layout]]] = {"auto": _all_at_once, "doubling": doubling}
+"""Words that stand for layouts which depend on the machine: by strategy, nodes, devices per node."""
+
+
 def parse(layout: str) -> Layout:
     """``2x4`` as numbers."""
     nodes, _, devices = layout.partition("x")

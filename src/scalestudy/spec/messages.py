@@ -183,7 +183,7 @@ def _pattern(detail: Detail) -> str:
 
 
 _FORMS = {
-    LAYOUT_PATTERN: "nodes x devices per node such as 2x4, or auto",
+    LAYOUT_PATTERN: "nodes x devices per node such as 2x4, auto or doubling",
     DIGEST_PATTERN: "sha256: and 64 digits from 0 to f, or left out",
     BIND_PATTERN: "SOURCE, SOURCE:TARGET or SOURCE:TARGET:ro with an absolute TARGET",
     VARIABLE_PATTERN: "the name of an environment variable, or its beginning and a *",

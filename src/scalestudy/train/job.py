@@ -33,6 +33,7 @@ from scalestudy.train.progress import ProgressLine
 from scalestudy.train.provenance import part_from
 from scalestudy.train.ranks import Rank
 from scalestudy.train.seeding import seed_model
+from scalestudy.train.shares import check_shares
 from scalestudy.train.stopping import Stopped, StopRequest, deadline
 from scalestudy.train.strategies.base import Strategy
 from scalestudy.train.strategies.make import make_strategy
@@ -116,7 +117,9 @@ def _make_trainer(
     stop.listen()
     if rank.ranks > 1:
         join_process_group(rank.rank, rank.ranks, job.run.device, rank.init_method)
+    samples = job.run.train_samples or prepared.train
     model, layers = build(job.run, prepared, context)
+    check_shares(job.run, context.mesh, samples, model, prepared.shape)
     strategy = make_strategy(context, model)
     optimizer = make_optimizer(job.run.workload.optimizer, strategy.parameters(), strategy.fused_optimizer)
     checkpoints = Checkpoints(job.paths.checkpoints, job.run.digest, rank.rank, control)
@@ -126,7 +129,7 @@ def _make_trainer(
         train=batches[0],
         test=batches[1],
         test_images=len(batches[1]),
-        samples=job.run.train_samples or prepared.train,
+        samples=samples,
         control=control,
         stop=stop,
         checkpoints=checkpoints,

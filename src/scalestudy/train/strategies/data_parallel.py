@@ -1,6 +1,7 @@
 """DataParallel: one process drives all devices of a node."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from scalestudy.train.context import Context
 from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
 from scalestudy.train.strategies.device_threads import ThreadedDevices
 
+Positions = tuple[int, int]
+"""Images ``[first, last)`` of a batch."""
 INSIDE = "nn.DataParallel communicates inside its own forward and backward passes"
 FIRST_GPU_NOTE = "nn.DataParallel drives all GPUs of a process in step: the phases of the first one stand for all."
 
@@ -49,22 +52,37 @@ class GpuDataParallel(Strategy):
         context, laps = self.context, clock.devices[0]
         numbers = context.device_numbers
         shares = [context.mesh.share(stop - start, number) for number in numbers]
-        own_start, own_stop = start + shares[0][0], start + shares[-1][1]
-        if context.accumulate == 1:  # else the devices share each piece of the batch
-            self._wrapped.shares = [last - first for first, last in shares]
         losses = []
-        for first, last in split(own_start, own_stop, context.accumulate):
-            images, labels = batches.batch(first, last)
+        for pieces in pieces_of_devices(shares, context.accumulate):
+            self._wrapped.shares = [last - first for first, last in pieces]
+            images, labels = _together(batches, start, pieces)
             laps.lap(DATA)
             loss = sum_loss(context, self._wrapped, images, labels)
             laps.lap(FORWARD)
             (loss / (stop - start)).backward()  # type: ignore[no-untyped-call]
             laps.lap(BACKWARD)
             losses.append(loss.detach())
-        if not losses:  # a batch smaller than the mesh
-            for parameter in self.plain.parameters():
-                parameter.grad = torch.zeros_like(parameter)
-        return add_up(losses, context)
+        return add_up(losses, context)  # no loss and no gradient of a batch smaller than the mesh
+
+
+def pieces_of_devices(shares: Sequence[Positions], accumulate: int) -> list[list[Positions]]:
+    """What each device computes in each backward pass of a step: its own share, cut as on its own.
+
+    A device whose share has fewer images than there are passes has nothing to do in the last ones.
+    """
+    cut = [split(first, last, accumulate) for first, last in shares]
+    passes = max(map(len, cut))
+    padded = [own + [(share[1], share[1])] * (passes - len(own)) for own, share in zip(cut, shares, strict=True)]
+    return [list(pieces) for pieces in zip(*padded, strict=True)]
+
+
+def _together(batches: Batches, start: int, pieces: Sequence[Positions]) -> tuple[Tensor, Tensor]:
+    """One batch of the devices' pieces, in their order."""
+    if all(here[1] == following[0] for here, following in pairwise(pieces)):
+        return batches.batch(start + pieces[0][0], start + pieces[-1][1])
+    parts = [batches.batch(start + first, start + last) for first, last in pieces if last > first]
+    images, labels = zip(*parts, strict=True)
+    return torch.cat(images), torch.cat(labels)
 
 
 class CpuDataParallel(ThreadedDevices):

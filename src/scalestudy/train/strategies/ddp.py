@@ -1,6 +1,7 @@
 """DDP: one process per device, gradients all-reduced in buckets while the backward pass runs."""
 
 import sys
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -9,6 +10,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from scalestudy.train.clock import StepClock
 from scalestudy.train.context import Context
+from scalestudy.train.data.tensors import load_meta
+from scalestudy.train.models.traits import unused_parameters
 from scalestudy.train.shared_memory import SharedMemoryReducer, average_in_shared_memory
 from scalestudy.train.strategies.base import Batches
 from scalestudy.train.strategies.processes import OneDevicePerProcess
@@ -26,13 +29,15 @@ class DDP(OneDevicePerProcess):
         super().__init__(context, model)
         options = context.run.strategy_options
         static = options.get("static_graph")
+        static = context.run.workload.accumulate == 1 if static is None else static
         self._wrapped = DistributedDataParallel(
             model,
             device_ids=[context.device.index] if context.device.type == "cuda" else None,
             forward_sync_buffers=False,
             bucket_cap_mb=options.get("bucket_mb"),
             gradient_as_bucket_view=options.get("gradient_as_bucket_view", True),
-            static_graph=context.run.workload.accumulate == 1 if static is None else static,
+            static_graph=static,
+            find_unused_parameters=not static and _leaves_some_unused(context, model),
         )
         self._reducer: SharedMemoryReducer | None = None
         compression = options.get("compression") or "none"
@@ -58,6 +63,11 @@ class DDP(OneDevicePerProcess):
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """This rank's share; backward returns when the gradients of all ranks are averaged."""
         return self.forward_backward(self._wrapped, batches, (start, stop), clock, self._wrapped.no_sync)
+
+
+def _leaves_some_unused(context: Context, model: nn.Module) -> bool:
+    """Whether DDP, unless it plans ahead, must look for unused parameters in every step, which costs time."""
+    return unused_parameters(model, load_meta(Path(context.run.data_folder)).shape) > 0
 
 
 def _communication(context: Context, compression: str) -> str:

@@ -1,6 +1,6 @@
 """Gradients over the CPU devices of one process, with the time of each device. Shared by DataParallel and Hybrid."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -9,9 +9,16 @@ from torch import Tensor, nn
 from scalestudy.train.clock import BACKWARD, COMMUNICATION, DATA, FORWARD, WAITING, DeviceClock, StepClock
 from scalestudy.train.context import Context
 from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
+from scalestudy.train.strategies.device_dropout import DeviceDropout
 from scalestudy.train.strategies.threads import DeviceThreads, GradientSum, replicas_sharing_parameters
 
 Gradients = list[Tensor | None]
+Result = tuple[Tensor, Gradients]
+"""Loss and gradients of a device's share."""
+RANDOM_NOTE = (
+    "The model draws random numbers outside of nn.Dropout layers, or is compiled: threads draw them in no fixed order, "
+    "so the run does not repeat exactly."
+)
 
 
 class ThreadedDevices(Strategy):
@@ -26,6 +33,9 @@ class ThreadedDevices(Strategy):
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._threads = DeviceThreads(context.cores, context.run.cores_per_device)
         self._sum = GradientSum(self._parameters, count)
+        repeats = count == 1 or context.run.workload.compile  # compiled layers draw in their own way
+        self._dropout = DeviceDropout([] if repeats else self._replicas)
+        self._watched = count == 1
 
     def modules(self) -> list[nn.Module]:
         """One replica per device."""
@@ -55,14 +65,15 @@ class ThreadedDevices(Strategy):
             )
             for place in busy
         ]
-        results = self._threads.run(tasks) if tasks else []
+        results = self._compute_side_by_side(tasks)
         self._wait(clock, range(len(shares)))
         if not results:  # a batch smaller than the mesh: this process adds nothing
             for parameter in self._parameters:
-                parameter.grad = torch.zeros_like(parameter)
+                parameter.grad = None
             return add_up([], context)
         gradients = [gradient for _, gradient in results]
         if len(gradients) > 1 and context.communicates:
+            _complete(gradients, self._parameters)
             self._threads.run(self._sum.tasks(gradients))
         for parameter, gradient in zip(self._parameters, gradients[0], strict=True):
             parameter.grad = gradient
@@ -71,9 +82,20 @@ class ThreadedDevices(Strategy):
             laps.lap(COMMUNICATION, now)
         return add_up([loss for loss, _ in results], context)
 
+    def _compute_side_by_side(self, tasks: Sequence[Callable[..., Result]]) -> list[Result]:
+        """What the busy devices compute, each on its thread; says so once where their random numbers have no order."""
+        self._dropout.start_step()
+        before = None if self._watched else torch.get_rng_state()
+        results: list[Result] = self._threads.run(tasks) if tasks else []
+        if before is not None:
+            self._watched = True
+            if not torch.equal(before, torch.get_rng_state()):
+                self.context.notes.append(RANDOM_NOTE)
+        return results
+
     def _compute(
         self, place: int, batches: Batches, start: int, stop: int, weight: Tensor, laps: DeviceClock
-    ) -> tuple[Tensor, Gradients]:
+    ) -> Result:
         """Loss and gradients of one device's share."""
         total: Gradients = []
         losses = []
@@ -109,7 +131,20 @@ def _own(pieces: tuple[Tensor | None, ...]) -> Gradients:
 
 
 def _add(total: Gradients, pieces: tuple[Tensor | None, ...]) -> Gradients:
-    for target, piece in zip(total, pieces, strict=True):
-        if target is not None and piece is not None:
+    for index, piece in enumerate(pieces):
+        target = total[index]
+        if target is None:
+            total[index] = None if piece is None else piece.clone()
+        elif piece is not None:
             target.add_(piece)
     return total
+
+
+def _complete(gradients: list[Gradients], parameters: list[nn.Parameter]) -> None:
+    """Where the loss of some devices depends on a parameter and that of others does not, those add zeros."""
+    for index, column in enumerate(zip(*gradients, strict=True)):
+        missing = sum(gradient is None for gradient in column)
+        if 0 < missing < len(column):
+            for own in gradients:
+                if own[index] is None:
+                    own[index] = torch.zeros_like(parameters[index])

@@ -1,5 +1,6 @@
 """Hybrid: data parallel over the devices inside a node in one process, gradients all-reduced between nodes."""
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
@@ -20,6 +21,8 @@ class Hybrid(Delegate):
         self.implementation = f"{self.inner.implementation} in a node, all-reduce ({backend}) between nodes"
         self.silence = self.inner.silence
         self.not_apart = self.inner.not_apart
+        self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._known = torch.ones(len(self._trained), dtype=context.dtype, device=context.device)
         if context.mesh.processes > 1:  # all start from rank 0's parameters
             for tensor in [*model.parameters(), *model.buffers()]:
                 dist.broadcast(tensor.detach(), src=0)
@@ -29,12 +32,28 @@ class Hybrid(Delegate):
         loss = self.inner.gradients(batches, start, stop, clock)
         arrived = clock.now()
         if self.context.mesh.processes > 1 and self.context.communicates:
-            sum_over_ranks([parameter.grad for parameter in self.parameters() if parameter.grad is not None])
+            self._sum_over_nodes()
         left = clock.now()
         clock.met(arrived, left)
         for laps in clock.devices:
             laps.lap(COMMUNICATION if self.separates_communication else BACKWARD, left)
         return loss
+
+    def _sum_over_nodes(self) -> None:
+        """Sum the gradients of all trainable parameters, which a node without images or with another path lacks.
+
+        A parameter that no node has a gradient for keeps none, as in serial training: an optimizer would move it.
+        """
+        lacking = [place for place, parameter in enumerate(self._trained) if parameter.grad is None]
+        for place in lacking:
+            self._trained[place].grad = torch.zeros_like(self._trained[place])
+        known = self._known.fill_(1)
+        if lacking:
+            known[lacking] = 0
+        sum_over_ranks([parameter.grad for parameter in self._trained if parameter.grad is not None] + [known])
+        for place in lacking:  # a rank that has all of them reads no flag, and need not wait for its GPU
+            if not known[place]:
+                self._trained[place].grad = None
 
 
 def sum_over_ranks(gradients: list[Tensor]) -> None:

@@ -33,7 +33,7 @@ class OneDevicePerProcess(Strategy):
         """Gradients of this rank's share of the batch at these positions, averaged over ranks by the module.
 
         All ranks make as many passes as the first, whose share is the largest, since peers may wait for each of them;
-        a rank with fewer samples takes part with one that counts nothing.
+        a rank with fewer samples takes part with two that count nothing (batch norm may refuse one).
         """
         context, laps = self.context, clock.devices[0]
         start, stop = positions
@@ -41,7 +41,7 @@ class OneDevicePerProcess(Strategy):
         whole = context.mesh.processes / (stop - start)  # the module divides by the number of ranks
         own = split(start + first, start + last, context.accumulate)
         idle = min(context.accumulate, context.mesh.share(stop - start, 0)[1]) - len(own)
-        pieces = [((start, start + 1), 0.0)] * idle + [(piece, whole) for piece in own]
+        pieces = [((start, min(start + 2, stop)), 0.0)] * idle + [(piece, whole) for piece in own]
         losses = []
         for number, (piece, weight) in enumerate(pieces, start=1):
             with nullcontext() if number == len(pieces) else no_sync():

@@ -10,7 +10,10 @@ from scalestudy.train.data.batches import EpochBatches
 from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
 
 ONE_LAUNCH = "a step is launched whole, as one CUDA graph"
-GRAPH_NOTE = "Whole batches were trained as one CUDA graph, so the phases of a step were not measured."
+GRAPH_NOTE = (
+    "Whole batches were trained as one CUDA graph, so the phases of a step were not measured. Only serial training is "
+    "launched so: parallel strategies launch their kernels one by one."
+)
 
 
 class Serial(Strategy):

@@ -113,7 +113,7 @@ class GradientSum:
                 continue
             for other in gradients[1:]:
                 term = other[index]
-                assert term is not None  # devices run the same model
+                assert term is not None  # those that some devices lack are zeros
                 if start is None:
                     total.add_(term)
                 else:

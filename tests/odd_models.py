@@ -1,0 +1,71 @@
+"""Small models that are ordinary in practice and odd for a strategy; a run names them ``odd_models:Name``."""
+
+import random
+import time
+
+from torch import Tensor, nn
+
+HIDDEN = 8
+
+
+class _Perceptron(nn.Module):
+    """Images through one hidden layer; what comes between its two layers is for subclasses to say."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(shape[0] * shape[1] * shape[2], HIDDEN)
+        self.between: nn.Module = nn.ReLU()
+        self.last = nn.Linear(HIDDEN, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.last(self.between(self.first(images.flatten(1))))
+        return scores
+
+
+class Dropping(_Perceptron):
+    """With dropout."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__(shape, classes)
+        self.between = nn.Sequential(nn.ReLU(), nn.Dropout(0.5))
+
+
+class DroppingAtAnyTime(Dropping):
+    """Comes to its dropout after another while each time, as threads do on a busy machine."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        time.sleep(random.SystemRandom().uniform(0, 0.004))
+        return super().forward(images)
+
+
+class DroppingByFunction(_Perceptron):
+    """With dropout that is no layer."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        hidden = nn.functional.dropout(self.first(images.flatten(1)), 0.5, self.training)
+        scores: Tensor = self.last(hidden)
+        return scores
+
+
+class Normalizing(_Perceptron):
+    """With batch norm over vectors, which cannot train on one image."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__(shape, classes)
+        self.between = nn.Sequential(nn.BatchNorm1d(HIDDEN), nn.ReLU())
+
+
+class Unused(_Perceptron):
+    """With a layer that nothing depends on."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__(shape, classes)
+        self.unused = nn.Linear(HIDDEN, HIDDEN)
+
+
+class Frozen(_Perceptron):
+    """With a first layer that is not to be trained."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__(shape, classes)
+        self.first.requires_grad_(False)
