@@ -27,13 +27,18 @@ def test_the_host_has_no_torch_and_the_quick_study_goes_from_start_to_pdf(
     assert all(row["passed"] for row in report["parity"])
 
 
-def test_the_record_names_what_the_image_is(study: StudyFolder, sif: Path) -> None:
-    image = study.json("images/image.json")
+def test_the_record_names_what_the_image_is(built: StudyFolder, sif: Path) -> None:
+    image = built.json("images/image.json")
     said = subprocess.run(["sha256sum", sif], capture_output=True, text=True, check=True).stdout
     assert image["digest"] == f"sha256:{said.split()[0]}"
     assert image["size_bytes"] == sif.stat().st_size
     assert image["contents"]["base"].endswith("base.sif")
-    lock = (study.folder / "containers/requirements.lock").read_text()
+    labels = built.user.must("apptainer", "inspect", "--labels", sif)
+    assert re.fullmatch(r"[0-9a-f]{12}(-dirty)?", image["contents"]["commit"])
+    assert f"org.opencontainers.image.revision: {image['contents']['commit']}\n" in labels
+    if image["builder"]:  # not with --sif
+        assert image["contents"]["commit"] == built.commit
+    lock = (built.folder / "containers/requirements.lock").read_text()
     locked = set(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;]+)", lock, re.MULTILINE))
     installed = {name.lower().replace("_", "-"): version for name, version in image["contents"]["packages"].items()}
     for name in ("torch", "torchvision", "numpy", "pydantic", "snakemake"):
@@ -123,6 +128,40 @@ def test_only_what_is_named_is_passed_and_files_belong_to_the_caller(study: Stud
     assert uid == path.stat().st_uid
     assert folder == str(study.folder)
     path.unlink()
+
+
+def test_values_of_variables_arrive_as_they_are_and_the_home_is_the_temporary_folder(
+    built: StudyFolder, user: OrdinaryUser
+) -> None:
+    values = {
+        "NVIDIA_REQUIRE_CUDA": "cuda>=12.4 brand=tesla,driver>=470,driver<471",
+        "SLURM_JOB_TRES": "cpu=1,gres/gpu=1",
+        "TORCH_QUOTES": 'it\'s "quoted" $(id) `id` $HOME \\',
+        "OMP_LINES": "one\ntwo\n",
+        "NCCL_EMPTY": "",
+    }
+    code = "import json, os; print(json.dumps([dict(os.environ), os.path.isdir(os.environ['HOME'])]))"
+    command = ("scalestudy", "inside", "images/image.json", "python", "-c", code)
+    environment, has_home = json.loads(user.must(*command, folder=built.folder, **values))
+    assert {name: environment.get(name) for name in values} == values
+    assert environment["HOME"] == environment["TMPDIR"] == str(user.home / "tmp")
+    assert has_home
+
+
+def test_data_outside_and_results_that_are_linked_elsewhere_are_reached_inside(
+    other_study: StudyFolder, place: Path, user: OrdinaryUser, sif: Path
+) -> None:
+    outside = place / "outside"
+    user.own(outside / "results")
+    user.own(outside)
+    (other_study.folder / "results").symlink_to(outside / "results")
+    config = tiny() | {"data": {"folder": str(outside / "data")}}
+    other_study.configure({"engine": "apptainer", "image": str(sif)}, config)
+    run = other_study.run("net/epoch/serial-1x1")
+    done = other_study.snakemake(f"{run}/result.json")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    assert list((outside / "data/prepared").glob("*/meta.json"))
+    assert (outside / "results/tiny/runs/net/epoch/serial-1x1/seed1/result.json").is_file()
 
 
 def test_a_run_needs_no_network(study: StudyFolder, other_study: StudyFolder, sif: Path) -> None:

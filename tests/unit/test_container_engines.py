@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from scalestudy.container import inside as running
 from scalestudy.container import key as keys
 from scalestudy.container.builders import BUILDERS, SUITABLE, Recipe, chosen_builder
 from scalestudy.container.diagnosis import CAUSES, cause, explained
 from scalestudy.container.engines import ENGINES, Apptainer, Docker, Inside, Podman, chosen_engine
-from scalestudy.container.inside import binds, passed
+from scalestudy.container.inside import passed, run_inside
 from scalestudy.container.key import NOT_BUILT, image_key
 from scalestudy.container.making import Making
 from scalestudy.container.prepare import RECORD, planned_image, recorded
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_model
-from scalestudy.records.image import MARK, Around, Image, Running, around
+from scalestudy.records.image import MARK, Around, Image, around
 from scalestudy.spec.container import ContainerSpec
 from scalestudy.spec.reading import load_config
 
@@ -62,9 +63,21 @@ def test_apptainer_cleans_the_environment_and_sees_only_what_is_bound(installed)
     assert words[-2:] == ["--extra", "x.sif"]
     assert {"--cleanenv", "--no-home"} <= set(words)
     assert follows(words, "--bind", "/data:/data:ro")
-    assert follows(words, "--env", "WORDS=two words")
+    assert "--env" not in words
     assert follows(words, "--pwd", "/study")
     assert "--nv" not in words
+
+
+def test_apptainer_is_given_variables_by_its_prefix_and_the_home_by_an_option(installed):
+    installed("apptainer")
+    value = "cuda>=12.4 brand=tesla,driver>=470\n'\"$(id)"
+    inside = Inside(Path("/study"), environment={"A": value, "HOME": "/scratch"})
+    assert Apptainer().variables(inside) == {"APPTAINERENV_A": value, "APPTAINER_NO_EVAL": "1"}
+    assert follows(Apptainer().command("x.sif", inside), "--home", "/scratch")
+    (Path(os.environ["PATH"]) / "apptainer").unlink()
+    installed("singularity")
+    assert Apptainer().variables(inside) == {"SINGULARITYENV_A": value, "SINGULARITY_NO_EVAL": "1"}
+    assert Docker().variables(inside) == {}
 
 
 @pytest.mark.parametrize(
@@ -173,9 +186,10 @@ def test_the_image_changes_with_what_it_is_made_from_and_not_with_how_it_is_run(
     spec = ContainerSpec(engine="apptainer")
     first = image_key("apptainer", "apptainer", spec)
     run = {"bind": ["/x"], "environment": ["X"], "run_options": ["--userns"], "folder": "other"}
+    run |= {"digest": f"sha256:{64 * '0'}", "certificates": "/x"}  # where the authorities lie is no part of an image
     assert image_key("apptainer", "apptainer", spec.model_copy(update=run)) == first
-    built = {"base": "docker://x", "torch": "base", "build_options": ["--x"], "certificates": "/x"}
-    assert set(run) | set(built) | {"engine", "image", "digest", "builder"} == set(ContainerSpec.model_fields)
+    built = {"base": "docker://x", "torch": "base", "build_options": ["--x"]}
+    assert set(run) | set(built) | {"engine", "image", "builder"} == set(ContainerSpec.model_fields)
     assert set(built).isdisjoint(NOT_BUILT)
     for key, value in built.items():
         assert image_key("apptainer", "apptainer", spec.model_copy(update={key: value})) != first, key
@@ -189,6 +203,27 @@ def test_the_image_changes_with_what_it_is_made_from_and_not_with_how_it_is_run(
         assert len(seen) > 1, name
     assert len(seen) == len(keys.SHARED) + 4
     assert found not in {first}
+
+
+def test_a_local_base_that_was_replaced_makes_another_image(monkeypatch, tmp_path):
+    monkeypatch.setattr(keys, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(keys, "_hash", lambda path: "")
+    (tmp_path / "base.sif").write_bytes(b"a base")
+    for base in ("base.sif", str(tmp_path / "base.sif")):
+        spec = ContainerSpec(engine="apptainer", base=base)
+        first = image_key("apptainer", "apptainer", spec)
+        assert image_key("apptainer", "apptainer", spec) == first
+        (tmp_path / "base.sif").write_bytes(b"another base" + base.encode())
+        assert image_key("apptainer", "apptainer", spec) != first
+
+
+def test_the_digest_that_a_ready_image_must_have_makes_no_other_image_but_is_looked_at(installed, tmp_path):
+    installed("apptainer")
+    ready = {"engine": "apptainer", "image": str(tmp_path / "x.tar")}
+    pinned = ready | {"digest": f"sha256:{64 * '0'}"}
+    plain, asked = (Making.of(ENGINES["apptainer"], config(one).container) for one in (ready, pinned))
+    assert plain.key == asked.key
+    assert planned_image(config(ready)).made_from != planned_image(config(pinned)).made_from
 
 
 def test_an_image_that_was_copied_is_taken_by_what_it_holds_and_a_changed_one_is_not(tmp_path):
@@ -224,19 +259,34 @@ def test_only_named_variables_are_passed():
     assert passed(environment, ["MY_*"]) == {"RANK": "0", "SLURM_JOB_ID": "1", "MY_ONE": "2", "MY_TWO": "3"}
 
 
-def test_a_bind_source_that_does_not_exist_is_one_line_and_others_keep_their_targets(tmp_path):
-    image = Image(engine="apptainer", run=Running(bind=[f"{tmp_path}:/inside:ro"]))
-    assert binds(image, tmp_path, tmp_path, False) == [f"{tmp_path}:{tmp_path}", f"{tmp_path}:/inside:ro"]
-    missing = Image(engine="apptainer", run=Running(bind=["/nowhere/at/all:/inside"]))
-    with pytest.raises(StudyError, match=r"container\.bind: found /nowhere/at/all; must exist") as caught:
-        binds(missing, tmp_path, tmp_path, False)
-    assert "\n" not in str(caught.value)
-
-
 def test_a_process_knows_the_container_around_it():
     facts = Around(engine="apptainer", engine_version="1.4.5", image_digest="sha256:1")
     assert around({MARK: facts.model_dump_json()}) == facts
     assert around({}) == Around()
+
+
+def test_an_image_that_hangs_or_a_number_of_ranks_that_is_none_is_one_line(tmp_path, monkeypatch):
+    hanging = tmp_path / "docker"
+    hanging.write_text('#!/bin/sh\ncase "$*" in *wrong) exit 125 ;; *--version) exit 0 ;; *) exec sleep 60 ;; esac\n')
+    hanging.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(running, "CHECK_TIMEOUT_S", 0.2)
+    write_model(tmp_path / RECORD, Image(engine="docker", reference="sha256:1", digest="sha256:1"))
+    with pytest.raises(StudyError, match=r"^sha256:1: docker cannot run it: nothing ran in it within 0.2 s$"):
+        run_inside(tmp_path / RECORD, ["wrong"])
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(StudyError, match=r"^WORLD_SIZE: found two in the environment; must be the number of ranks"):
+        run_inside(tmp_path / RECORD, ["true"])
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_a_sif_is_no_image_for_the_engine_with_a_store_that_was_found(installed, engine):
+    installed(engine)
+    with pytest.raises(
+        StudyError, match=rf"^container\.image: found x\.sif; .* docker archive .* for {engine}: "
+    ) as caught:
+        planned_image(config({"engine": "auto", "image": "x.sif"}))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
