@@ -9,6 +9,7 @@ import pytest
 
 from scalestudy.container import inside as running
 from scalestudy.container import key as keys
+from scalestudy.container.addresses import whole_name
 from scalestudy.container.builders import BUILDERS, SUITABLE, Recipe, chosen_builder
 from scalestudy.container.diagnosis import CAUSES, cause, explained
 from scalestudy.container.engines import ENGINES, Apptainer, Docker, Inside, Podman, chosen_engine
@@ -157,7 +158,22 @@ def test_both_definitions_take_every_argument_they_are_given(tmp_path):
         for name in given:
             assert re.search(rf"^\s*(ARG )?{name}=", definition, re.MULTILINE), (builder, name)
     assert follows(BUILDERS["apptainer"].build(recipe, "x.sif"), "--build-arg", "BOOTSTRAP=docker")
-    assert follows(BUILDERS["docker"].build(recipe, "x"), "--build-arg", "BASE=python:3.11-slim")
+    assert follows(BUILDERS["docker"].build(recipe, "x"), "--build-arg", "BASE=docker.io/library/python:3.11-slim")
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("docker://python:3.11-slim", "docker.io/library/python:3.11-slim"),
+        ("python@sha256:1", "docker.io/library/python@sha256:1"),
+        ("docker://rocm/pytorch:latest", "docker.io/rocm/pytorch:latest"),
+        ("docker://localhost/mine", "localhost/mine"),
+        ("docker://host:5000/mine", "host:5000/mine"),
+        ("docker://quay.io/a/b@sha256:1", "quay.io/a/b@sha256:1"),
+    ],
+)
+def test_a_name_is_given_with_its_registry(address, name):
+    assert whole_name(address) == name
 
 
 def test_a_local_sif_is_a_base_for_apptainer_alone(tmp_path):
@@ -312,6 +328,14 @@ def test_a_sif_is_no_image_for_the_engine_with_a_store_that_was_found(installed,
             "Docker daemon",
         ),
         ("requested access to the resource is denied", "registry"),
+        (
+            'Error: creating build container: short-name "python:3.11-slim" did not resolve to an alias and no '
+            'unqualified-search registries are defined in "/etc/containers/registries.conf"',
+            "must be whole, such as docker.io/library/python:3.11-slim",
+        ),
+        ('Get "https://index/v2/": proxyconnect tcp: EOF', "no network"),
+        ("FATAL: unable to parse image name: invalid reference format", "no address of an image"),
+        ("invalid reference format: repository name must be lowercase", "no address of an image"),
         (
             "#9 1.2 install: container.torch is base, but the base image's python3 has no torch: No module named torch",
             "container.torch is base, but the base image's python3 has no torch",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from scalestudy.container.addresses import whole_name
 from scalestudy.errors import StudyError
 
 Accelerator = Literal["none", "nvidia", "amd"]
@@ -157,12 +158,12 @@ class Docker(Engine):
         """Archives are loaded, addresses pulled."""
         if source.startswith("docker-archive:"):
             return [self.program(), "load", "--quiet", "--input", source.removeprefix("docker-archive:")]
-        return [self.program(), "pull", "--quiet", source.removeprefix("docker://")]
+        return [self.program(), "pull", "--quiet", whole_name(source)]
 
     def reference(self, source: str, target: Path, said: str) -> str:  # noqa: ARG002
         """The image's id."""
         loaded = re.search(r"Loaded image(?: ID)?: *(\S+)", said)
-        return self.identify(loaded[1] if loaded else source.removeprefix("docker://"))[0]
+        return self.identify(loaded[1] if loaded else whole_name(source))[0]
 
     def identify(self, reference: str) -> tuple[str, int]:
         """As the engine's store has it."""
