@@ -3,13 +3,14 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from ordinary_user import OrdinaryUser
-from processes import nothing_is_left, processes, wait_for
+from processes import mounted, nothing_is_left, processes
 from quick_study import quick
 from study_folder import StudyFolder, tiny
 
@@ -53,6 +54,11 @@ def test_every_result_names_engine_and_image(study: StudyFolder) -> None:
         assert provenance["engine"] == "apptainer"
         assert provenance["engine_version"] == image["engine_version"]
         assert provenance["image_digest"] == image["digest"]
+    parity = study.json("results/quick/parity.json")
+    probes = [json.loads(path.read_text()) for path in (study.folder / "results/quick/probe").glob("*.json")]
+    assert probes
+    timed = [probe["provenance"] for probe in probes if not probe["oversubscribed"]]
+    assert {one["image_digest"] for one in (parity["provenance"], *timed)} == {image["digest"]}
     items = {row["item"]: row["value"] for row in study.json("results/quick/report.json")["environment"]}
     assert items["Container"] == f"apptainer {image['engine_version']}"
     assert items["Image"] == image["digest"]
@@ -164,6 +170,30 @@ def test_data_outside_and_results_that_are_linked_elsewhere_are_reached_inside(
     assert (outside / "results/tiny/runs/net/epoch/serial-1x1/seed1/result.json").is_file()
 
 
+def test_another_ready_image_is_recorded_and_runs_that_are_there_keep_the_name_of_theirs(
+    other_study: StudyFolder, place: Path, sif: Path
+) -> None:
+    second = place / "second.sif"
+    shutil.copy(sif, second)
+    with second.open("r+b") as stream:  # as another build has it: a SIF holds an id of its own
+        stream.seek(48)
+        stream.write(os.urandom(16))
+    digests = []
+    for seeds, file in (([1], sif), ([1, 2], second)):
+        config = tiny()
+        config["studies"]["tiny"]["seeds"] = seeds
+        other_study.configure({"engine": "apptainer", "image": str(file)}, config)
+        run = other_study.run("net/epoch/serial-1x1").replace("seed1", f"seed{seeds[-1]}")
+        done = other_study.snakemake(f"{run}/result.json")
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+        digests.append(other_study.json("images/image.json")["digest"])
+        assert other_study.json(f"{run}/result.json")["provenance"]["image_digest"] == digests[-1]
+    assert digests[0] != digests[1]
+    first = other_study.json(f"{other_study.run('net/epoch/serial-1x1')}/result.json")
+    assert first["provenance"]["image_digest"] == digests[0]
+    second.unlink()
+
+
 def test_a_run_needs_no_network(study: StudyFolder, other_study: StudyFolder, sif: Path) -> None:
     run = study.run("fashion/epoch/ddp-1x2")
     weights = study.json(f"{run}/result.json")["weights_sha256"]
@@ -216,15 +246,16 @@ def test_a_run_that_is_asked_to_stop_saves_goes_on_inside_and_leaves_nothing_beh
     assert result["provenance"]["engine"] == "apptainer"
 
 
-def test_nothing_inside_outlives_the_process_that_started_it(study: StudyFolder, sif: Path) -> None:
-    command = study.user.command(
+def test_nothing_inside_outlives_the_process_that_started_it(built: StudyFolder, sif: Path) -> None:
+    command = built.user.command(
         *("scalestudy", "inside", "images/image.json", "python", "-c"),
         "import time; print('here', flush=True); time.sleep(600)",
     )
-    process = subprocess.Popen(command, cwd=study.folder, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=built.folder, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "here\n"
-    wait_for(lambda: processes("squashfuse"), "what serves the image")
+    assert processes("squashfuse")
+    assert mounted()
     process.kill()
     process.wait()
     nothing_is_left()

@@ -2,6 +2,8 @@
 
 import os
 import re
+import signal
+import tempfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -155,6 +157,7 @@ def test_both_definitions_take_every_argument_they_are_given(tmp_path):
         assert any("/certs" in word for word in words)
         definition = (ROOT / builder.definition).read_text()
         given = [value.partition("=")[0] for name, value in pairwise(words) if name == "--build-arg"]
+        assert {"TORCH", "VERSION", "COMMIT", "LOCK", "BASE"} <= set(given)
         for name in given:
             assert re.search(rf"^\s*(ARG )?{name}=", definition, re.MULTILINE), (builder, name)
     assert follows(BUILDERS["apptainer"].build(recipe, "x.sif"), "--build-arg", "BOOTSTRAP=docker")
@@ -215,10 +218,9 @@ def test_the_image_changes_with_what_it_is_made_from_and_not_with_how_it_is_run(
     seen = {first}
     for name in ("containers/scalestudy.def", *keys.SHARED, "src/scalestudy/module.py", "src/scalestudy/new.py"):
         (tmp_path / name).write_text("changed")
-        seen.add(found := image_key("apptainer", "apptainer", spec))
-        assert len(seen) > 1, name
-    assert len(seen) == len(keys.SHARED) + 4
-    assert found not in {first}
+        found = image_key("apptainer", "apptainer", spec)
+        assert found not in seen, name
+        seen.add(found)
 
 
 def test_a_local_base_that_was_replaced_makes_another_image(monkeypatch, tmp_path):
@@ -287,6 +289,7 @@ def test_an_image_that_hangs_or_a_number_of_ranks_that_is_none_is_one_line(tmp_p
     hanging.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(running, "CHECK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # they stay those of the tests
     write_model(tmp_path / RECORD, Image(engine="docker", reference="sha256:1", digest="sha256:1"))
     with pytest.raises(StudyError, match=r"^sha256:1: docker cannot run it: nothing ran in it within 0.2 s$"):
         run_inside(tmp_path / RECORD, ["wrong"])
@@ -305,48 +308,57 @@ def test_a_sif_is_no_image_for_the_engine_with_a_store_that_was_found(installed,
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ("FATAL: container creation failed: mount error: write /tmp/x: no space left on device", "no space"),
-        ("FATAL: while performing build: squashfuse: fuse: device not found, try 'modprobe fuse'", "/dev/fuse"),
-        ("ERROR  : Failed to create user namespace: user namespace requires to set", "no user namespaces"),
-        ("INFO:    No user namespaces available, using only the fakeroot command\nexit 1", "no user namespaces"),
-        (
-            "INFO:    User not listed in /etc/subuid, trying root-mapped\nerror: Failed to fetch: https://x",
-            "no network",
-        ),
-        ("newuidmap: write to uid_map failed: Operation not permitted", "no user namespaces"),
-        ('Get "https://index/v2/": dial tcp: lookup index: no such host', "no network"),
-        ("error: Failed to fetch: https://x\n  Caused by: dns error", "no network"),
-        ("  Caused by: invalid peer certificate: UnknownIssuer", "container.certificates"),
-        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "container.certificates"),
-        ("error: Hash mismatch for `torch==2.15.0`", "the locks in containers/"),
-        ("FATAL: could not open image x.sif: image format not recognized", "damaged"),
-        (
-            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
-            "Docker daemon",
-        ),
-        ("requested access to the resource is denied", "registry"),
-        (
-            'Error: creating build container: short-name "python:3.11-slim" did not resolve to an alias and no '
-            'unqualified-search registries are defined in "/etc/containers/registries.conf"',
-            "must be whole, such as docker.io/library/python:3.11-slim",
-        ),
-        ('Get "https://index/v2/": proxyconnect tcp: EOF', "no network"),
-        ("FATAL: unable to parse image name: invalid reference format", "no address of an image"),
-        ("invalid reference format: repository name must be lowercase", "no address of an image"),
-        (
-            "#9 1.2 install: container.torch is base, but the base image's python3 has no torch: No module named torch",
-            "container.torch is base, but the base image's python3 has no torch",
-        ),
-    ],
-)
+SAID = [
+    ("FATAL: container creation failed: mount error: write /tmp/x: no space left on device", "no space"),
+    ("FATAL: while performing build: squashfuse: fuse: device not found, try 'modprobe fuse'", "/dev/fuse"),
+    ("ERROR  : Failed to create user namespace: user namespace requires to set", "no user namespaces"),
+    ("INFO:    No user namespaces available, using only the fakeroot command\nexit 1", "no user namespaces"),
+    (
+        "INFO:    User not listed in /etc/subuid, trying root-mapped\nerror: Failed to fetch: https://x",
+        "no network",
+    ),
+    ("newuidmap: write to uid_map failed: Operation not permitted", "no user namespaces"),
+    ('Get "https://index/v2/": dial tcp: lookup index: no such host', "no network"),
+    ("error: Failed to fetch: https://x\n  Caused by: dns error", "no network"),
+    ("  Caused by: invalid peer certificate: UnknownIssuer", "container.certificates"),
+    ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "container.certificates"),
+    ("error: Hash mismatch for `torch==2.15.0`", "the locks in containers/"),
+    ("FATAL: could not open image x.sif: image format not recognized", "damaged"),
+    (
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+        "Docker daemon",
+    ),
+    ("requested access to the resource is denied", "registry"),
+    (
+        'Error: creating build container: short-name "python:3.11-slim" did not resolve to an alias and no '
+        'unqualified-search registries are defined in "/etc/containers/registries.conf"',
+        "must be whole, such as docker.io/library/python:3.11-slim",
+    ),
+    ('Get "https://index/v2/": proxyconnect tcp: EOF', "no network"),
+    ("FATAL: unable to parse image name: invalid reference format", "no address of an image"),
+    ("Error: creating build container: repository name must be lowercase", "no address of an image"),
+    ("While performing build: conveyor failed to get: could not parse reference: X:x:y", "no address of an image"),
+    (
+        "#9 1.2 install: container.torch is base, but the base image's python3 has no torch: No module named torch",
+        "container.torch is base, but the base image's python3 has no torch",
+    ),
+    ("FATAL: container creation failed: mount source /nowhere doesn't exist", "a bind source is missing"),
+    ("mksquashfs: signal: killed", "not enough memory"),
+    ('FATAL: "python": executable file not found in $PATH', "the image lacks"),
+]
+"""What engines and builders write, and words of the cause."""
+
+
+@pytest.mark.parametrize(("said", "words"), SAID)
 def test_a_failure_is_explained_in_plain_words(said, words):
     assert words in cause(f"INFO: Starting build...\n{said}\n")
     assert "\n" not in explained("x", said)
 
 
+def test_every_cause_has_been_seen_and_is_found_first():
+    seen = {cause(said) for said, _ in SAID}
+    assert [one.pattern for one in CAUSES if one.words.format(tmp=tempfile.gettempdir()) not in seen] == []
+
+
 def test_a_failure_that_nobody_foresaw_shows_its_last_line():
     assert explained("x.def: building failed", "first\nthe weather\n\n") == "x.def: building failed: the weather"
-    assert all(re.compile(one.pattern) and one.words for one in CAUSES)

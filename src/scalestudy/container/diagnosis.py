@@ -52,7 +52,7 @@ CAUSES = (
         "a name without its registry; must be whole, such as docker.io/library/python:3.11-slim",
     ),
     Cause(
-        r"invalid reference format|could not parse (image )?reference|error parsing reference",
+        r"invalid reference format|repository name must be lowercase|could not parse reference",
         "no address of an image; must be such as docker://NAME:TAG or docker://NAME@sha256:..., in small letters",
     ),
     Cause(
