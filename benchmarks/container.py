@@ -3,11 +3,14 @@
 Three processes train the same, each loaded once: one outside, one in the image, and another one outside, which shows
 what two processes of the same program differ by. They train epochs in turn: steady state, in images/s. Then all three
 are started anew. Start-up is the time from starting a process to the end of its first epoch, each started alone.
-It needs an environment outside that can train, with the versions of the lock. Exit code 1 when the median of inside
-over outside is off by more than 1 %.
+It needs an environment outside that can train, with the versions of the lock. Exit code 0 when the median of inside
+over outside is within 1 %, 1 when it is not, and 2 when the machine was not quiet enough to tell: 5 % of it taken by
+other programs, or the two processes outside apart by more than 1 % themselves.
 """
 
 import argparse
+import platform
+import socket
 import statistics
 import subprocess
 import sys
@@ -15,16 +18,22 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.connection import Client, Connection, Listener
+from datetime import UTC, datetime
+from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from time import monotonic, process_time
 
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from scalestudy.analysis.load import LOAD_LIMIT
 from scalestudy.train.load import CpuTimes
+from scalestudy.train.provenance import processor
 
 BAR = 0.01
+PATIENCE_S = 300.0
+"""So long a worker may take for its start or an epoch."""
 HERE = Path(__file__)
 OUTSIDE, INSIDE, AGAIN = PLACES = ("outside", "inside", "outside again")
 
@@ -38,26 +47,63 @@ def serve(address: str, name: str, storage: str) -> None:
     trainer = make_trainer(run, ALONE)
     with Client(address) as connection:
         epoch_of(trainer)
-        connection.send("ready")
+        connection.send((0.0, process_time()))
         while connection.recv():
             begin = process_time()
             rate = (run.train_samples or 0) / epoch_of(trainer)
             connection.send((rate, process_time() - begin))
 
 
+class Door:
+    """Where workers connect to. It does not wait for one that has ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address = str(folder / "socket")
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(self.address)
+        self._socket.listen()
+        self._socket.settimeout(0.2)
+
+    def accept(self, process: subprocess.Popen[bytes]) -> Connection:
+        """The connection of the process. Raises RuntimeError when it ends, or takes too long, before it connects."""
+        end = monotonic() + PATIENCE_S
+        while process.poll() is None and monotonic() < end:
+            try:
+                return Connection(self._socket.accept()[0].detach())
+            except TimeoutError:
+                continue
+        code = process.poll()
+        how = f"did not connect within {PATIENCE_S:g} s" if code is None else f"ended with code {code}"
+        raise RuntimeError(f"a worker {how}: {process.args!r}")
+
+
+def answer(connection: Connection) -> tuple[float, float]:
+    """What a worker answers. Raises RuntimeError when it does not."""
+    if not connection.poll(PATIENCE_S):
+        raise RuntimeError(f"a worker did not answer within {PATIENCE_S:g} s")
+    try:
+        rate, cpu_s = connection.recv()
+    except EOFError as error:
+        raise RuntimeError("a worker ended before it answered") from error
+    return float(rate), float(cpu_s)
+
+
 @contextmanager
-def worker(image: str, listener: Listener, name: str, storage: Path) -> Iterator[tuple[Connection, float]]:
+def worker(image: str, door: Door, name: str, storage: Path) -> Iterator[tuple[Connection, float]]:
     """A worker, outside or in an image, and the seconds from its start to the end of its first epoch."""
     before = [sys.executable, "-m", "scalestudy", "inside", image, "python"] if image else [sys.executable]
     begin = monotonic()
-    process = subprocess.Popen([*before, HERE, "--serve", str(listener.address), name, storage])
+    process = subprocess.Popen([*before, HERE, "--serve", door.address, name, storage])
     try:
-        with listener.accept() as connection:
-            connection.recv()
+        with door.accept(process) as connection:
+            answer(connection)
             yield connection, monotonic() - begin
             connection.send(False)
-    finally:
         process.wait(60)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(60)
 
 
 @dataclass
@@ -71,13 +117,13 @@ class Measured:
     foreign: list[float] = field(default_factory=list)
     """Share of the machine's time that other programs took, by turn."""
 
-    def start(self, image: str, listener: Listener, name: str, storage: Path, number: int, turns: int) -> None:
+    def start(self, image: str, door: Door, name: str, storage: Path, number: int, turns: int) -> None:
         """Start all three anew and let them train in turn; every start and every turn has another order."""
         order = rotated(PLACES, number)
         with ExitStack() as stack:
             workers: dict[str, Connection] = {}
             for place in order:
-                one = worker(image if place == INSIDE else "", listener, name, storage)
+                one = worker(image if place == INSIDE else "", door, name, storage)
                 workers[place], seconds = stack.enter_context(one)
                 self.starts[place].append(seconds)
             for turn in range(turns):
@@ -87,8 +133,8 @@ class Measured:
         before, own = CpuTimes.now(), 0.0
         for place in order:
             workers[place].send(True)
-            rate, cpu_s = workers[place].recv()
-            self.rates[place].append(float(rate))
+            rate, cpu_s = answer(workers[place])
+            self.rates[place].append(rate)
             own += cpu_s
         after = CpuTimes.now()
         self.foreign.append(max(0.0, after.busy - before.busy - own) / max(after.total - before.total, 1e-9))
@@ -97,6 +143,16 @@ class Measured:
         """Images/s of one place over the mean of others, by turn."""
         means = [statistics.fmean(rates) for rates in zip(*(self.rates[other] for other in others), strict=True)]
         return [rate / mean for rate, mean in zip(self.rates[one], means, strict=True)]
+
+
+def verdict(inside: float, again: float, foreign: float) -> tuple[int, str]:
+    """Exit code and why: medians of inside over outside and of outside again over outside, and the foreign load."""
+    if foreign > LOAD_LIMIT:
+        return 2, f"not decided: {foreign:.1%} foreign load, more than {LOAD_LIMIT:.0%}"
+    if abs(again - 1) > BAR:
+        return 2, f"not decided: two processes outside differ by {abs(again - 1):.2%}, more than {BAR:.0%}"
+    met = abs(inside - 1) <= BAR
+    return int(not met), f"the image {'costs no' if met else 'costs'} more than {BAR:.0%} of the steady state"
 
 
 def rotated(places: Sequence[str], by: int) -> list[str]:
@@ -112,10 +168,10 @@ def shown(values: list[float], unit: str) -> str:
 
 
 def main() -> int:
-    """Measure, print, and say by the exit code whether the bar was met."""
+    """Measure, print, and say by the exit code whether the bar was met; 3: nothing could be measured."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("image", nargs="?", help="the image.json that `scalestudy image` wrote")
-    parser.add_argument("--starts", type=int, default=7, help="how often all are started (at least 5)")
+    parser.add_argument("--starts", type=int, default=7, help="how often all are started (at least 2)")
     parser.add_argument("--turns", type=int, default=7, help="turns of steady state after each start")
     parser.add_argument("--network", default="cifar", choices=["cifar", "mnist"], help="what is trained")
     parser.add_argument("--serve", nargs=3, metavar=("ADDRESS", "NETWORK", "STORAGE"), help=argparse.SUPPRESS)
@@ -123,25 +179,32 @@ def main() -> int:
     if given.serve:
         serve(*given.serve)
         return 0
-    if not given.image or given.starts < 5 or given.turns < 1:
-        parser.error("needs an image.json, at least 5 starts and a turn")
+    if not given.image or given.starts < 2 or given.turns < 1:
+        parser.error("needs an image.json, at least 2 starts and a turn")
     found = Measured()
-    with tempfile.TemporaryDirectory() as folder, Listener(f"{folder}/socket") as listener:
-        for number in range(given.starts):
-            found.start(given.image, listener, given.network, Path(folder), number, given.turns)
-    ratios = found.ratios(INSIDE, OUTSIDE, AGAIN)
-    table = Table("what", *PLACES, "inside / outside", "outside again / outside")
+    with tempfile.TemporaryDirectory() as folder:
+        door = Door(Path(folder))
+        try:
+            for number in range(given.starts):
+                found.start(given.image, door, given.network, Path(folder), number, given.turns)
+        except RuntimeError as error:
+            print(f"container.py: {error}", file=sys.stderr)
+            return 3
+    inside, again = found.ratios(INSIDE, OUTSIDE, AGAIN), found.ratios(AGAIN, OUTSIDE)
+    table = Table("what", *PLACES, "inside / outside", "outside again / outside", box=MARKDOWN)
     starts = [statistics.median(found.starts[place]) for place in PLACES]
     costs = [f"{seconds - starts[0]:+.2f} s" for seconds in starts[1:]]
     table.add_row("start-up", *(shown(found.starts[place], "s") for place in PLACES), *costs)
-    steady = [shown(values, "") for values in (ratios, found.ratios(AGAIN, OUTSIDE))]
+    steady = [shown(values, "") for values in (inside, again)]
     table.add_row("steady state", *(shown(found.rates[place], "images/s") for place in PLACES), *steady)
-    Console(width=180).print(table)
+    Console(width=220).print(table)
+    foreign = statistics.median(found.foreign)
+    code, words = verdict(statistics.median(inside), statistics.median(again), foreign)
     print(
-        f"medians with quartiles; {given.starts} starts with {given.turns} turns each, {given.network}, one core; "
-        f"{statistics.median(found.foreign):.1%} foreign load"
+        f"medians with quartiles; {given.starts} starts with {given.turns} turns each, {given.network}, one core of "
+        f"{processor()}, Linux {platform.release()}, {datetime.now(UTC):%Y-%m-%d}; {foreign:.1%} foreign load; {words}"
     )
-    return int(abs(statistics.median(ratios) - 1) > BAR)
+    return code
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ordinary_user import NAME
@@ -16,6 +17,15 @@ def processes(pattern: str = "") -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
+def mounted() -> list[str]:
+    """Images that are mounted where any process sees them: Apptainer mounts in a namespace of its own."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/mountinfo"):
+        with suppress(OSError):  # it has ended
+            found += [line for line in path.read_text().splitlines() if "squashfuse" in line]
+    return found
+
+
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
     """Wait for what must come; raises TimeoutError that names it."""
     end = time.monotonic() + timeout_s
@@ -26,6 +36,6 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = PATI
 
 
 def nothing_is_left() -> None:
-    """Waits for the end of all that the user has run; no image may be mounted then."""
+    """Waits for the end of all that the user has run; no image may be mounted then, in whatever namespace."""
     wait_for(lambda: not processes(), "the end of all processes of the user")
-    assert "squashfuse" not in Path("/proc/mounts").read_text()
+    assert mounted() == []

@@ -16,6 +16,8 @@ NET = {
     "epochs": 2,
 }
 
+AUTHOR = ("-c", "user.name=scalestudy", "-c", "user.email=scalestudy@localhost")
+
 
 def tiny(**changes: Any) -> dict[str, Any]:
     """A configuration with one run of seconds, for what has nothing to do with what is trained."""
@@ -29,7 +31,7 @@ def tiny(**changes: Any) -> dict[str, Any]:
 
 
 class StudyFolder:
-    """What is under version control, copied, and commands in it."""
+    """What is under version control, copied into a checkout with one commit, and commands in it."""
 
     def __init__(self, folder: Path, user: OrdinaryUser) -> None:
         self.folder, self.user, self.study = folder, user, ""
@@ -45,6 +47,10 @@ class StudyFolder:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
         user.own(folder)
+        (folder / "config.yaml").unlink()  # each test has its own, and leaves the checkout as it was committed
+        for words in (("init", "--quiet"), ("add", "."), (*AUTHOR, "commit", "--quiet", "--message=The project")):
+            user.must("git", *words, folder=folder)
+        self.commit = user.must("git", "rev-parse", "--short=12", "HEAD", folder=folder).strip()
 
     def configure(self, container: dict[str, Any], config: dict[str, Any] | None = None) -> None:
         """Write config.yaml: this configuration, or a tiny one, in this container."""

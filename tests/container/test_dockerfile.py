@@ -90,6 +90,8 @@ def test_the_sif_says_what_it_is(dockerfile_study: StudyFolder, study: StudyFold
         labels = user.must("apptainer", "inspect", "--labels", one.folder / record["reference"])
         assert "org.opencontainers.image.version: 0.1.0" in labels
         assert f"scalestudy.lock.sha256: {record['contents']['lock_sha256']}" in labels
+        assert f"org.opencontainers.image.revision: {record['contents']['commit']}" in labels
+    assert dockerfile_study.json("images/image.json")["contents"]["commit"] == dockerfile_study.commit
     shown = user.must("apptainer", "run-help", study.folder / study.json("images/image.json")["reference"])
     assert "does parallel training pay off here?" in shown
 
@@ -122,8 +124,9 @@ def test_a_ready_archive_becomes_a_sif_and_is_refused_for_what_it_lacks(
     archive.unlink()
 
 
-def test_two_that_need_the_same_image_at_once_get_one(other_study: StudyFolder, base: str, user: OrdinaryUser) -> None:
-    """Of an image in which Python finds the names of the packages alone: nothing trains in it."""
+@pytest.fixture
+def named_archive(base: str, user: OrdinaryUser) -> Iterator[Path]:
+    """An image in which Python finds the names of the packages alone: nothing trains in it."""
     archive = user.home / "named.tar"
     container = user.must("buildah", "from", base).strip()
     place = "/usr/lib/python3/dist-packages"
@@ -133,7 +136,36 @@ def test_two_that_need_the_same_image_at_once_get_one(other_study: StudyFolder, 
         user.must("buildah", "add", container, user.home / "METADATA", f"{place}/{name}-1.dist-info/METADATA")
     user.must("buildah", "run", "--isolation", "chroot", container, "--", "ln", "-s", "python3", "/usr/bin/python")
     user.must("buildah", "commit", "--rm", container, f"docker-archive:{archive}:localhost/named")
-    other_study.configure({"engine": "apptainer", "image": str(archive)})
+    yield archive
+    archive.unlink()
+
+
+def test_the_recorded_digest_of_an_archive_can_be_insisted_on_and_converts_nothing_again(
+    other_study: StudyFolder, named_archive: Path
+) -> None:
+    container = {"engine": "apptainer", "image": str(named_archive)}
+    other_study.configure(container)
+    assert other_study.snakemake("images/image.json").returncode == 0
+    first = other_study.json("images/image.json")
+    changed = (other_study.folder / first["reference"]).stat().st_mtime_ns
+    other_study.configure(container | {"digest": first["digest"]})
+    done = other_study.snakemake("images/image.json")
+    assert done.returncode == 0, done.stderr
+    assert "rule image" in done.stdout + done.stderr
+    assert other_study.json("images/image.json") == first
+    assert (other_study.folder / first["reference"]).stat().st_mtime_ns == changed
+    assert len(list((other_study.folder / "images").glob("*/*.sif"))) == 1
+    wrong = f"sha256:{64 * '0'}"
+    other_study.configure(container | {"digest": wrong})
+    refused = other_study.snakemake("images/image.json")
+    assert refused.returncode != 0
+    assert f"container.digest: found {wrong}; {named_archive} has {first['digest']}" in refused.stderr
+
+
+def test_two_that_need_the_same_image_at_once_get_one(
+    other_study: StudyFolder, named_archive: Path, user: OrdinaryUser
+) -> None:
+    other_study.configure({"engine": "apptainer", "image": str(named_archive)})
     command = user.command("scalestudy", "image", "images/image.json")
     both = [
         subprocess.Popen(command, cwd=other_study.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -148,4 +180,3 @@ def test_two_that_need_the_same_image_at_once_get_one(other_study: StudyFolder, 
     images = other_study.folder / "images"
     left = {path for path in images.rglob("*") if path.suffix != ".log"}
     assert left == {images / "image.json", sif.parent, sif.parent / "image.json", sif}
-    archive.unlink()

@@ -3,13 +3,14 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from ordinary_user import OrdinaryUser
-from processes import nothing_is_left, processes, wait_for
+from processes import mounted, nothing_is_left, processes
 from quick_study import quick
 from study_folder import StudyFolder, tiny
 
@@ -27,13 +28,18 @@ def test_the_host_has_no_torch_and_the_quick_study_goes_from_start_to_pdf(
     assert all(row["passed"] for row in report["parity"])
 
 
-def test_the_record_names_what_the_image_is(study: StudyFolder, sif: Path) -> None:
-    image = study.json("images/image.json")
+def test_the_record_names_what_the_image_is(built: StudyFolder, sif: Path) -> None:
+    image = built.json("images/image.json")
     said = subprocess.run(["sha256sum", sif], capture_output=True, text=True, check=True).stdout
     assert image["digest"] == f"sha256:{said.split()[0]}"
     assert image["size_bytes"] == sif.stat().st_size
     assert image["contents"]["base"].endswith("base.sif")
-    lock = (study.folder / "containers/requirements.lock").read_text()
+    labels = built.user.must("apptainer", "inspect", "--labels", sif)
+    assert re.fullmatch(r"[0-9a-f]{12}(-dirty)?", image["contents"]["commit"])
+    assert f"org.opencontainers.image.revision: {image['contents']['commit']}\n" in labels
+    if image["builder"]:  # not with --sif
+        assert image["contents"]["commit"] == built.commit
+    lock = (built.folder / "containers/requirements.lock").read_text()
     locked = set(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;]+)", lock, re.MULTILINE))
     installed = {name.lower().replace("_", "-"): version for name, version in image["contents"]["packages"].items()}
     for name in ("torch", "torchvision", "numpy", "pydantic", "snakemake"):
@@ -48,6 +54,11 @@ def test_every_result_names_engine_and_image(study: StudyFolder) -> None:
         assert provenance["engine"] == "apptainer"
         assert provenance["engine_version"] == image["engine_version"]
         assert provenance["image_digest"] == image["digest"]
+    parity = study.json("results/quick/parity.json")
+    probes = [json.loads(path.read_text()) for path in (study.folder / "results/quick/probe").glob("*.json")]
+    assert probes
+    timed = [probe["provenance"] for probe in probes if not probe["oversubscribed"]]
+    assert {one["image_digest"] for one in (parity["provenance"], *timed)} == {image["digest"]}
     items = {row["item"]: row["value"] for row in study.json("results/quick/report.json")["environment"]}
     assert items["Container"] == f"apptainer {image['engine_version']}"
     assert items["Image"] == image["digest"]
@@ -125,6 +136,64 @@ def test_only_what_is_named_is_passed_and_files_belong_to_the_caller(study: Stud
     path.unlink()
 
 
+def test_values_of_variables_arrive_as_they_are_and_the_home_is_the_temporary_folder(
+    built: StudyFolder, user: OrdinaryUser
+) -> None:
+    values = {
+        "NVIDIA_REQUIRE_CUDA": "cuda>=12.4 brand=tesla,driver>=470,driver<471",
+        "SLURM_JOB_TRES": "cpu=1,gres/gpu=1",
+        "TORCH_QUOTES": 'it\'s "quoted" $(id) `id` $HOME \\',
+        "OMP_LINES": "one\ntwo\n",
+        "NCCL_EMPTY": "",
+    }
+    code = "import json, os; print(json.dumps([dict(os.environ), os.path.isdir(os.environ['HOME'])]))"
+    command = ("scalestudy", "inside", "images/image.json", "python", "-c", code)
+    environment, has_home = json.loads(user.must(*command, folder=built.folder, **values))
+    assert {name: environment.get(name) for name in values} == values
+    assert environment["HOME"] == environment["TMPDIR"] == str(user.home / "tmp")
+    assert has_home
+
+
+def test_data_outside_and_results_that_are_linked_elsewhere_are_reached_inside(
+    other_study: StudyFolder, place: Path, user: OrdinaryUser, sif: Path
+) -> None:
+    outside = place / "outside"
+    user.own(outside / "results")
+    user.own(outside)
+    (other_study.folder / "results").symlink_to(outside / "results")
+    config = tiny() | {"data": {"folder": str(outside / "data")}}
+    other_study.configure({"engine": "apptainer", "image": str(sif)}, config)
+    run = other_study.run("net/epoch/serial-1x1")
+    done = other_study.snakemake(f"{run}/result.json")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    assert list((outside / "data/prepared").glob("*/meta.json"))
+    assert (outside / "results/tiny/runs/net/epoch/serial-1x1/seed1/result.json").is_file()
+
+
+def test_another_ready_image_is_recorded_and_runs_that_are_there_keep_the_name_of_theirs(
+    other_study: StudyFolder, place: Path, sif: Path
+) -> None:
+    second = place / "second.sif"
+    shutil.copy(sif, second)
+    with second.open("r+b") as stream:  # as another build has it: a SIF holds an id of its own
+        stream.seek(48)
+        stream.write(os.urandom(16))
+    digests = []
+    for seeds, file in (([1], sif), ([1, 2], second)):
+        config = tiny()
+        config["studies"]["tiny"]["seeds"] = seeds
+        other_study.configure({"engine": "apptainer", "image": str(file)}, config)
+        run = other_study.run("net/epoch/serial-1x1").replace("seed1", f"seed{seeds[-1]}")
+        done = other_study.snakemake(f"{run}/result.json")
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+        digests.append(other_study.json("images/image.json")["digest"])
+        assert other_study.json(f"{run}/result.json")["provenance"]["image_digest"] == digests[-1]
+    assert digests[0] != digests[1]
+    first = other_study.json(f"{other_study.run('net/epoch/serial-1x1')}/result.json")
+    assert first["provenance"]["image_digest"] == digests[0]
+    second.unlink()
+
+
 def test_a_run_needs_no_network(study: StudyFolder, other_study: StudyFolder, sif: Path) -> None:
     run = study.run("fashion/epoch/ddp-1x2")
     weights = study.json(f"{run}/result.json")["weights_sha256"]
@@ -177,15 +246,16 @@ def test_a_run_that_is_asked_to_stop_saves_goes_on_inside_and_leaves_nothing_beh
     assert result["provenance"]["engine"] == "apptainer"
 
 
-def test_nothing_inside_outlives_the_process_that_started_it(study: StudyFolder, sif: Path) -> None:
-    command = study.user.command(
+def test_nothing_inside_outlives_the_process_that_started_it(built: StudyFolder, sif: Path) -> None:
+    command = built.user.command(
         *("scalestudy", "inside", "images/image.json", "python", "-c"),
         "import time; print('here', flush=True); time.sleep(600)",
     )
-    process = subprocess.Popen(command, cwd=study.folder, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=built.folder, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "here\n"
-    wait_for(lambda: processes("squashfuse"), "what serves the image")
+    assert processes("squashfuse")
+    assert mounted()
     process.kill()
     process.wait()
     nothing_is_left()

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from train_setup import ADAM, SGD, import_what_ranks_need, make_run
 
 from scalestudy.errors import StudyError
+from scalestudy.records.image import MARK, Around
 from scalestudy.records.parity import GRADIENT_TOLERANCE, PARAMETER_TOLERANCE, ParityRow
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.config import ReportSpec
@@ -295,7 +296,9 @@ def test_a_strategy_that_crashes_fails_with_the_reason(broken: type, reason: str
     assert all(row.error is not None and row.error.startswith(reason) for row in rows)
 
 
-def test_a_study_is_checked_once_per_layout_and_exactly(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_is_checked_once_per_layout_and_exactly(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import_what_ranks_need()
     runs = [
         make_run(strategy, seed=seed, precision="bfloat16", compile=True, options=options)
@@ -309,7 +312,11 @@ def test_a_study_is_checked_once_per_layout_and_exactly(capsys: pytest.CaptureFi
         "tiny/strong/hybrid-2x1",
         "tiny/strong/hybrid-2x2",
     ]
-    rows = check_study(study).rows
+    monkeypatch.setenv(MARK, Around(engine="apptainer", image_digest="sha256:1").model_dump_json())
+    found = check_study(study)
+    assert found.provenance is not None
+    assert (found.provenance.image_digest, found.provenance.torch) == ("sha256:1", torch.__version__)
+    rows = found.rows
     assert all(row.passed for row in rows)
     assert {(row.strategy, row.nodes, row.devices) for row in rows} == {
         ("serial", 1, 1),

@@ -198,7 +198,7 @@ def test_disagreeing_commits_are_all_named(tmp_path):
     assert data.commit == "4f2c9e1d5b6a, 0000000-dirty"
     row = next(row for row in data.environment if row.item == "Source commit")
     assert (row.value, row.conflict) == ("4f2c9e1d5b6a (5 runs); 0000000-dirty (1 run)", True)
-    assert data.problems == [f"runs disagree on Source commit: {row.value}"]
+    assert data.problems == [f"records disagree on Source commit: {row.value}"]
     assert any(sentence.rule == "R15" and "Source commit" in sentence.text for sentence in data.sentences)
 
 

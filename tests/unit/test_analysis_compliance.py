@@ -43,7 +43,7 @@ def test_runs_that_disagree_on_the_commit_break_the_rule_on_the_setup(tmp_path):
         write_model(path, result.model_copy(update={"provenance": other}))
 
     row = judged(tmp_path, change)[9]
-    assert (row.satisfied, "runs disagree on Source commit" in row.evidence) == ("no", True)
+    assert (row.satisfied, "records disagree on Source commit" in row.evidence) == ("no", True)
 
 
 def test_a_study_without_parallel_cells_has_rules_that_do_not_apply(tmp_path):

@@ -2,10 +2,13 @@
 
 import csv
 
+import pytest
 from synthetic_study import make_study
 
 from scalestudy.analysis.analyze import analyze
 from scalestudy.records.files import read_model, write_model
+from scalestudy.records.parity import Parity
+from scalestudy.records.probe import Probe
 from scalestudy.records.result import Result
 
 RUN = "mnist/epoch/ddp-1x2/seed0"
@@ -27,12 +30,56 @@ def test_a_speedup_over_a_base_in_another_image_says_so_in_its_row_in_a_sentence
     items = {row.item: row for row in data.environment}
     assert items["Container"].conflict
     assert items["Image"].conflict
-    assert any("runs disagree on Image" in problem for problem in data.problems)
-    assert any("Image" in sentence.text for sentence in data.sentences if sentence.rule == "R15")
+    assert any("records disagree on Image" in problem for problem in data.problems)
+    said = {sentence.section: sentence.text for sentence in data.sentences if sentence.rule == "R15"}
+    assert "Image" in said["setup"]
+    assert "Several container images" in said["performance"]
     with (paths.tables / "runs.csv").open() as stream:
         images = {row["run"]: row["image"] for row in csv.DictReader(stream)}
     assert images[RUN] == "sha256:" + 64 * "a"
     assert {image for run, image in images.items() if run != RUN} == {""}
+
+
+def test_a_base_whose_runs_were_in_two_images_says_so_in_its_own_row(tmp_path):
+    paths = make_study(tmp_path, noise=0)
+    put_inside(paths, "mnist/epoch/serial-1x1/seed0", "apptainer", "sha256:" + 64 * "a")
+    rows = {(row.strategy, row.devices): row for row in analyze(paths.results).speedup if row.workload == "mnist"}
+    assert rows["serial", 1].note == "2 container images: its own runs, the base's, were not all in the same one"
+    assert rows["serial", 1].speedup == 1.0
+    assert all(row.note.startswith("2 container images:") for row in rows.values() if row.speedup is not None)
+
+
+@pytest.mark.parametrize(("check", "words"), [("parity", "parity check"), ("probe", "1 probe")])
+def test_a_parity_check_or_a_probe_in_another_image_than_the_runs_is_said(tmp_path, check, words):
+    paths = make_study(tmp_path, noise=0)
+    digest = "sha256:" + 64 * "a"
+    inside = {"engine": "apptainer", "engine_version": "1.4.5", "image_digest": digest}
+    same = read_model(paths.run(RUN).result, Result).provenance
+    records = {
+        paths.parity: read_model(paths.parity, Parity),
+        paths.probe("1x2"): Probe(nodes=1, devices_per_node=2, device="cpu", cores_per_device=1),
+    }
+    for path, record in records.items():
+        write_model(path, record.model_copy(update={"provenance": same}))
+    assert analyze(paths.results).problems == []
+    path = paths.parity if check == "parity" else paths.probe("1x2")
+    write_model(path, records[path].model_copy(update={"provenance": same.model_copy(update=inside)}))
+    data = analyze(paths.results)
+    row = next(row for row in data.environment if row.item == "Image")
+    assert row.conflict
+    assert f"{digest} ({words})" in row.value
+    assert any(problem.startswith("records disagree on Image: none (") for problem in data.problems)
+    assert {sentence.section for sentence in data.sentences if sentence.rule == "R15"} == {"setup", "performance"}
+
+
+def test_a_parity_check_on_another_machine_is_no_disagreement(tmp_path):
+    paths = make_study(tmp_path, noise=0)
+    record = read_model(paths.parity, Parity)
+    elsewhere = read_model(paths.run(RUN).result, Result).provenance.model_copy(
+        update={"processor": "another", "kernel": "1", "malloc_tuned": False}
+    )
+    write_model(paths.parity, record.model_copy(update={"provenance": elsewhere}))
+    assert analyze(paths.results).problems == []
 
 
 def test_runs_in_one_image_are_compared_without_a_word(tmp_path):

@@ -137,7 +137,7 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
         parity=collection.parity,
         runs=rows,
         workloads=workload_facts(cells, language),
-        environment=environment_rows(collection.runs, language),
+        environment=environment_rows(collection, language),
         device_name=device_name(collection.runs),
         cells=cells,
         communication=communication,

@@ -18,6 +18,7 @@ from scalestudy.records.files import model_text, read_model
 from scalestudy.records.parity import Parity, ParityRow
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.probe import Probe
+from scalestudy.records.provenance import Provenance
 from scalestudy.records.report import RunRow
 from scalestudy.records.result import Epoch, Result
 from scalestudy.spec.catalog import STRATEGIES
@@ -47,6 +48,8 @@ class Collection:
     study: Study
     runs: list[CollectedRun]
     parity: list[ParityRow]
+    parity_provenance: Provenance | None
+    """With what the parity check ran; None where there is no record of it."""
     probes: list[Probe]
     problems: list[str]
     """Damaged records and skipped combinations, one line each."""
@@ -71,7 +74,8 @@ def collect(results: Path) -> Collection:
     runs = _wanted(study, runs)
     parity = _read_parity(paths.parity, problems)
     probes = read_probes(paths, study, problems)
-    return Collection(study, runs, parity, probes, [_shown(problem, results) for problem in problems], read)
+    shown = [_shown(problem, results) for problem in problems]
+    return Collection(study, runs, parity.rows, parity.provenance, probes, shown, read)
 
 
 def _wanted(study: Study, runs: Sequence[CollectedRun]) -> list[CollectedRun]:
@@ -138,14 +142,14 @@ def _collected(run: Run, reading: Reading) -> CollectedRun:
     return CollectedRun(run, result, _completed_row(run, result, reading.flaw))
 
 
-def _read_parity(path: Path, problems: list[str]) -> list[ParityRow]:
+def _read_parity(path: Path, problems: list[str]) -> Parity:
     if not path.exists():
-        return []
+        return Parity(rows=[])
     try:
-        return read_model(path, Parity).rows
+        return read_model(path, Parity)
     except StudyError as error:
         problems.append(str(error))
-        return []
+        return Parity(rows=[])
 
 
 def _row(run: Run, outcome: str, reason: str = "", result: Result | None = None, **values: object) -> RunRow:

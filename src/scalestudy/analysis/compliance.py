@@ -210,7 +210,7 @@ def _setup(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
         n=known,
         all=len(SETUP),
         lacking=language.say("; lacking: {items}", items=", ".join(lacking)) if lacking else "",
-        conflicts=language.say("; the runs disagree on {items}", items=", ".join(conflicts)) if conflicts else "",
+        conflicts=language.say("; the records disagree on {items}", items=", ".join(conflicts)) if conflicts else "",
     )
 
 

@@ -1,17 +1,20 @@
 """What the jobs recorded about where and with what they ran."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scalestudy.analysis.collect import CollectedRun
+from scalestudy.analysis.collect import CollectedRun, Collection
 from scalestudy.analysis.language import ENGLISH, Language
 from scalestudy.records.provenance import Provenance
 from scalestudy.records.report import EnvironmentRow
 
 Part = Literal["architecture", "provenance"]
 Recorded = tuple[CollectedRun, Provenance]
+Check = Literal["parity check", "probe"]
+"""What is judged by, or compared with, the runs: it should have run in what they ran in."""
+CHECKS: tuple[Check, ...] = ("parity check", "probe")
 GIB = 2**30
 
 
@@ -24,17 +27,19 @@ class Item:
     uniform: bool = True
     """All runs of a study should have the same value."""
     part: Part = "architecture"
+    checks: tuple[Check, ...] = ()
+    """And these too. Parity is exact arithmetic on any machine; a probe is of the machine."""
 
 
 ITEMS = (
-    Item("Processor", lambda p: p.processor),
+    Item("Processor", lambda p: p.processor, checks=("probe",)),
     Item("Cores of a run", lambda p: str(p.cores) if p.cores else "", uniform=False),
     Item("Memory", lambda p: f"{p.memory_bytes / GIB:.1f} GiB" if p.memory_bytes else "", uniform=False),
-    Item("Accelerators", lambda p: ", ".join(sorted(set(p.accelerators)))),
+    Item("Accelerators", lambda p: ", ".join(sorted(set(p.accelerators))), checks=("probe",)),
     Item("Operating system", lambda p: p.os),
     Item("Kernel", lambda p: p.kernel),
-    Item("Python", lambda p: p.python),
-    Item("PyTorch", lambda p: p.torch),
+    Item("Python", lambda p: p.python, checks=CHECKS),
+    Item("PyTorch", lambda p: p.torch, checks=CHECKS),
     Item("CUDA", lambda p: p.cuda),
     Item("Communication", lambda p: p.backend, uniform=False),
     Item("Threads per rank", lambda p: str(p.threads_per_rank), uniform=False),
@@ -44,29 +49,30 @@ ITEMS = (
         lambda p: "told to keep freed memory" if p.malloc_tuned else "as the system has it",
         part="provenance",
     ),
-    Item("Container", lambda p: f"{p.engine} {p.engine_version}".strip() or "none"),
-    Item("Image", lambda p: p.image_digest or "none"),
-    Item("scalestudy", lambda p: p.version, part="provenance"),
-    Item("Source commit", lambda p: p.commit, part="provenance"),
+    Item("Container", lambda p: f"{p.engine} {p.engine_version}".strip() or "none", checks=CHECKS),
+    Item("Image", lambda p: p.image_digest or "none", checks=CHECKS),
+    Item("scalestudy", lambda p: p.version, part="provenance", checks=CHECKS),
+    Item("Source commit", lambda p: p.commit, part="provenance", checks=CHECKS),
 )
 
 
-def environment_rows(runs: Sequence[CollectedRun], language: Language) -> list[EnvironmentRow]:
-    """One line per item that any run recorded; several values are listed with their number of runs."""
-    pairs = zip(_rows(runs, language), _rows(runs, ENGLISH), strict=True)
+def environment_rows(collection: Collection, language: Language) -> list[EnvironmentRow]:
+    """One line per item that any run recorded; several values are listed with what recorded them."""
+    pairs = zip(_rows(collection, language), _rows(collection, ENGLISH), strict=True)
     return [row.model_copy(update={"key": plain.item, "found": plain.value}) for row, plain in pairs]
 
 
-def _rows(runs: Sequence[CollectedRun], language: Language) -> list[EnvironmentRow]:
-    recorded = _recorded(runs)
+def _rows(collection: Collection, language: Language) -> list[EnvironmentRow]:
+    recorded, checks = _recorded(collection.runs), list(_checks(collection))
     hosts = sorted({host for _, provenance in recorded for host in provenance.hosts})
     rows = [EnvironmentRow(item=language.say("Hosts"), value=", ".join(hosts), part="architecture")]
     for item in ITEMS:
-        values = [item.read(provenance) for _, provenance in recorded]
+        values = [("run", item.read(provenance)) for _, provenance in recorded]
+        values += [(check, item.read(provenance)) for check, provenance in checks if check in item.checks and values]
         rows.append(_row(language.say(item.title), values, item.uniform, item.part, language))
-    data: dict[str, list[str]] = {}
+    data: dict[str, list[tuple[str, str]]] = {}
     for run, provenance in recorded:
-        data.setdefault(run.run.cell.workload, []).append(provenance.data_sha256)
+        data.setdefault(run.run.cell.workload, []).append(("run", provenance.data_sha256))
     for workload, sums in data.items():
         title = language.say("Data of {workload} (SHA-256)", workload=workload)
         rows.append(_row(title, sums, True, "provenance", language))
@@ -74,8 +80,8 @@ def _rows(runs: Sequence[CollectedRun], language: Language) -> list[EnvironmentR
 
 
 def environment_problems(rows: Sequence[EnvironmentRow], language: Language) -> list[str]:
-    """One line for each item on which the runs disagree."""
-    text = "runs disagree on {item}: {values}"
+    """One line for each item on which the records disagree."""
+    text = "records disagree on {item}: {values}"
     return [language.say(text, item=row.item, values=row.value) for row in rows if row.conflict]
 
 
@@ -108,16 +114,47 @@ def _recorded(runs: Sequence[CollectedRun]) -> list[Recorded]:
     return [(run, record.provenance) for run, record in records if record and record.provenance]
 
 
+def _checks(collection: Collection) -> Iterator[tuple[Check, Provenance]]:
+    """The parity check and each probe that recorded with what it ran."""
+    if collection.parity_provenance:
+        yield "parity check", collection.parity_provenance
+    for probe in collection.probes:
+        if probe.provenance:
+            yield "probe", probe.provenance
+
+
 def _slurm(provenance: Provenance) -> list[str]:
     """Partition and cluster, where SLURM named them."""
     keys = ("SLURM_CLUSTER_NAME", "SLURM_JOB_PARTITION")
     return [value for key in keys if (value := provenance.slurm.get(key))]
 
 
-def _row(title: str, values: Sequence[str], uniform: bool, part: Part, language: Language) -> EnvironmentRow:
-    counts = {language.say(value): count for value, count in Counter(values).items() if value}
-    if len(counts) <= 1:
-        return EnvironmentRow(item=title, value=next(iter(counts), ""), part=part)
-    texts = {value: "{value} ({n} run)" if count == 1 else "{value} ({n} runs)" for value, count in counts.items()}
-    listed = [language.say(texts[value], value=value, n=n) for value, n in Counter(counts).most_common()]
+def _row(
+    title: str, values: Sequence[tuple[str, str]], uniform: bool, part: Part, language: Language
+) -> EnvironmentRow:
+    """The line of the values, each with what recorded it: a run, or a check."""
+    by_value: dict[str, Counter[str]] = {}
+    for source, value in values:
+        if value:
+            by_value.setdefault(language.say(value), Counter())[source] += 1
+    if len(by_value) <= 1:
+        return EnvironmentRow(item=title, value=next(iter(by_value), ""), part=part)
+    ordered = sorted(by_value.items(), key=lambda pair: -pair[1].total())
+    listed = [f"{value} ({', '.join(_counted(counts, language))})" for value, counts in ordered]
     return EnvironmentRow(item=title, value="; ".join(listed), part=part, conflict=uniform)
+
+
+def _counted(counts: Counter[str], language: Language) -> Iterator[str]:
+    """``12 runs``, ``1 probe``; of the parity check there is one."""
+    for source, n in counts.items():
+        yield language.say(PLURALS[source, n > 1], n=n)
+
+
+PLURALS = {
+    ("run", False): "{n} run",
+    ("run", True): "{n} runs",
+    ("parity check", False): "parity check",
+    ("probe", False): "{n} probe",
+    ("probe", True): "{n} probes",
+}
+"""What recorded a value, and whether it is several: the words for them."""

@@ -208,8 +208,18 @@ def disagreements(evidence: Evidence) -> Iterator[Statement]:
     """R15."""
     items = [row.item for row in evidence.environment if row.conflict]
     if items:
-        text = "The runs disagree on {items}; the environment tables list the values."
+        text = "The records disagree on {items}; the environment tables list the values."
         yield Statement(evidence.wording.say(text, items=evidence.wording.enumeration(items)))
+
+
+def several_images(evidence: Evidence) -> Iterator[Statement]:
+    """R15, where the tables are."""
+    if any(row.key == "Image" and row.conflict for row in evidence.environment):
+        text = (
+            "**Several container images:** runs, parity check and probe were not all in the same one, and the tables "
+            "do not tell them apart; the environment tables name the images."
+        )
+        yield Statement(evidence.wording.say(text))
 
 
 def compliance(evidence: Evidence) -> Iterator[Statement]:

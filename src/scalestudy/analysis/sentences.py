@@ -105,9 +105,9 @@ RULES = (
     ),
     SentenceRule(
         "R15",
-        "what the runs disagree on among processor, versions, commit and data",
-        "two runs recorded different values",
-        {"setup": rules_record.disagreements},
+        "what the records disagree on among processor, versions, commit and data",
+        "two runs, or a run and the parity check or a probe, recorded different values",
+        {"setup": rules_record.disagreements, "performance": rules_record.several_images},
     ),
     SentenceRule(
         "R16",

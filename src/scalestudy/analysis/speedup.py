@@ -99,8 +99,12 @@ def _obstacle(cell: CellRuns, base: CellRuns | None) -> str:
 
 def _remark(cell: CellRuns, base: CellRuns | None, speedup: Estimate | None) -> str:
     """What a reader should know of a speedup that exists."""
-    if base is cell or speedup is None or base is None:
-        return "base" if base is cell else ""
+    if base is cell:
+        if len(cell.containers) < 2:
+            return "base"
+        return f"{len(cell.containers)} container images: its own runs, the base's, were not all in the same one"
+    if speedup is None or base is None:
+        return ""
     if len(found := cell.containers | base.containers) > 1:
         return f"{len(found)} container images: its runs and the base's were not all in the same one"
     if speedup.low is not None:

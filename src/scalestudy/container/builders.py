@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from scalestudy.container.addresses import whole_name
 from scalestudy.errors import StudyError
 from scalestudy.spec.container import ContainerSpec
 
@@ -67,7 +68,7 @@ def _dockerfile(*program: str) -> Callable[[Recipe, str], list[str]]:
                 f"since {program[0]} builds upon no SIF"
             )
         words = [word for name, value in recipe.arguments.items() for word in ("--build-arg", f"{name}={value}")]
-        words += ["--build-arg", f"BASE={source}"]
+        words += ["--build-arg", f"BASE={whole_name(source)}"]
         certificates = recipe.spec.certificates
         words += ["--secret", f"id=certificates,src={certificates}"] if certificates else []
         options = [*words, *recipe.spec.build_options, "--tag", target, "--file", "containers/Dockerfile"]

@@ -48,9 +48,17 @@ CAUSES = (
         "a package is not the one that the locks in containers/ name",
     ),
     Cause(
+        r"short-name .* did not resolve|unqualified-search registries",
+        "a name without its registry; must be whole, such as docker.io/library/python:3.11-slim",
+    ),
+    Cause(
+        r"invalid reference format|repository name must be lowercase|could not parse reference",
+        "no address of an image; must be such as docker://NAME:TAG or docker://NAME@sha256:..., in small letters",
+    ),
+    Cause(
         r"no such host|could not resolve host|name resolution|name or service not known|network is unreachable|"
         r"connection refused|connection timed out|i/o timeout|dns error|failed to (fetch|lookup)|"
-        r"failed to establish a new connection|no matching distribution found",
+        r"failed to establish a new connection|proxyconnect|no matching distribution found",
         "no network, or the registry cannot be reached; build where there is one, and name the file in container.image",
     ),
     Cause(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from scalestudy.container.addresses import whole_name
 from scalestudy.errors import StudyError
 
 Accelerator = Literal["none", "nvidia", "amd"]
@@ -68,6 +69,10 @@ class Engine(ABC):
     def command(self, reference: str, inside: Inside) -> list[str]:
         """The command line that is put before a command to run it in an image."""
 
+    def variables(self, inside: Inside) -> dict[str, str]:  # noqa: ARG002
+        """What the engine's own environment must hold, where ``command`` does not name the variables inside."""
+        return {}
+
     @abstractmethod
     def take(self, source: str, target: Path) -> list[str]:
         """The command that brings an archive (``docker-archive:FILE``) or an address (``docker://NAME``) here.
@@ -96,9 +101,15 @@ class Apptainer(Engine):
         """The host's network is always there; the home folder and the host's variables are not."""
         gpu = {"none": [], "nvidia": ["--nv"], "amd": ["--rocm"]}[inside.accelerator]
         binds = [word for bind in inside.binds for word in ("--bind", bind)]
-        names = [word for name, value in inside.environment.items() for word in ("--env", f"{name}={value}")]
-        fixed = ["--cleanenv", "--no-home", "--pwd", str(inside.folder)]
-        return [self.program(), "--silent", "exec", *fixed, *gpu, *binds, *names, *inside.options, reference]
+        home = ["--home", inside.environment["HOME"]] if "HOME" in inside.environment else []
+        fixed = ["--cleanenv", "--no-home", *home, "--pwd", str(inside.folder)]
+        return [self.program(), "--silent", "exec", *fixed, *gpu, *binds, *inside.options, reference]
+
+    def variables(self, inside: Inside) -> dict[str, str]:
+        """By the engine's prefix: ``--env`` splits values at commas. Nothing in a value is a command of the shell."""
+        prefix = self.program().upper()
+        names = {f"{prefix}ENV_{name}": value for name, value in inside.environment.items() if name != "HOME"}
+        return names | {f"{prefix}_NO_EVAL": "1"}
 
     def take(self, source: str, target: Path) -> list[str]:
         """Everything becomes a SIF. What an archive holds is not kept in the home folder's cache as well."""
@@ -147,12 +158,12 @@ class Docker(Engine):
         """Archives are loaded, addresses pulled."""
         if source.startswith("docker-archive:"):
             return [self.program(), "load", "--quiet", "--input", source.removeprefix("docker-archive:")]
-        return [self.program(), "pull", "--quiet", source.removeprefix("docker://")]
+        return [self.program(), "pull", "--quiet", whole_name(source)]
 
     def reference(self, source: str, target: Path, said: str) -> str:  # noqa: ARG002
         """The image's id."""
         loaded = re.search(r"Loaded image(?: ID)?: *(\S+)", said)
-        return self.identify(loaded[1] if loaded else source.removeprefix("docker://"))[0]
+        return self.identify(loaded[1] if loaded else whole_name(source))[0]
 
     def identify(self, reference: str) -> tuple[str, int]:
         """As the engine's store has it."""

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from types import FrameType
 
-from scalestudy.container.builders import CERTIFICATES
+from scalestudy.container.binds import binds
 from scalestudy.container.diagnosis import explained
 from scalestudy.container.engines import ENGINES, Accelerator, Engine, Inside
 from scalestudy.errors import StudyError
@@ -36,15 +36,17 @@ def run_inside(record: Path, command: Sequence[str], online: bool = False) -> in
     Without an image it replaces this process. SIGTERM and SIGINT are passed on to the engine alone, which passes them
     on to the command: a signal to the whole group would also end what serves the container's files.
 
-    Raises StudyError when the image is not the recorded one, a bind source is missing, or the engine fails.
+    Raises StudyError when the image is not the recorded one, a bind source is missing or cannot be named, the number of
+    ranks in the environment is none, or the engine fails.
     """
     image = read_model(record, Image)
     if image.engine == "none":
         os.execvp(command[0], list(command))
     engine = ENGINES[image.engine]
-    program = engine.command(image.reference, _inside(engine, image, online))
+    inside = _inside(engine, image, online)
+    program = engine.command(image.reference, inside)
     _check_file(image, record)
-    code = _supervised([*program, *command])
+    code = _supervised([*program, *command], os.environ | engine.variables(inside))
     if code in engine.failed:
         _check_engine(engine, image)
     return code
@@ -60,9 +62,16 @@ def _inside(engine: Engine, image: Image, online: bool) -> Inside:
         environment=environment
         | {"HOME": scratch, "TMPDIR": scratch, MARK: facts.model_dump_json(), STARTED: f"{time.time():.3f}"},
         accelerator=_accelerator(),
-        network=online or int(environment.get("WORLD_SIZE", "1")) > 1,
+        network=online or _ranks(environment) > 1,
         options=image.run.options,
     )
+
+
+def _ranks(environment: Mapping[str, str]) -> int:
+    found = environment.get("WORLD_SIZE", "1")
+    if not found.isdecimal():
+        raise StudyError(f"WORLD_SIZE: found {found} in the environment; must be the number of ranks, or not be set")
+    return int(found)
 
 
 def passed(environment: Mapping[str, str], named: Sequence[str]) -> dict[str, str]:
@@ -71,26 +80,6 @@ def passed(environment: Mapping[str, str], named: Sequence[str]) -> dict[str, st
     return {
         name: value for name, value in environment.items() if any(fnmatchcase(name, pattern) for pattern in patterns)
     }
-
-
-def binds(image: Image, folder: Path, scratch: Path, online: bool) -> list[str]:
-    """Study folder and temporary folder by their own paths, then what the configuration names, each once.
-
-    Raises StudyError for a source that does not exist.
-    """
-    found = [f"{folder}:{folder}", f"{scratch}:{scratch}"]
-    for bind in image.run.bind:
-        source, _, target = bind.partition(":")
-        path = Path(source).expanduser().absolute()
-        if not path.exists():
-            raise StudyError(
-                f"container.bind: found {source}; must exist, and there is no such file or folder on "
-                f"{os.uname().nodename}"
-            )
-        found.append(f"{path}:{target or path}")
-    if online and image.run.certificates:
-        found.append(f"{Path(image.run.certificates).absolute()}:{CERTIFICATES}:ro")
-    return list(dict.fromkeys(found))
 
 
 def _accelerator() -> Accelerator:
@@ -117,8 +106,11 @@ def _check_file(image: Image, record: Path) -> None:
         )
 
 
-def _supervised(command: Sequence[str]) -> int:
-    """Run the engine in a session of its own, and pass signals on to it alone; it ends with this process."""
+def _supervised(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the engine with these variables in a session of its own, and pass signals on to it alone.
+
+    It ends with this process.
+    """
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
 
@@ -130,7 +122,7 @@ def _supervised(command: Sequence[str]) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, forward)
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
     for missed in early:
         child.send_signal(missed)
     alive = _guarded(child.pid)
@@ -159,6 +151,11 @@ def _guarded(engine: int) -> int:
 def _check_engine(engine: Engine, image: Image) -> None:
     """Raises StudyError when the engine cannot run anything in the image: then the command inside never ran."""
     command = engine.command(image.reference, Inside(folder=Path("/"), options=image.run.options))
-    done = subprocess.run([*command, "true"], capture_output=True, text=True, timeout=CHECK_TIMEOUT_S, check=False)
+    try:
+        done = subprocess.run([*command, "true"], capture_output=True, text=True, timeout=CHECK_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise StudyError(
+            f"{image.reference}: {engine.name} cannot run it: nothing ran in it within {CHECK_TIMEOUT_S} s"
+        ) from error
     if done.returncode:
         raise StudyError(explained(f"{image.reference}: {engine.name} cannot run it", done.stderr))

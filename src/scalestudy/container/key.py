@@ -13,7 +13,7 @@ from scalestudy.spec.container import ContainerSpec
 LOCK = "containers/requirements.lock"
 SHARED = ("containers/install", "containers/installer.lock", LOCK, "pyproject.toml", "LICENSE")
 """What both definitions copy into the image, beside src/."""
-NOT_BUILT = ("engine", "image", "digest", "folder", "builder", "run_options", "bind", "environment")
+NOT_BUILT = ("engine", "image", "digest", "folder", "builder", "certificates", "run_options", "bind", "environment")
 """Keys of the configuration that do not change what is built."""
 
 
@@ -35,10 +35,10 @@ def image_key(engine: str, builder: str, spec: ContainerSpec) -> str:
     """The hash of everything that the image is made from. Raises StudyError when a file of it cannot be read."""
     facts: list[object] = [engine]
     if spec.image:
-        facts += [spec.image, spec.digest, _facts(Path(spec.image))]
+        facts += [spec.image, _facts(Path(spec.image))]
     else:
-        facts += [builder, spec.model_dump(exclude=set(NOT_BUILT))]
         root = project_root()
+        facts += [builder, spec.model_dump(exclude=set(NOT_BUILT)), _facts(root / spec.base)]
         files = [BUILDERS[builder].definition, *SHARED]
         facts += [(name, _hash(root / name)) for name in files]
         facts += [(str(path.relative_to(root)), _hash(path)) for path in _sources(root / "src")]
@@ -52,7 +52,7 @@ def _sources(folder: Path) -> Iterator[Path]:
 
 
 def _facts(path: Path) -> list[int]:
-    """Size and time of a ready image's file; nothing for an address."""
+    """Size and time of an image's file, ready or to build upon; nothing for an address."""
     return [path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else []
 
 

@@ -31,9 +31,17 @@ class Making:
 
     @classmethod
     def of(cls, engine: Engine, spec: ContainerSpec) -> "Making":
-        """Raises StudyError when no builder is installed, or a file that the image is made from cannot be read."""
+        """Raises StudyError when no builder is installed, a file that the image is made from cannot be read, or the
+        engine runs no such image.
+        """
         builder = "" if spec.image else chosen_builder(engine.name, spec.builder)
-        return cls(engine, spec, builder, image_key(engine.name, builder, spec))
+        making = cls(engine, spec, builder, image_key(engine.name, builder, spec))
+        if making.in_place and not engine.files:
+            raise StudyError(
+                f"container.image: found {spec.image}; must be a docker archive (.tar) or an address such as "
+                f"docker://NAME for {engine.name}: a file of another kind is a SIF, which apptainer runs"
+            )
+        return making
 
     @property
     def source(self) -> str:

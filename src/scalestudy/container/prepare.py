@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from scalestudy.container.binds import nameable, outside
 from scalestudy.container.contents import contents
 from scalestudy.container.engines import chosen_engine
 from scalestudy.container.making import Making
@@ -24,7 +25,7 @@ class PlannedImage:
     record: str
     """Path of the image.json that names it."""
     made_from: str
-    """Changes when the image does, or how commands run in it."""
+    """Changes when the image does, the digest that it must have, or how commands run in it."""
 
 
 def prepare(config: Config) -> Image:
@@ -38,6 +39,7 @@ def prepare(config: Config) -> Image:
     engine = chosen_engine(spec.engine)
     if engine is None:
         return Image(engine="none")
+    _make_folder(Path(config.data.folder))
     making = Making.of(engine, spec)
     kept = Path(spec.folder) / making.key
     image = recorded(making, kept) or (_look(making, making.make(kept)) if making.in_place else _make(making, kept))
@@ -61,16 +63,15 @@ def planned_image(config: Config, cluster: bool = False) -> PlannedImage | None:
             f"{engine.name} keeps images in a store of this machine, and a SIF is a file that all nodes see"
         )
     making = Making.of(engine, config.container)
-    made_from = f"{making.key} {_running(config).model_dump_json()}"
+    made_from = f"{making.key} {config.container.digest} {_running(config).model_dump_json()}"
     return PlannedImage(f"{config.container.folder}/{RECORD}", made_from)
 
 
 def _running(config: Config) -> Running:
     spec = config.container
-    folder = Path(config.data.folder).expanduser().resolve()
-    data = [] if folder.is_relative_to(Path.cwd()) else [str(folder)]
+    data = outside(Path(config.data.folder), nameable(Path.cwd(), "the study's folder"))
     return Running(
-        bind=[*data, *spec.bind],
+        bind=[*(str(nameable(path, "data.folder")) for path in data), *spec.bind],
         environment=spec.environment,
         options=spec.run_options,
         certificates=spec.certificates,
@@ -80,6 +81,14 @@ def _running(config: Config) -> Running:
 def _check_files(spec: ContainerSpec) -> None:
     if spec.engine != "none" and spec.certificates and not Path(spec.certificates).is_file():
         raise StudyError(f"container.certificates: found {spec.certificates}; must be a file, and there is none")
+
+
+def _make_folder(data: Path) -> None:
+    """What is bound must be there, and ``data`` fills it only inside."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"data.folder: found {data}; cannot be made: {error.strerror or error}") from error
 
 
 def recorded(making: Making, kept: Path) -> Image | None:

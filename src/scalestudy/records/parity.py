@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from scalestudy.records.provenance import Provenance
+
 GRADIENT_TOLERANCE = 1e-12
 PARAMETER_TOLERANCE = 1e-10
 
@@ -40,3 +42,5 @@ class Parity(BaseModel):
 
     schema_version: Literal[1] = 1
     rows: list[ParityRow]
+    provenance: Provenance | None = None
+    """Of the process that had the strategies checked, one for all rows."""

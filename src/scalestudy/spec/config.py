@@ -12,6 +12,8 @@ from scalestudy.spec.workload import Options, Workload
 Scaling = Literal["strong", "epoch", "weak"]
 LAYOUT_PATTERN = r"^(auto|doubling|[1-9][0-9]{0,5}x[1-9][0-9]{0,5})$"
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,59}$"
+FOLDER_PATTERN = r"^[^~]"
+"""Host and image have different home folders."""
 Layout = Annotated[str, Field(pattern=LAYOUT_PATTERN)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)]
@@ -120,8 +122,9 @@ class ReportSpec(SpecModel):
 class StorageSpec(SpecModel):
     """Where data sets are found and prepared."""
 
-    folder: str = Field(default="data", min_length=1)
-    """Holds the raw files as torchvision lays them out, and the prepared arrays under ``prepared/``."""
+    folder: str = Field(default="data", min_length=1, pattern=FOLDER_PATTERN)
+    """Holds the raw files as torchvision lays them out, and the prepared arrays under ``prepared/``. A path without
+    ``~``."""
     download: Flag = True
     """Download what the folder lacks."""
 

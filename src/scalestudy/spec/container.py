@@ -7,7 +7,7 @@ from pydantic import Field
 from scalestudy.spec.base import SpecModel
 
 DIGEST_PATTERN = r"^(sha256:[0-9a-f]{64})?$"
-BIND_PATTERN = r"^[^:]+(:/[^:]*(:(ro|rw))?)?$"
+BIND_PATTERN = r"^[^:,]+(:/[^:,]*(:(ro|rw))?)?$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*\*?$"
 Bind = Annotated[str, Field(pattern=BIND_PATTERN)]
 Variable = Annotated[str, Field(pattern=VARIABLE_PATTERN)]
@@ -22,7 +22,8 @@ class ContainerSpec(SpecModel):
     image: str = ""
     """A ready image: a file (SIF or docker archive) or an address such as ``docker://NAME``; empty: built here."""
     digest: Annotated[str, Field(pattern=DIGEST_PATTERN)] = ""
-    """``sha256:...`` that the image must have: of a SIF the hash of the file, otherwise the image's id."""
+    """``sha256:...`` that the image must have: of a SIF the hash of the file, otherwise the image's id. An address is
+    pinned in its name, ``docker://NAME@sha256:...``."""
     folder: str = Field(default="images", min_length=1)
     """Images are kept here, each in a folder named by what it was built from."""
     builder: Literal["auto", "apptainer", "podman", "buildah", "docker"] = "auto"

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from scalestudy.spec.base import SpecModel
-from scalestudy.spec.config import LAYOUT_PATTERN
+from scalestudy.spec.config import FOLDER_PATTERN, LAYOUT_PATTERN
 from scalestudy.spec.container import BIND_PATTERN, DIGEST_PATTERN, VARIABLE_PATTERN
 from scalestudy.spec.yaml_text import show_text
 
@@ -184,8 +184,9 @@ def _pattern(detail: Detail) -> str:
 
 _FORMS = {
     LAYOUT_PATTERN: "nodes x devices per node such as 2x4, auto or doubling",
+    FOLDER_PATTERN: "a path without ~, which is another folder in the image",
     DIGEST_PATTERN: "sha256: and 64 digits from 0 to f, or left out",
-    BIND_PATTERN: "SOURCE, SOURCE:TARGET or SOURCE:TARGET:ro with an absolute TARGET",
+    BIND_PATTERN: "SOURCE, SOURCE:TARGET or SOURCE:TARGET:ro with an absolute TARGET, without commas",
     VARIABLE_PATTERN: "the name of an environment variable, or its beginning and a *",
 }
 """Pattern to the words for it; any other is that of names."""

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from time import time
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,7 @@ from scalestudy.train.parity import (
     trace_strategy,
 )
 from scalestudy.train.processes import RankFailed, run_ranks
+from scalestudy.train.provenance import here, part_from
 from scalestudy.train.ranks import Rank
 from scalestudy.train.stopping import EXIT_STOPPED
 from scalestudy.train.strategies.make import make_strategy
@@ -44,13 +46,14 @@ def check_study(study: Study) -> Parity:
     """Check every strategy of the study on each of its layouts. A strategy that crashes fails its check."""
     for module in IMPORTED_ONCE:
         import_module(module)
+    provenance = here(part_from(time()))
     rows = []
     runs = list(runs_to_check(study))
     for number, run in enumerate(runs, 1):
         found = check_run(run)
         rows.extend(found)
         print(f"parity {number}/{len(runs)}: {_summary(found)}", file=sys.stderr, flush=True)
-    return Parity(rows=rows)
+    return Parity(rows=rows, provenance=provenance)
 
 
 def _summary(rows: list[ParityRow]) -> str:

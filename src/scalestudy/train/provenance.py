@@ -30,27 +30,35 @@ def collect(
 ) -> Provenance:
     """Everything of this machine and this software, as rank 0 sees it, with the hosts and cores of all ranks."""
     gpus = [device for device in context.devices if device.type == "cuda"]
+    found = {
+        "hosts": sorted(set(hosts)),
+        "cores": context.available,
+        "accelerators": [torch.cuda.get_device_name(gpu) for gpu in gpus],
+        "cuda": (torch.version.cuda or torch.version.hip or "") if gpus else "",
+        "backend": dist.get_backend() if dist.is_initialized() else "",
+        "threads_per_rank": torch.get_num_threads(),
+        "pinned": pinned,
+        "malloc_tuned": malloc_tuned,
+        "data_sha256": prepared.sha256,
+        "data_title": prepared.title,
+        "data_synthetic": prepared.synthetic,
+    }
+    return here(part).model_copy(update=found)
+
+
+def here(part: Part) -> Provenance:
+    """What this process knows without training anything: machine, software, and the container around it."""
     return Provenance(
-        hosts=sorted(set(hosts)),
+        hosts=[part.host],
         processor=processor(),
-        cores=context.available,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        accelerators=[torch.cuda.get_device_name(gpu) for gpu in gpus],
         os=_operating_system(),
         kernel=platform.release(),
         python=platform.python_version(),
         torch=torch.__version__,
-        cuda=(torch.version.cuda or torch.version.hip or "") if gpus else "",
-        backend=dist.get_backend() if dist.is_initialized() else "",
-        threads_per_rank=torch.get_num_threads(),
-        pinned=pinned,
-        malloc_tuned=malloc_tuned,
         version=scalestudy.__version__,
         commit=commit_of(Path(__file__)),
         **around(os.environ).model_dump(),
-        data_sha256=prepared.sha256,
-        data_title=prepared.title,
-        data_synthetic=prepared.synthetic,
         started=part.started,
         slurm=part.slurm,
     )

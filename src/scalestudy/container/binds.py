@@ -1,0 +1,59 @@
+"""What of the host a command inside sees, as the engines' bind options."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from scalestudy.container.builders import CERTIFICATES
+from scalestudy.errors import StudyError
+from scalestudy.records.image import Image
+
+SEPARATORS = ":,"
+"""Where engines split a bind option, and there is no way to quote them."""
+
+
+def binds(image: Image, folder: Path, scratch: Path, online: bool) -> list[str]:
+    """Study folder and temporary folder by their own paths, then what the configuration names, each once.
+
+    Raises StudyError for a source that does not exist, or that no bind option can name.
+    """
+    found = [_same(folder, "the study's folder"), _same(scratch, "TMPDIR")]
+    found += [_same(path, "results") for path in linked_results(folder)]
+    for bind in image.run.bind:
+        source, _, target = bind.partition(":")
+        path = nameable(Path(source).expanduser().absolute(), "container.bind")
+        if not path.exists():
+            raise StudyError(
+                f"container.bind: found {source}; must exist, and there is no such file or folder on "
+                f"{os.uname().nodename}"
+            )
+        found.append(f"{path}:{target or path}")
+    if online and image.run.certificates:
+        path = nameable(Path(image.run.certificates).absolute(), "container.certificates")
+        found.append(f"{path}:{CERTIFICATES}:ro")
+    return list(dict.fromkeys(found))
+
+
+def nameable(path: Path, what: str) -> Path:
+    """The path. Raises StudyError where a bind option cannot name it."""
+    if any(separator in str(path) for separator in SEPARATORS):
+        raise StudyError(f"{what}: found {path}; must be a path without ':' and ',': engines split bind mounts there")
+    return path
+
+
+def outside(path: Path, folder: Path) -> list[Path]:
+    """What is to be bound of a path beyond ``folder`` that a command uses: as it is written, and where links lead."""
+    places = dict.fromkeys((Path(os.path.normpath(path.absolute())), path.resolve()))
+    return [place for place in places if not place.is_relative_to(folder)]
+
+
+def linked_results(folder: Path) -> Iterator[Path]:
+    """Where results lie that are linked to a file system with more room, all of them or those of a study."""
+    results = folder / "results"
+    for path in (results, *sorted(results.glob("*"))):
+        if path.is_symlink():
+            yield from outside(path, folder)
+
+
+def _same(path: Path, what: str) -> str:
+    return f"{nameable(path, what)}:{path}"

@@ -1,0 +1,77 @@
+"""What the image costs, as benchmarks/container.py measures it; the machine need not be quiet."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from ordinary_user import ROOT
+from study_folder import StudyFolder
+
+BENCHMARK = ROOT / "benchmarks" / "container.py"
+
+
+def benchmark(record: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """The benchmark with this Python outside, in the project's folder, which is bound."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, BENCHMARK, record, "--network", "mnist", *options]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1200, check=False)
+
+
+@pytest.fixture(scope="module")
+def module() -> ModuleType:
+    """The benchmark as a module."""
+    spec = importlib.util.spec_from_file_location("container_benchmark", BENCHMARK)
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = found
+    spec.loader.exec_module(found)
+    return found
+
+
+def test_the_steady_state_inside_is_that_outside_wherever_the_machine_is_quiet_enough_to_tell(
+    built: StudyFolder, sif: Path, tmp_path: Path
+) -> None:
+    image = built.json("images/image.json") | {"reference": str(sif)}
+    image["run"]["options"] = ["--userns"]  # root in a container, where its rights are not whole, needs it
+    record = tmp_path / "image.json"
+    record.write_text(json.dumps(image))
+    done = benchmark(record, "--starts", "2", "--turns", "10")
+    assert done.returncode in (0, 2), done.stdout + done.stderr
+    for what, unit in (("start-up", "s"), ("steady state", "images/s")):
+        (row,) = (line for line in done.stdout.splitlines() if line.startswith(f"| {what}"))
+        places = re.findall(rf"([\d.e+]+) {unit} \([\d.e+]+ to [\d.e+]+\)", row)
+        assert len(places) == 3
+        assert all(float(place) > 0 for place in places)
+    assert re.search(r"; \d+\.\d% foreign load; (the image costs no more than 1%|not decided: )", done.stdout)
+
+
+def test_a_worker_that_does_not_start_ends_the_benchmark_in_one_line(tmp_path: Path) -> None:
+    done = benchmark(tmp_path / "missing.json", "--starts", "2", "--turns", "1")
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "container.py: a worker ended with code 2: " in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("inside", "again", "foreign", "code"),
+    [
+        (1.0, 1.0, 0.0, 0),
+        (0.992, 1.008, 0.049, 0),
+        (0.98, 1.0, 0.01, 1),
+        (1.02, 1.0, 0.01, 1),
+        (0.98, 1.02, 0.01, 2),
+        (1.0, 0.98, 0.01, 2),
+        (0.98, 1.0, 0.06, 2),
+    ],
+)
+def test_the_verdict_regards_foreign_load_and_what_two_processes_outside_differ_by(
+    module: ModuleType, inside: float, again: float, foreign: float, code: int
+) -> None:
+    assert module.verdict(inside, again, foreign)[0] == code

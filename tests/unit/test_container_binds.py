@@ -1,0 +1,88 @@
+"""What of the host is seen inside an image."""
+
+from pathlib import Path
+
+import pytest
+
+from scalestudy.container.binds import binds
+from scalestudy.container.prepare import planned_image
+from scalestudy.errors import StudyError
+from scalestudy.records.image import Image, Running
+from scalestudy.spec.reading import load_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_bind_source_that_does_not_exist_is_one_line_and_others_keep_their_targets(tmp_path):
+    image = Image(engine="apptainer", run=Running(bind=[f"{tmp_path}:/inside:ro"]))
+    assert binds(image, tmp_path, tmp_path, False) == [f"{tmp_path}:{tmp_path}", f"{tmp_path}:/inside:ro"]
+    missing = Image(engine="apptainer", run=Running(bind=["/nowhere/at/all:/inside"]))
+    with pytest.raises(StudyError, match=r"container\.bind: found /nowhere/at/all; must exist") as caught:
+        binds(missing, tmp_path, tmp_path, False)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a:b", "a,b"])
+def test_a_path_that_no_bind_option_can_name_is_one_line(name, tmp_path, monkeypatch):
+    odd, plain = tmp_path / name, tmp_path / "plain"
+    odd.mkdir()
+    plain.mkdir()
+    for folder, scratch, bind, what in (
+        (odd, plain, [], "the study's folder"),
+        (plain, odd, [], "TMPDIR"),
+        (plain, plain, [str(odd)] if name == "a,b" else [], "container.bind" if name == "a,b" else ""),
+    ):
+        image = Image(engine="apptainer", run=Running(bind=bind))
+        if what:
+            with pytest.raises(StudyError, match=rf"^{what}: found {odd}; must be a path without ':' and ','"):
+                binds(image, folder, scratch, False)
+    apptainer = tmp_path / "apptainer"
+    apptainer.write_text("#!/bin/sh\n")
+    apptainer.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    settings = {"container": {"engine": "apptainer", "image": "x.sif"}}
+    monkeypatch.chdir(odd)
+    with pytest.raises(StudyError, match=rf"^the study's folder: found {odd};"):
+        planned_image(load_config(ROOT / "config.yaml", settings))
+    monkeypatch.chdir(plain)
+    with pytest.raises(StudyError, match=rf"^data.folder: found {odd};"):
+        planned_image(load_config(ROOT / "config.yaml", settings | {"data": {"folder": str(odd)}}))
+
+
+def test_results_that_are_linked_to_another_file_system_are_seen_inside(tmp_path):
+    study, elsewhere = tmp_path / "study", tmp_path / "elsewhere"
+    (study / "results").mkdir(parents=True)
+    (elsewhere / "large").mkdir(parents=True)
+    (study / "results/large").symlink_to(elsewhere / "large")
+    (study / "results/near").symlink_to(study)
+    assert binds(Image(engine="apptainer"), study, tmp_path, False) == [
+        f"{study}:{study}",
+        f"{tmp_path}:{tmp_path}",
+        f"{elsewhere / 'large'}:{elsewhere / 'large'}",
+    ]
+
+
+def test_data_outside_are_bound_where_they_are_named_and_where_they_lie(tmp_path, monkeypatch):
+    apptainer = tmp_path / "apptainer"
+    apptainer.write_text("#!/bin/sh\n")
+    apptainer.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    study, data, link = tmp_path / "study", tmp_path / "lie", tmp_path / "named"
+    study.mkdir()
+    data.mkdir()
+    link.symlink_to(data)
+    (study / "data").symlink_to(data)
+    monkeypatch.chdir(study)
+
+    def bound(folder):
+        settings = {"container": {"engine": "apptainer", "image": "x.sif"}, "data": {"folder": folder}}
+        return planned_image(load_config(ROOT / "config.yaml", settings)).made_from
+
+    assert f'"bind":["{link}","{data}"]' in bound(str(link))
+    assert f'"bind":["{data}"]' in bound("data")
+    assert '"bind":[]' in bound("other")
+
+
+def test_a_home_folder_that_is_another_one_inside_is_refused_for_data(tmp_path):
+    with pytest.raises(StudyError, match=r"data\.folder: found \"~/data\"; must be a path without ~"):
+        load_config(ROOT / "config.yaml", {"data": {"folder": "~/data"}})
