@@ -10,6 +10,7 @@ The exit code is 1 when a measurement takes longer than the bar or more memory, 
 import argparse
 import json
 import os
+import random
 import resource
 import shutil
 import subprocess
@@ -30,6 +31,7 @@ from scalestudy.spec.run import Cell, Run, Study
 LAYOUTS = ((2, 32), (4, 16), (8, 8), (16, 4))
 STRATEGIES = ("ddp", "hsdp")
 SEEDS = 10
+EPOCHS = 10
 RANKS = 64
 BAR_S = 20.0
 BAR_BYTES = 10**9
@@ -52,7 +54,7 @@ def runs_of(count: int) -> list[Run]:
                 study="large",
                 cell=cell,
                 seed=seed,
-                workload=workload_of(workload, 5),
+                workload=workload_of(workload, EPOCHS),
                 device="cpu",
                 cores_per_device=1,
                 oversubscribed=False,
@@ -73,9 +75,9 @@ def write_run(results: Path, run: Run) -> None:
     time_s = 100 / run.cell.devices**0.9 * (1 + 0.01 * (run.seed % 7 - 3))
     result = result_of(run, time_s=time_s, compute_s=100 / run.cell.devices, accuracy=0.9 + 0.001 * (run.seed % 3))
     paths.result.write_text(result.model_dump_json(indent=1) + "\n")
-    lines = event_lines(run, 0, result)
     for rank in range(run.processes):
-        paths.events(rank).write_text(lines.replace('"rank": 0', f'"rank": {rank}', 1))
+        own = random.Random(f"{run.id} {rank}")
+        paths.events(rank).write_text(event_lines(run, rank, result, own))
 
 
 def make(folder: Path, count: int) -> StudyPaths:
