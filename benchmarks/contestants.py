@@ -4,7 +4,7 @@ import copy
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter, monotonic
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 import torch

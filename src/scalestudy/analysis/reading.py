@@ -66,7 +66,7 @@ def read_run(folder: Path, planned: Planned) -> Reading:
         return Reading(result, problems=_foreign_lines(paths))
     if flaw := _unusable(result, planned):
         return Reading(None, flaw, problems=(*_foreign_lines(paths), f"{paths.result}: {flaw}"))
-    check = check_ranks(paths, planned.ranks, planned.digest)
+    check = check_ranks(paths, planned.ranks, planned.digest, [epoch.evaluation_s for epoch in result.epochs])
     return _without_impossible_total(paths, Reading(result, "", check.flaw, tuple(check.problems)))
 
 
