@@ -54,12 +54,12 @@ DAMAGES = {
     "not a number": (
         lambda ls: with_value(ls, 5, 2, "NaN"),
         "foreign rank lines; rank lines out of order",
-        ":6: event epoch: epoch is not a count",
+        ":6: event epoch: epoch is not a number that can stand there",
     ),
     "out of range": (
         lambda ls: with_value(ls, 5, 4, "1e999"),
         "foreign rank lines; rank lines out of order",
-        ":6: event epoch: time_s is not a finite number",
+        ":6: event epoch: time_s is not a number that can stand there",
     ),
     "too deep": (
         lambda ls: [*ls[:5], "[" * 200_000 + "\n", *ls[5:]],
@@ -69,7 +69,7 @@ DAMAGES = {
     "clock ahead in an evaluation": (
         lambda ls: [*ls[:6], *(moved(line, 3600) for line in ls[6:])],
         "clock jumps",
-        ":7: evaluation of epoch 2 took 0.1 s by its timer and 3600.1 s by the clock",
+        ":7: evaluation 2 took 0.1 s by its timer and 3600.1 s by the clock",
     ),
     "foreign": (lambda ls: [*ls[:5], "slurmstepd: error\n", *ls[5:]], "foreign rank lines", ":6: is not an event line"),
     "truncated": (

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scalestudy.analysis import clocks, device_columns, plain_ranks, rank_files, reading
+from scalestudy.analysis import clocks, device_columns, plain_ranks, rank_files, reading, soundness
 from scalestudy.analysis.device_columns import DeviceColumns
 from scalestudy.analysis.reading import Planned, Reading, read_run
 from scalestudy.records import events, files, result
@@ -22,7 +22,7 @@ from scalestudy.records.files import write_text
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Epoch, Result
 
-READERS = (clocks, device_columns, plain_ranks, rank_files, reading, events, files, result)
+READERS = (clocks, device_columns, plain_ranks, rank_files, reading, soundness, events, files, result)
 CompactEpoch: Any = make_dataclass("CompactEpoch", tuple(Epoch.model_fields), slots=True)
 
 

@@ -148,15 +148,17 @@ def _jump(
     where: str, before: dict[str, Any], event: dict[str, Any], evaluations_s: Sequence[float]
 ) -> Iterator[tuple[Kind, str]]:
     """A clock that did not go as far from one event to the next as the timer of what lies between them."""
-    gap_s, epoch = event["time"] - before["time"], event.get("epoch")
+    gap_s, number = event["time"] - before["time"], event.get("epoch")
     if event["event"] == "epoch" and before["event"] not in ("start", "resume"):  # a start-up may take any time
-        what, timer_s, agrees = "epoch", event["time_s"], training_agrees
-    elif (event["event"], before["event"]) == ("evaluation", "epoch") and before["epoch"] == epoch < len(evaluations_s):
-        what, timer_s, agrees = "evaluation of epoch", evaluations_s[epoch], evaluation_agrees
-    else:
-        return
-    if not agrees(gap_s, timer_s):
-        yield "clock jumps", f"{where}: {what} {epoch} took {timer_s:.1f} s by its timer and {gap_s:.1f} s by the clock"
+        timer_s = event["time_s"]
+        if not training_agrees(gap_s, timer_s):
+            jump = f"{where}: epoch {number} took {timer_s:.1f} s by its timer and {gap_s:.1f} s by the clock"
+            yield "clock jumps", jump
+    elif (event["event"], before["event"]) == ("evaluation", "epoch") and number == before["epoch"]:
+        timer_s = evaluations_s[number] if number < len(evaluations_s) else None
+        if timer_s is not None and not evaluation_agrees(gap_s, timer_s):
+            jump = f"{where}: evaluation {number} took {timer_s:.1f} s by its timer and {gap_s:.1f} s by the clock"
+            yield "clock jumps", jump
 
 
 def _line_numbers(path: Path) -> dict[str, list[int]]:

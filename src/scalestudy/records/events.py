@@ -98,8 +98,7 @@ def read_events(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         if missing:
             problems.append(f"{path}:{number}: event {event['event']} lacks {', '.join(sorted(missing))}")
         elif wrong:
-            what = "a count" if wrong[0] in COUNTS else "a finite number"
-            problems.append(f"{path}:{number}: event {event['event']}: {wrong[0]} is not {what}")
+            problems.append(f"{path}:{number}: event {event['event']}: {wrong[0]} is not a number that can stand there")
         else:
             events.append(event)
     return events, problems
