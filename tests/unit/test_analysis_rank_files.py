@@ -118,6 +118,9 @@ DAMAGES = {
 }
 
 
+END_TO_END = {"total_s", "end_to_end_speedup", "end_to_end_low", "end_to_end_high"}
+
+
 @pytest.mark.parametrize(("damage", "flaw", "problem"), DAMAGES.values(), ids=DAMAGES)
 def test_a_wrong_line_is_named_marks_its_run_and_moves_no_number(tmp_path, damage, flaw, problem):
     whole = report_data(collect(make_study(tmp_path / "whole", **SMALL).results))
@@ -129,7 +132,28 @@ def test_a_wrong_line_is_named_marks_its_run_and_moves_no_number(tmp_path, damag
     assert len(data.problems) == 1
     assert data.problems[0].startswith(WHERE + problem)
     assert data.counts.flawed == 1
-    assert (data.speedup, data.accuracy, data.phases) == (whole.speedup, whole.accuracy, whole.phases)
+    assert (row.total_s is None) == ("clock jumps" in flaw)
+    spared = END_TO_END if row.total_s is None else set()
+    speedups = [[one.model_dump(exclude=spared) for one in each.speedup] for each in (data, whole)]
+    assert speedups[0] == speedups[1]
+    assert (data.accuracy, data.phases) == (whole.accuracy, whole.phases)
+
+
+@pytest.mark.parametrize("line", [5, 6, 13])
+def test_a_clock_set_forward_gives_no_end_to_end_time_whatever_the_result_says(tmp_path, line):
+    """In an epoch, an evaluation, or after all: a program that took the total from the time of day counts the hour."""
+    paths = make_study(tmp_path, **SMALL)
+    for rank in (0, 1):
+        lines = paths.run(RUN).events(rank).read_text().splitlines(keepends=True)
+        paths.run(RUN).events(rank).write_text("".join([*lines[:line], *(moved(one, 3600) for one in lines[line:])]))
+    path = paths.run(RUN).result
+    result = read_model(path, Result)
+    write_model(path, result.model_copy(update={"total_s": result.total_s + 3600}))
+    data = report_data(collect(paths.results))
+    row = next(row for row in data.runs if row.run == RUN)
+    assert (row.total_s, row.flaw) == (None, "clock jumps")
+    assert (RUN, "end-to-end speedup") in [(one.run, one.excluded_from) for one in data.exclusions]
+    assert next(one for one in data.speedup if one.strategy == "ddp").total_s < 600
 
 
 def test_a_missing_and_a_surplus_rank_file_are_named(tmp_path):

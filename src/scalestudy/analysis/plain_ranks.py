@@ -12,16 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalestudy.analysis.clocks import evaluation_agrees, training_agrees
+from scalestudy.analysis.clocks import STALL_S, evaluation_agrees, training_agrees
 
 MOST_BYTES = 2**16
 """Of a rank file; a longer one is looked at line by line."""
 MOST_PATTERNS = 1000
 EPOCH, EVALUATION = b"epoch", b"evaluation"
 _DIGITS = b"0123456789"
+_WORD, _COUNT = rb'[^"\\\x00-\x1f]*', rb"(?:0|[1-9][0-9]*)"
 _START = re.compile(
-    rb'\{"event": "start", "time": ([0-9]{10}\.[0-9]+), "run": "[^"\\]*", "digest": "([^"\\]*)", "rank": ([0-9]+), '
-    rb'"ranks": [0-9]+, "host": "[^"\\]*", "pid": [0-9]+\}\n'
+    rb'\{"event": "start", "time": ([1-9][0-9]{9}\.[0-9]+), "run": "%s", "digest": "(%s)", "rank": (%s), '
+    rb'"ranks": %s, "host": "%s", "pid": %s\}\n' % (_WORD, _WORD, _COUNT, _COUNT, _WORD, _COUNT)
 )
 _LINE = re.compile(rb'\{"event": "([a-z]+)", "time": [0-9]+\.[0-9]+(?:, "epoch": [0-9]+)?, .*\}\n')
 _EPOCH_TIME = re.compile(rb'"time_s": [0-9]+\.[0-9]+\}\n')
@@ -46,6 +47,8 @@ class Pattern(NamedTuple):
     """Which lines are epochs."""
     evaluated: Places
     """Which of the epochs have their evaluation in the next line."""
+    ends: bool
+    """Whether the run ends right after an evaluation."""
 
 
 _PATTERNS: dict[bytes, Pattern] = {}
@@ -95,6 +98,7 @@ class PlainRanks:
             stamps=np.array([len(b'{"event": "", "time": ' + name) for name in names], dtype=np.int64),
             epochs=np.array(epochs, dtype=np.int64),
             evaluated=np.array(evaluated, dtype=np.int64),
+            ends=names[-2:] == [EVALUATION, b"end"],
         )
 
     def _agrees(self, text: Characters, pattern: Pattern, begun: Numbers) -> bool:
@@ -105,7 +109,11 @@ class PlainRanks:
         if times is None or len(pattern.epochs) != len(self._evaluations_s):
             return False
         times = times.reshape(len(begun), -1)
-        if np.any(times[:, 0] < begun - _SLACK_S) or np.any(np.diff(times, axis=1) < 0):
+        if (
+            np.any(times[:, 0] < begun - _SLACK_S)
+            or np.any(np.diff(times, axis=1) < 0)
+            or (pattern.ends and np.any(times[:, -1] - times[:, -2] > STALL_S - _SLACK_S))
+        ):
             return False
         if not len(pattern.epochs):
             return True

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from scalestudy.analysis.clocks import CLOCK_TOLERANCE_S, evaluation_agrees, training_agrees
+from scalestudy.analysis.clocks import CLOCK_TOLERANCE_S, STALL_S, evaluation_agrees, training_agrees
 from scalestudy.analysis.plain_ranks import MOST_BYTES, PlainRanks
 from scalestudy.errors import StudyError
 from scalestudy.records.events import read_events
@@ -159,6 +159,8 @@ def _jump(
         if timer_s is not None and not evaluation_agrees(gap_s, timer_s):
             jump = f"{where}: evaluation {number} took {timer_s:.1f} s by its timer and {gap_s:.1f} s by the clock"
             yield "clock jumps", jump
+    elif (event["event"], before["event"]) == ("end", "evaluation") and gap_s > STALL_S:
+        yield "clock jumps", f"{where}: the run ends {gap_s:.0f} s after its last evaluation by the clock"
 
 
 def _line_numbers(path: Path) -> dict[str, list[int]]:
