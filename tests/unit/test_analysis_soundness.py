@@ -123,7 +123,7 @@ IMPOSSIBLE = {
     "start-up": (("startup", "build_s"), -1.0, "startup.build_s: found -1.0"),
     "memory": (("peak_memory_bytes",), -5, "peak_memory_bytes: found -5"),
     "gradients": (("gradient_bytes",), 10**400, "gradient_bytes: found a number of more than 18 digits"),
-    "turns": (("communication_cost", "with_s"), [0.1, 0.1], "communication_cost: turns with_s and without_s: found (2"),
+    "turns": (("communication_cost", "with_s"), [0.1, 0.1], "communication_cost.with_s/without_s: found (2"),
 }
 
 
@@ -149,10 +149,10 @@ def test_an_epoch_with_an_impossible_time_voids_the_result(paths, path, value):
 
 WRONG_PROBES = {
     "zero": (("throughput", 0, "alone_s", 0), 0.0, r"throughput\[0\].alone_s: found 0.0"),
-    "empty": (("throughput", 0, "alone_s"), [], r"throughput\[0\].alone_s and together_s, repeats: found \(0, 3\)"),
+    "empty": (("throughput", 0, "alone_s"), [], r"throughput\[0\].alone_s/together_s: found \(0, 3\)"),
     "nobody": (("throughput", 0, "together_s", 1), [], r"throughput\[0\].together_s: found 0.0"),
     "no number": (("all_reduce", 1, "time_s", 0), math.nan, r"all_reduce\[1\].time_s: found nan"),
-    "size again": (("all_reduce", 1, "bytes"), 4, r"all_reduce\[1\].bytes, a size that stands there before: found 4"),
+    "size again": (("all_reduce", 1, "bytes"), 4, r"all_reduce\[1\].bytes/repeated: found 4"),
     "load": (("foreign_load",), math.inf, "foreign_load: found inf"),
 }
 

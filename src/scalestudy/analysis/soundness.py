@@ -49,8 +49,10 @@ def _phases(result: Result) -> Iterator[Found]:
     for number, device in enumerate(result.phases):
         if not is_duration(device.time_s):
             yield f"phases[{number}].time_s", device.time_s
-        elif not (_is_count(device.steps) and _is_count(device.device)):
-            yield f"phases[{number}]: device and steps", (device.device, device.steps)
+        elif not _is_count(device.steps):
+            yield f"phases[{number}].steps", device.steps
+        elif not _is_count(device.device):
+            yield f"phases[{number}].device", device.device
         else:
             least, values = -ROUNDING * device.time_s, _PHASES_OF(device)
             for name, value in zip(PHASES, values, strict=True):
@@ -62,7 +64,7 @@ def _cost(result: Result) -> Iterator[Found]:
     if (cost := result.communication_cost) is None:
         return
     if len(cost.with_s) != len(cost.without_s):
-        yield "communication_cost: turns with_s and without_s", (len(cost.with_s), len(cost.without_s))
+        yield "communication_cost.with_s/without_s", (len(cost.with_s), len(cost.without_s))
     for name, values in (("with_s", cost.with_s), ("without_s", cost.without_s)):
         yield from ((f"communication_cost.{name}", value) for value in values if not is_time(value))
 
@@ -161,7 +163,7 @@ def sound_probe(probe: Probe) -> tuple[Probe, list[str]]:
     def reduce_flaws(sample: AllReduce) -> Iterator[Found]:
         yield from _reduce(sample)
         if (sample.group, sample.bytes) in sizes:
-            yield "bytes, a size that stands there before", sample.bytes
+            yield "bytes/repeated", sample.bytes
         sizes.add((sample.group, sample.bytes))
 
     changes: dict[str, Any] = {
@@ -181,7 +183,7 @@ def _throughput(work: Throughput) -> Iterator[Found]:
     if not _is_count(work.batch_size):
         yield "batch_size", work.batch_size
     if not work.alone_s or len(work.alone_s) != len(work.together_s):
-        yield "alone_s and together_s, repeats", (len(work.alone_s), len(work.together_s))
+        yield "alone_s/together_s", (len(work.alone_s), len(work.together_s))
     for name, values in (("alone_s", [work.alone_s]), ("together_s", work.together_s)):
         for times_s in values:
             yield from ((name, time_s) for time_s in times_s or [0.0] if not is_time(time_s))
