@@ -4,7 +4,7 @@ import copy
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter, time
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 import torch
@@ -62,7 +62,7 @@ def make_trainer(run: Run, rank: Rank) -> Trainer:
         line=ProgressLine("", 1, quiet=True),
         progress=Progress(),
         one_machine=True,
-        started=time(),
+        began=monotonic(),
         part=Part(started="", time_s=0.0),
     )
 

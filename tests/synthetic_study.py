@@ -320,26 +320,43 @@ def _write_events(paths: RunPaths, run: Run, rank: int, result: Result) -> None:
     paths.events(rank).write_text(event_lines(run, rank, result))
 
 
-def event_lines(run: Run, rank: int, result: Result) -> str:
-    """A rank's lines as EventLog writes them, at the times that such a run would have had."""
+def event_lines(run: Run, rank: int, result: Result, own: random.Random | None = None) -> str:
+    """A rank's lines as EventLog writes them, at the times that such a run would have had.
+
+    With ``own`` the rank is one of a real run: checkpoints between its epochs, and a process, a host named in letters
+    and times that no other rank has.
+    """
     now = 1_795_000_000.0
     lines = []
+
+    def late(scale_s: float) -> float:
+        return own.expovariate(1 / scale_s) if own else 0.0
 
     def write(event: str, **values: object) -> None:
         assert values.keys() == GRAMMAR[event]
         lines.append(json.dumps({"event": event, "time": round(now, 6), **values}) + "\n")
 
-    write("start", run=run.id, digest=run.digest, rank=rank, ranks=run.processes, host="node01", pid=1000 + rank)
+    host, pid = "node01", 1000 + rank
+    if own:
+        node = rank * run.cell.nodes // run.processes
+        host, pid = f"{('alder', 'birch', 'cedar', 'dogwood')[node % 4]}-n{node:02d}", own.randrange(300, 4_000_000)
+        now += own.randrange(10**6) + own.random()
+    write("start", run=run.id, digest=run.digest, rank=rank, ranks=run.processes, host=host, pid=pid)
     if result.outcome == "failed":
         write("error", message=result.error)
-    now += 4
+    now += 4 + late(0.1)
     for epoch in result.epochs:
-        now += epoch.time_s
-        write("epoch", epoch=epoch.epoch, train_loss=epoch.train_loss, time_s=epoch.time_s)
-        now += epoch.evaluation_s
+        time_s = epoch.time_s - min(0.5 * epoch.time_s, late(0.001))
+        now += epoch.time_s + late(0.001)
+        write("epoch", epoch=epoch.epoch, train_loss=epoch.train_loss, time_s=time_s)
+        now += epoch.evaluation_s + late(0.001)
         write("evaluation", epoch=epoch.epoch, test_loss=epoch.test_loss, test_accuracy=epoch.test_accuracy)
+        if own and epoch is not result.epochs[-1]:
+            now += late(0.05)
+            write("checkpoint", epoch=epoch.epoch + 1, step=0)
     if result.outcome == "completed":
-        write("end", total_s=result.total_s)
+        now += late(0.01)
+        write("end", total_s=result.total_s + late(0.01))
     return "".join(lines)
 
 

@@ -1,6 +1,7 @@
 """Saving and stopping before the end: what asks for it, and what comes of it."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -111,3 +112,26 @@ def test_a_run_that_was_not_interrupted_has_one_part(tmp_path: Path) -> None:
     result = trained(make_run(epochs=1), tmp_path)
     assert [part.time_s for part in result.parts] == [result.total_s]
     assert result.parts[0].host == os.uname().nodename
+
+
+def test_a_clock_set_forward_moves_neither_the_total_nor_the_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour, once the first epoch is over: in every module that asks for the time of day."""
+    paths, real = RunPaths(tmp_path), time.time
+
+    def jumping() -> float:
+        done = paths.events(0).exists() and '"event": "epoch"' in paths.events(0).read_text()
+        return real() + (3600 if done else 0)
+
+    import scalestudy.train.job  # noqa: F401  # the ranks' modules, before they are changed
+
+    for module in [module for name, module in sys.modules.items() if name.startswith("scalestudy.")]:
+        if getattr(module, "time", None) is real:
+            monkeypatch.setattr(module, "time", jumping)
+    monkeypatch.setattr(time, "time", jumping)
+    result = trained(make_run(), paths.folder)
+    times = [event["time"] for event in read_events(paths.events(0))[0]]
+    assert max(times) - min(times) > 3600
+    assert 0 < result.total_s < 600
+    assert [part.time_s for part in result.parts] == [result.total_s]

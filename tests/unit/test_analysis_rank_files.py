@@ -2,17 +2,25 @@
 
 import json
 import os
+import random
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_study import event_lines, make_study
 
+from scalestudy.analysis import plain_ranks, rank_files
 from scalestudy.analysis.analyze import report_data
+from scalestudy.analysis.cache import read_entries
 from scalestudy.analysis.collect import collect
 from scalestudy.analysis.rank_files import check_ranks, wrong_lines
+from scalestudy.analysis.reading import Planned
 from scalestudy.records.events import EventLog
-from scalestudy.records.files import read_model, write_model
+from scalestudy.records.files import model_text, read_model, write_model
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Study
 
@@ -43,6 +51,26 @@ def at_times_of(lines, originals):
 
 
 DAMAGES = {
+    "not a number": (
+        lambda ls: with_value(ls, 5, 2, "NaN"),
+        "foreign rank lines; rank lines out of order",
+        ":6: event epoch: epoch is not a number that can stand there",
+    ),
+    "out of range": (
+        lambda ls: with_value(ls, 5, 4, "1e999"),
+        "foreign rank lines; rank lines out of order",
+        ":6: event epoch: time_s is not a number that can stand there",
+    ),
+    "too deep": (
+        lambda ls: [*ls[:5], "[" * 200_000 + "\n", *ls[5:]],
+        "foreign rank lines",
+        ":6: is not an event line",
+    ),
+    "clock ahead in an evaluation": (
+        lambda ls: [*ls[:6], *(moved(line, 3600) for line in ls[6:])],
+        "clock jumps",
+        ":7: evaluation 2 took 0.1 s by its timer and 3600.1 s by the clock",
+    ),
     "foreign": (lambda ls: [*ls[:5], "slurmstepd: error\n", *ls[5:]], "foreign rank lines", ":6: is not an event line"),
     "truncated": (
         lambda ls: [*ls[:-1], ls[-1][:20]],
@@ -90,6 +118,9 @@ DAMAGES = {
 }
 
 
+END_TO_END = {"total_s", "end_to_end_speedup", "end_to_end_low", "end_to_end_high"}
+
+
 @pytest.mark.parametrize(("damage", "flaw", "problem"), DAMAGES.values(), ids=DAMAGES)
 def test_a_wrong_line_is_named_marks_its_run_and_moves_no_number(tmp_path, damage, flaw, problem):
     whole = report_data(collect(make_study(tmp_path / "whole", **SMALL).results))
@@ -101,7 +132,28 @@ def test_a_wrong_line_is_named_marks_its_run_and_moves_no_number(tmp_path, damag
     assert len(data.problems) == 1
     assert data.problems[0].startswith(WHERE + problem)
     assert data.counts.flawed == 1
-    assert (data.speedup, data.accuracy, data.phases) == (whole.speedup, whole.accuracy, whole.phases)
+    assert (row.total_s is None) == ("clock jumps" in flaw)
+    spared = END_TO_END if row.total_s is None else set()
+    speedups = [[one.model_dump(exclude=spared) for one in each.speedup] for each in (data, whole)]
+    assert speedups[0] == speedups[1]
+    assert (data.accuracy, data.phases) == (whole.accuracy, whole.phases)
+
+
+@pytest.mark.parametrize("line", [5, 6, 13])
+def test_a_clock_set_forward_gives_no_end_to_end_time_whatever_the_result_says(tmp_path, line):
+    """In an epoch, an evaluation, or after all: a program that took the total from the time of day counts the hour."""
+    paths = make_study(tmp_path, **SMALL)
+    for rank in (0, 1):
+        lines = paths.run(RUN).events(rank).read_text().splitlines(keepends=True)
+        paths.run(RUN).events(rank).write_text("".join([*lines[:line], *(moved(one, 3600) for one in lines[line:])]))
+    path = paths.run(RUN).result
+    result = read_model(path, Result)
+    write_model(path, result.model_copy(update={"total_s": result.total_s + 3600}))
+    data = report_data(collect(paths.results))
+    row = next(row for row in data.runs if row.run == RUN)
+    assert (row.total_s, row.flaw) == (None, "clock jumps")
+    assert (RUN, "end-to-end speedup") in [(one.run, one.excluded_from) for one in data.exclusions]
+    assert next(one for one in data.speedup if one.strategy == "ddp").total_s < 600
 
 
 def test_a_missing_and_a_surplus_rank_file_are_named(tmp_path):
@@ -181,18 +233,31 @@ def test_what_the_trainers_log_writes_is_plain(tmp_path):
             log.write("checkpoint", epoch=epoch + 1, step=0)
         log.write("end", total_s=1.0)
         log.close()
-    assert check_ranks(paths.run(RUN), 2, run.digest).problems == []
+    assert check_ranks(paths.run(RUN), 2, run.digest, [0.0] * 6).problems == []
+
+
+VALUES = ["NaN", "Infinity", "1e999", "-1", "2.5", "1e-05", "true", "null", '"x"', "[" * 200_000, "1" * 5000, "9" * 400]
+
+
+def with_value(lines, line, which, value):
+    """The lines with one of the values of a line changed."""
+    values = list(re.finditer(r": (\"[^\"]*\"|[0-9.]+)", lines[line]))
+    begin, end = values[which % len(values)].span(1)
+    return [*lines[:line], lines[line][:begin] + value + lines[line][end:], *lines[line + 1 :]]
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_the_quick_look_passes_nothing_that_the_close_look_finds(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("ranks")
     paths = make_study(folder, workloads=1, strategies={"ddp": ("1x2",)}, seeds=(1,))
     run = next(run for run in read_model(paths.study, Study).runs if run.id == RUN)
-    text = event_lines(run, 1, read_model(paths.run(RUN).result, Result))
+    result = read_model(paths.run(RUN).result, Result)
+    text = event_lines(run, 1, result, data.draw(st.sampled_from([None, random.Random(1)])))
     place = data.draw(st.integers(0, len(text) - 1))
-    edit = data.draw(st.sampled_from(["cut", "drop line", "repeat line", "digit", "junk"]))
+    edit = data.draw(st.sampled_from(["cut", "drop line", "repeat line", "digit", "junk", "value", "clock", "point"]))
+    value = data.draw(st.sampled_from(VALUES))
+    jump_s = data.draw(st.sampled_from([-7200, -30, -3, -0.5, 0.5, 3, 30, 90, 7200]))
     lines = text.splitlines(keepends=True)
     line = data.draw(st.integers(0, len(lines) - 1))
     changed = {
@@ -201,10 +266,14 @@ def test_the_quick_look_passes_nothing_that_the_close_look_finds(tmp_path_factor
         "repeat line": "".join([*lines[: line + 1], *lines[line:]]),
         "digit": text[:place] + ("7" if text[place].isdigit() else text[place]) + text[place + 1 :],
         "junk": text[:place] + "\x00" + text[place + 1 :],
+        "value": "".join(with_value(lines, line, data.draw(st.integers(0, 9)), value)),
+        "clock": "".join([*lines[:line], *(moved(one, jump_s) for one in lines[line:])]),
+        "point": text[:place] + "." + text[place:],
     }[edit]
     paths.run(RUN).events(1).write_text(changed)
-    close = list(wrong_lines(paths.run(RUN).events(1), 1, run.digest))
-    quick = check_ranks(paths.run(RUN), 2, run.digest)
+    evaluations = [epoch.evaluation_s for epoch in result.epochs]
+    close = list(wrong_lines(paths.run(RUN).events(1), 1, run.digest, evaluations))
+    quick = check_ranks(paths.run(RUN), 2, run.digest, evaluations)
     assert bool(quick.problems) == bool(close), (edit, place, line)
 
 
@@ -259,3 +328,46 @@ def test_many_runs_are_read_by_several_processes_to_the_same_end(tmp_path, monke
     alone = collect(paths.results)
     assert report_data(alone) == report_data(many)
     assert many.problems == [f"runs/{RUN}/ranks/rank0.jsonl:15: is not an event line (and 1 more)"]
+
+
+def realistic(folder, runs=6):
+    """Runs of 64 ranks, of which each has its own times, process and host, and those runs as planned."""
+    paths = make_study(folder, workloads=1, strategies={"ddp": ("4x16",)}, seeds=range(runs), base=False, epochs=10)
+    planned = read_model(paths.study, Study).runs
+    for run in planned:
+        result = read_model(paths.run(run.id).result, Result)
+        for rank in range(run.processes):
+            paths.run(run.id).events(rank).write_text(event_lines(run, rank, result, random.Random(f"{run.id}{rank}")))
+    return paths, [replace(Planned.of(run), text=model_text(run)) for run in planned]
+
+
+def test_of_ranks_that_differ_as_real_ones_do_only_the_first_file_is_looked_at_closely(tmp_path, monkeypatch):
+    paths, planned = realistic(tmp_path)
+    looked = []
+    monkeypatch.setattr(rank_files, "wrong_lines", lambda path, *rest: looked.append(path) or wrong_lines(path, *rest))
+    monkeypatch.setattr(plain_ranks, "_PATTERNS", {})
+    entries = read_entries(paths.results / "runs", planned)
+    assert len(looked) == 1
+    assert all(entry.stamp for _, entry in entries)  # nothing is wrong
+
+
+def test_a_run_is_read_in_little_more_time_than_its_files_take(tmp_path):
+    """A study of 10,000 runs may take 20 s; measured was once the time of reading the files, and five times it before
+    the looks at them were taken for all ranks at once."""
+    paths, planned = realistic(tmp_path)
+    files = sorted(paths.results.glob("runs/*/*/*/*/ranks/*.jsonl"))
+    assert len(files) == 64 * len(planned)
+
+    def cpu_s(work):
+        begin = time.process_time()
+        work()
+        return time.process_time() - begin
+
+    pairs = [
+        (
+            cpu_s(lambda: read_entries(paths.results / "runs", planned)),
+            cpu_s(lambda: [Path(file).read_bytes() for file in files]),
+        )
+        for _ in range(6)
+    ]
+    assert min(own for own, _ in pairs) < 3 * min(plain for _, plain in pairs)

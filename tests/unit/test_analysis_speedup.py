@@ -213,13 +213,13 @@ def test_a_study_without_results_still_names_its_training_images(tmp_path):
 def test_the_methods_named_are_those_of_the_intervals_that_the_report_prints(tmp_path):
     assert [row.quantity for row in report(tmp_path).methods] == [
         "epoch time, time to accuracy, 3 to 5 runs",
-        "speedup, efficiency, price, ratio of two strategies",
+        "speedup, efficiency, price, ratio of two strategies, 3 to 5 runs on both sides",
         "difference of accuracies",
     ]
     more = report(tmp_path / "more", strategies={"ddp": ("1x2", "1x4", "1x8")}, seeds=range(6))
     assert [row.quantity for row in more.methods] == [
         "epoch time, time to accuracy, 6 runs or more",
-        "speedup, efficiency, price, ratio of two strategies",
+        "speedup, efficiency, price, ratio of two strategies, 6 runs or more on a side",
         "parameter of a scaling law",
         "difference of accuracies",
     ]

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from scalestudy.analysis.statistics import (
+    BOOTSTRAP_MEDIANS,
     BOOTSTRAP_T,
     LOG_T,
     ORDER_STATISTICS,
@@ -186,11 +187,23 @@ def test_mean_intervals_hold_the_true_mean_in_93_to_97_percent_of_samples(n):
     assert 0.93 <= np.mean(held) <= 0.97
 
 
-@pytest.mark.parametrize("n", [3, 5, 6, 9, 12, 15, 23])
-def test_median_intervals_hold_the_truth_in_93_to_98_percent_of_samples(n):
+@pytest.mark.parametrize("n", [3, 4, 5])
+def test_median_intervals_of_few_runs_hold_the_truth_in_93_to_97_percent_of_samples(n):
     samples = np.random.default_rng(n).lognormal(mean=math.log(8), sigma=0.05, size=(2000, n))
     held = [found.low <= 8 <= found.high for found in map(summarize, samples.tolist())]
-    assert 0.93 <= np.mean(held) <= 0.98
+    assert 0.93 <= np.mean(held) <= 0.97
+
+
+@pytest.mark.parametrize("n", range(6, 51))
+def test_the_interval_of_every_n_is_the_shortest_of_at_least_95_percent_and_covers_as_the_binomial_level_says(n):
+    found = summarize([float(value) for value in range(1, n + 1)])
+    rank = int(found.low)
+    assert found.high == n + 1 - rank
+    levels = [1 - 2 * stats.binom.cdf(one - 1, n, 0.5) for one in (rank, rank + 1)]
+    assert levels[0] >= 0.95 > levels[1]
+    samples = np.sort(np.random.default_rng(n).exponential(size=(20_000, n)), axis=1)
+    held = np.mean((samples[:, rank - 1] <= math.log(2)) & (math.log(2) <= samples[:, n - rank]))
+    assert held == pytest.approx(levels[0], abs=4 * math.sqrt(levels[0] * (1 - levels[0]) / 20_000))
 
 
 @pytest.mark.parametrize("sizes", [(3, 3), (5, 5), (10, 10), (15, 5)])
@@ -202,15 +215,77 @@ def test_ratio_intervals_hold_the_truth_in_93_to_98_percent_of_samples(sizes):
     assert 0.93 <= np.mean(held) <= 0.98
 
 
-@pytest.mark.parametrize("n", [6, 7, 8, 10, 14])
-def test_order_statistics_cover_exactly_as_often_as_the_binomial_distribution_says(n):
-    """Conover, Practical Nonparametric Statistics, section 3.2: 1 - 2 P(B < k) for the k-th from either end."""
-    found = summarize([float(value) for value in range(1, n + 1)])
-    exact = 1 - 2 * stats.binom.cdf(int(found.low) - 1, n, 0.5)
-    assert exact >= 0.95
-    samples = np.random.default_rng(n).exponential(size=(4000, n))
-    held = [one.low <= math.log(2) <= one.high for one in map(summarize, samples.tolist())]
-    assert np.mean(held) == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / len(held)))
+def with_slow_runs(n, seed, count):
+    """Times around 1 with 1 % spread; one run in five is 10 % slower."""
+    random = np.random.default_rng([n, seed])
+    return (random.lognormal(0, 0.01, size=(count, n)) * np.where(random.random((count, n)) < 0.2, 1.1, 1)).tolist()
+
+
+def median_with_slow_runs():
+    """Of the population of ``with_slow_runs``, from its distribution function."""
+
+    def below(time):
+        return 0.8 * stats.norm.cdf(math.log(time) / 0.01) + 0.2 * stats.norm.cdf(math.log(time / 1.1) / 0.01)
+
+    return optimize.brentq(lambda time: below(time) - 0.5, 0.9, 1.2)
+
+
+def even(n, seed, count):
+    return np.random.default_rng([n, seed]).lognormal(0, 0.01, size=(count, n)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "other"),
+    [
+        *(((n, n), other) for n in (6, 10, 15, 30) for other in (even, with_slow_runs)),
+        *((sizes, even) for sizes in ((15, 6), (6, 15), (15, 4), (30, 3))),
+    ],
+)
+def test_a_side_with_slow_runs_leaves_ratio_intervals_at_93_to_98_percent(sizes, other):
+    """Slow runs move means of logarithms and not the ratio of the medians, the surer the more runs there are."""
+    truth = median_with_slow_runs() / (1 if other is even else median_with_slow_runs())
+    pairs = zip(with_slow_runs(sizes[0], 1, 1500), other(sizes[1], 2, 1500), strict=True)
+    held = [found.low <= truth <= found.high for found in (ratio(*pair) for pair in pairs)]
+    assert 0.93 <= np.mean(held) <= 0.983
+
+
+@pytest.mark.parametrize("n", [6, 10, 15, 30])
+@pytest.mark.parametrize("level", [0.99, 0.999])
+def test_ratio_intervals_of_many_comparisons_hold_their_level_with_slow_runs_on_one_side(n, level):
+    pairs = zip(with_slow_runs(n, 3, 1500), even(n, 4, 1500), strict=True)
+    held = [found.low <= median_with_slow_runs() <= found.high for found in (ratio(*pair, level) for pair in pairs)]
+    assert np.mean(held) >= level - 3 * math.sqrt(level * (1 - level) / len(held))
+
+
+def test_the_bootstrap_of_large_samples_is_the_normal_interval_of_the_ratio_of_medians():
+    random = np.random.default_rng(12)
+    first, second = random.lognormal(1, 0.05, size=(2, 1001))
+    found = ratio(first.tolist(), second.tolist())
+    half = 1.96 * 0.05 * math.sqrt(math.pi / 2) * math.sqrt(2 / 1001)
+    assert found.method == BOOTSTRAP_MEDIANS
+    assert math.log(found.high / found.low) == pytest.approx(2 * half, rel=0.1)
+    assert found.low < found.value < found.high
+
+
+def test_the_method_of_a_ratio_follows_the_larger_side():
+    assert ratio(FIRST, SECOND).method == WELCH_LOG
+    assert ratio(FIRST, [*SECOND, 3.1, 3.2]).method == ratio([*SECOND, 3.1, 3.2], FIRST).method == BOOTSTRAP_MEDIANS
+
+
+def test_a_mean_of_nearly_equal_values_gets_the_t_interval():
+    """A third of the resamples is all one value: what they would say of the t-statistic is unbounded."""
+    values = [8.0] * 5 + [9.0]
+    low, high = stats.t.interval(0.95, 5, loc=np.mean(values), scale=stats.sem(values))
+    found = summarize_mean(values)
+    assert (found.low, found.high, found.method) == (pytest.approx(low), pytest.approx(high), T)
+
+
+def test_resamples_of_one_value_are_told_by_their_values():
+    """Their standard deviation is not exactly 0: 0.1 three times has a mean above 0.1."""
+    values = [0.1, 0.3, 0.7, 0.1, 0.3, 0.1, 0.1]
+    found = summarize_mean(values)
+    assert found.method == BOOTSTRAP_T
+    assert found.high - found.low < 2
 
 
 @given(
@@ -226,14 +301,16 @@ def test_the_p_value_of_equivalence_is_the_larger_of_scipys_two_tests(first, sec
     assert equivalence_p_value(first[:2], second, margin) is None
 
 
-def test_a_quotient_of_two_measurements_holds_the_truth_in_93_to_97_percent_of_studies():
+@pytest.mark.parametrize(("n", "most"), [(5, 0.97), (6, 0.98)])
+def test_a_quotient_of_two_measurements_holds_the_truth_in_93_to_97_percent_of_studies(n, most):
+    """Somewhat more often with bootstrap intervals of few runs, which are wide themselves."""
     random = np.random.default_rng(8)
     held = []
     for _ in range(1000):
-        samples = [random.lognormal(0, noise, size=6).tolist() for noise in (0.03, 0.03, 0.05, 0.03)]
+        samples = [random.lognormal(0, noise, size=n).tolist() for noise in (0.03, 0.03, 0.05, 0.03)]
         found = quotient(ratio(*samples[:2]), ratio(*samples[2:]))
         held.append(found.low <= 1 <= found.high)
-    assert 0.93 <= np.mean(held) <= 0.97
+    assert 0.93 <= np.mean(held) <= most
 
 
 def test_a_quotient_has_an_interval_where_both_have_one():

@@ -13,8 +13,11 @@ from synthetic_study import make_study
 from scalestudy.analysis.analyze import analyze, report_data
 from scalestudy.analysis.collect import collect
 from scalestudy.analysis.compare import compare_studies
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.result import Result
 from scalestudy.report.compare import print_comparison
 from scalestudy.spec.config import ReportSpec
+from scalestudy.spec.run import Study
 
 LAYOUTS = {"ddp": ("1x2", "1x4"), "hsdp": ("1x4",)}
 CELLS = ("serial-1x1", "ddp-1x2", "ddp-1x4", "hsdp-1x4")
@@ -71,6 +74,69 @@ def test_a_cell_that_computes_something_else_is_not_judged_by_its_time(tmp_path)
     row = next(row for row in found.cells if row.cell.strategy == "hsdp")
     assert (row.verdict, row.ratio, row.note) == ("not computed", None, "fails the parity check in the second study")
     assert (found.unjudged, found.slower, found.missing) == (1, 0, 0)
+
+
+def with_runs(paths, change):
+    """The report of a study whose plan was changed before it ran: its results are of the changed runs."""
+    plan = read_model(paths.study, Study)
+    runs = [change(run) for run in plan.runs]
+    for run in runs:
+        result = paths.run(run.id).result
+        write_model(paths.run(run.id).run, run)
+        write_model(result, read_model(result, Result).model_copy(update={"run_digest": run.digest}))
+    write_model(paths.study, plan.model_copy(update={"runs": runs}))
+    return report_data(collect(paths.results))
+
+
+def test_cells_that_do_other_work_are_not_judged_and_what_differs_is_listed(tmp_path):
+    def larger(run):
+        if run.cell.strategy == "hsdp":
+            return run
+        batch = run.workload.model_copy(update={"batch_size": 128})
+        return run.model_copy(update={"workload": batch})
+
+    first = report(tmp_path, "one")
+    second = with_runs(study(tmp_path, "two", speedups={("ddp", "1x2"): 0.1}), larger)
+    found = compare_studies(first, second)
+    assert verdicts(found) == {
+        ("serial", 1): "not computed", ("ddp", 2): "not computed", ("ddp", 4): "not computed",
+        ("hsdp", 4): "not separated",
+    }  # fmt: skip
+    assert {row.note for row in found.cells[:3]} == {"the studies do different work: workload.batch_size"}
+    assert (found.unjudged, found.slower) == (3, 0)
+    assert [(one.item, one.first, one.second) for one in found.differences] == [
+        ("mnist: workload.batch_size", "64", "128")
+    ]
+
+
+def test_other_options_or_devices_are_other_work_and_another_number_of_epochs_is_not(tmp_path):
+    first = report(tmp_path, "one")
+
+    def other(run):
+        return run.model_copy(update={"cores_per_device": 2})
+
+    found = compare_studies(first, with_runs(study(tmp_path, "two"), other))
+    assert {row.verdict for row in found.cells} == {"not computed"}
+    options = with_runs(
+        study(tmp_path, "three"),
+        lambda run: (
+            run.model_copy(update={"strategy_options": {"bucket_mb": 5}}) if run.cell.strategy == "ddp" else run
+        ),
+    )
+    found = compare_studies(first, options)
+    assert verdicts(found)["ddp", 2] == "not computed"
+    assert [(one.item, one.second) for one in found.differences] == [("ddp: options.bucket_mb", "5")]
+    longer = compare_studies(first, report(tmp_path, "four", epochs=8))
+    assert {row.verdict for row in longer.cells} == {"not separated"}
+
+
+def test_a_report_of_an_earlier_version_is_judged_and_what_it_lacks_is_said(tmp_path):
+    data = report(tmp_path)
+    found = compare_studies(data.model_copy(update={"work": []}), data)
+    assert set(verdicts(found).values()) == {"not separated"}
+    assert [(one.item, one.first, one.second) for one in found.differences] == [
+        ("settings of the cells", "", "recorded")
+    ]
 
 
 def test_the_languages_of_two_reports_are_no_difference_between_their_environments(tmp_path):

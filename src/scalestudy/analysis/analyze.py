@@ -39,6 +39,7 @@ from scalestudy.analysis.sentences import rule_table, sentences
 from scalestudy.analysis.speedup import speedup_rows
 from scalestudy.analysis.tables import runs_csv, write_tables
 from scalestudy.analysis.targets import batch_rows, target_rows
+from scalestudy.analysis.work import work_rows
 from scalestudy.analysis.workloads import strategy_rows, workload_facts
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import StudyPaths
@@ -104,6 +105,7 @@ def report_data(collection: Collection) -> ReportData:
         epochs_to_target=batch_rows(cells, collection.study),
         exclusions=in_language(exclusion_rows(cells), language, "excluded_from", "reason"),
         repeats=list(evidence.repeats),
+        work=work_rows(cells),
         problems=[
             *collection.problems,
             *phase_problems(cells),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scalestudy.analysis.cells import cells_of
 from scalestudy.analysis.collect import collect
-from scalestudy.analysis.predictions import model_name, models, step_validation_rows
+from scalestudy.analysis.predictions import model_name, models, refusal, step_validation_rows
 from scalestudy.analysis.probes import probe_facts
 from scalestudy.analysis.speedup import speedup_rows
 from scalestudy.analysis.step_model import ALGORITHMS, Algorithm, interval
@@ -39,7 +39,9 @@ def ask(
     """Predict for ``results/STUDY``. Raises StudyError where no strategy can be predicted, with the reasons."""
     collection = collect(results)
     cells, links = cells_of(collection), probe_facts(collection.probes).links
-    found, refused = models(cells, links, gbps, latency_us)
+    built, refused = models(cells, links, gbps, latency_us)
+    found = [model for model in built if not model.refusal(devices)]
+    refused += [refusal(model.strategy, reason) for model in built if (reason := model.refusal(devices))]
     if not found:
         reasons: dict[str, dict[str, None]] = {}
         for one in refused:

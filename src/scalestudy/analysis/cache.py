@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scalestudy.analysis import device_columns, rank_files, reading
+from scalestudy.analysis import clocks, device_columns, plain_ranks, rank_files, reading, soundness
 from scalestudy.analysis.device_columns import DeviceColumns
 from scalestudy.analysis.reading import Planned, Reading, read_run
 from scalestudy.records import events, files, result
@@ -22,6 +22,7 @@ from scalestudy.records.files import write_text
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Epoch, Result
 
+READERS = (clocks, device_columns, plain_ranks, rank_files, reading, soundness, events, files, result)
 CompactEpoch: Any = make_dataclass("CompactEpoch", tuple(Epoch.model_fields), slots=True)
 
 
@@ -119,6 +120,6 @@ def _head(body: str) -> str:
 @cache
 def _code() -> str:
     """Changes with the code that reads, so that its mistakes do not outlive it."""
-    sources = [Path(module.__file__ or "") for module in (device_columns, rank_files, reading, events, files, result)]
+    sources = [Path(module.__file__ or "") for module in READERS]
     text = b"".join(path.read_bytes() for path in (*sources, Path(__file__)))
     return hashlib.sha256(text).hexdigest()

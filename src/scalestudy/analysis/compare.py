@@ -1,7 +1,7 @@
 """Two studies of the same cells: is the second faster, and what differs in where and with what they ran?"""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
@@ -70,11 +70,12 @@ def compare_studies(first: ReportData, second: ReportData) -> StudyComparison:
     do not differ, 5 % have any cell called faster or slower."""
     times = [_times(data.runs) for data in (first, second)]
     keys = list(dict.fromkeys([*times[0], *times[1]]))
-    wrong = {key: reason for key in keys if (reason := _wrong(key, first, second))}
+    work = [{key_of(row): row.settings for row in data.work} for data in (first, second)]
+    wrong = {key: reason for key in keys if (reason := _wrong(key, first, second) or _other_work(key, *work))}
     shared = sum(key in times[0] and key in times[1] and key not in wrong for key in keys)
     level = 1 - (1 - LEVEL) / max(1, shared)
     cells = [_cell(key, times[0].get(key, []), times[1].get(key, []), level, wrong.get(key, "")) for key in keys]
-    return StudyComparison(cells, _differences(first, second))
+    return StudyComparison(cells, [*_differences(first, second), *_differences_of_work(*work)])
 
 
 def _times(runs: Sequence[RunRow]) -> dict[CellKey, list[float]]:
@@ -94,6 +95,36 @@ def _wrong(key: CellKey, first: ReportData, second: ReportData) -> str:
         if reason := what_is_wrong(key, failed, {run.workload for run in data.runs}):
             reasons.append(f"{reason} in the {where} study")
     return "; ".join(reasons)
+
+
+Work = Mapping[CellKey, Mapping[str, str]]
+
+
+def _changes(key: CellKey, first: Work, second: Work) -> list[Difference]:
+    """The settings of a cell that differ; none where a study does not have it."""
+    one, other = first.get(key), second.get(key)
+    if one is None or other is None:
+        return []
+    names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    return [Difference(name, one.get(name, ""), other.get(name, "")) for name in names]
+
+
+def _other_work(key: CellKey, first: Work, second: Work) -> str:
+    """In what the work of the cell differs between the studies; empty: in nothing that they recorded."""
+    names = [change.item for change in _changes(key, first, second)]
+    return f"the studies do different work: {', '.join(names)}" if names else ""
+
+
+def _differences_of_work(first: Work, second: Work) -> Iterator[Difference]:
+    """Each setting that differs, with the workload that it belongs to or, of options, the strategy; each once."""
+    if bool(first) != bool(second):
+        yield Difference("settings of the cells", *("recorded" if work else "" for work in (first, second)))
+    found: dict[Difference, None] = {}
+    for key in first:
+        for change in _changes(key, first, second):
+            owner = key.strategy if change.item.startswith(("options", "strategy")) else key.workload
+            found[replace(change, item=f"{owner}: {change.item}")] = None
+    yield from found
 
 
 def _cell(key: CellKey, first: list[float], second: list[float], level: float, wrong: str) -> CellComparison:

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 
 from scalestudy.analysis.evidence import Evidence
-from scalestudy.analysis.statistics import BOOTSTRAP_T, LOG_T, MOVER_LOG, ORDER_STATISTICS, WELCH_LOG, T
+from scalestudy.analysis.statistics import (
+    BOOTSTRAP_MEDIANS,
+    BOOTSTRAP_T,
+    LOG_T,
+    MOVER_LOG,
+    ORDER_STATISTICS,
+    WELCH_LOG,
+    T,
+)
 from scalestudy.records.findings import FitRow
 from scalestudy.records.report import Method
 
@@ -31,8 +39,14 @@ METHODS = {
         method="mean of the runs' median differences; 95% t-interval",
         source=HOEFLER,
     ),
+    BOOTSTRAP_MEDIANS: Method(
+        quantity="speedup, efficiency, price, ratio of two strategies, 6 runs or more on a side",
+        method="ratio of the medians; 95% percentile bootstrap of both medians, 2000 draws; of a side with 3 to 5 runs "
+        "from the t-distribution of the mean logarithm",
+        source="Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13",
+    ),
     WELCH_LOG: Method(
-        quantity="speedup, efficiency, price, ratio of two strategies",
+        quantity="speedup, efficiency, price, ratio of two strategies, 3 to 5 runs on both sides",
         method="ratio of the medians; 95% Welch t-interval for the difference of the mean logarithms, exponentiated",
         source="Welch, Biometrika 34 (1947); logarithms after Hoefler and Belli, SC 2015",
     ),

@@ -1,6 +1,5 @@
 """prediction.csv: the model of one step filled with what was measured, and checked on cells that it did not see."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from scalestudy.analysis.cells import CellKey, CellRuns, base_of, key_of
 from scalestudy.analysis.device_columns import DeviceColumns
+from scalestudy.analysis.mean_draws import draw_means
 from scalestudy.analysis.modeled import MODELED, modeled_cells
 from scalestudy.analysis.step_model import (
     ALGORITHMS,
@@ -31,6 +31,8 @@ REPLICATES = 400
 SEED = 20101005
 LEAST_RUNS = 3
 LEAST_COUNTS = 2
+LEAST_S = 1e-12
+"""Of a phase that took no time."""
 GAP = 1.96
 UNCHECKED = "no cell was measured on twice the devices of cells that can fill the model, so that nothing checks it"
 
@@ -69,13 +71,29 @@ class Model:
     network: Network
     fitted_devices: int
     uniform: Array
+    most_devices: int | None = None
+    """Under strong scaling the global batch: more devices would have no image of it. None: there is no such limit."""
+
+    def refusal(self, devices: int) -> str:
+        """Why so many devices cannot be predicted, or nothing."""
+        if self.most_devices is not None and devices > self.most_devices:
+            return f"strong scaling divides a batch of {self.most_devices} images: at most {self.most_devices} devices"
+        if devices > 1 and devices % self.exchange.devices_per_rank:
+            per_node = self.exchange.devices_per_rank
+            return f"one process has all {per_node} devices of a node: needs a multiple of {per_node} devices"
+        return ""
 
     def predict(self, algorithm: Algorithm, devices: int) -> tuple[Array, Array]:
         """Efficiency and time of a step on so many devices, in each replicate [R]."""
         return efficiency(self.inputs, self.exchange, algorithm, devices, self._share, self.uniform)
 
     def _share(self, devices: int) -> float:
-        return 1 / devices if self.strategy[1] == "strong" else 1.0
+        return _share_of(self.strategy[1], devices)
+
+
+def _share_of(scaling: str, devices: int) -> float:
+    """The part of the base's batch that each device works on."""
+    return 1 / devices if scaling == "strong" else 1.0
 
 
 def models(
@@ -86,7 +104,7 @@ def models(
     for strategy, own in _strategies(cells).items():
         made = build(strategy, own, cells, links, gbps, latency_us)
         if isinstance(made, str):
-            refused.append(_refusal(strategy, made))
+            refused.append(refusal(strategy, made))
         else:
             found.append(made)
     return found, refused
@@ -105,7 +123,7 @@ def prediction_curves(
         algorithms = [algorithm for algorithm in ALGORITHMS if (*model.strategy, model_name(algorithm)) in checked]
         curves += [_curve(model, algorithm) for algorithm in algorithms]
         if not algorithms:
-            refused.append(_refusal(model.strategy, UNCHECKED))
+            refused.append(refusal(model.strategy, UNCHECKED))
     return curves, refused
 
 
@@ -114,7 +132,8 @@ def model_name(algorithm: Algorithm) -> str:
     return "step model (ring)" if algorithm == "ring" else "step model (tree)"
 
 
-def _refusal(strategy: tuple[str, str, str], reason: str) -> Refusal:
+def refusal(strategy: tuple[str, str, str], reason: str) -> Refusal:
+    """Why a strategy is not predicted."""
     workload, scaling, name = strategy
     return Refusal(workload=workload, scaling=scaling, strategy=name, reason=reason)
 
@@ -167,14 +186,21 @@ def _strategies(cells: Sequence[CellRuns]) -> dict[tuple[str, str, str], list[Ce
 def _model(
     strategy: tuple[str, str, str], usable: Sequence[CellRuns], base: Sequence[tuple[float, float, float]], net: Network
 ) -> Model:
-    """Draw every measured input REPLICATES times: runs as they were, the network from its interval."""
+    """Draw every measured input REPLICATES times: times of runs as their means may lie, the network from its interval.
+
+    Times are drawn as logarithms, since noise acts on them as a factor.
+    """
     random = np.random.default_rng([SEED, len(usable), len(base)])
-    mean = np.asarray(base)[random.integers(0, len(base), size=(REPLICATES, len(base)))].mean(axis=1)
-    reference = float(np.mean([sum(step) for step in base]))
-    runs = [(cell, result) for cell in usable for result in cell.results]
-    spreads = np.array([_spread(cell, result) for cell, result in runs])
-    inflations = np.array([_inflation(cell, result, base, reference) for cell, result in runs])
-    drawn = random.integers(0, len(runs), size=(REPLICATES, len(runs)))
+    steps = np.log(np.maximum(base, LEAST_S))
+    mean = np.exp(draw_means([steps], random, REPLICATES)[:, 0])
+    weights = np.array([len(cell.results) for cell in usable], dtype=np.float64) / sum(len(c.results) for c in usable)
+    busy = draw_means(
+        [np.log([[max(LEAST_S, _busy_s(one))] for one in cell.results]) for cell in usable], random, REPLICATES
+    )
+    shares = np.array([_share_of(strategy[1], cell.cell.devices) for cell in usable])
+    expected = np.outer(mean[:, 0] + mean[:, 1], shares) + mean[:, 2:]
+    spreads = [np.array([[_spread(cell, one)] for one in cell.results]) for cell in usable]
+    spread = draw_means(spreads, random, REPLICATES)[..., 0] @ weights
     largest = max(usable, key=lambda cell: cell.cell.devices)
     per_node = largest.cell.devices_per_node
     return Model(
@@ -183,8 +209,8 @@ def _model(
             forward_s=mean[:, 0],
             backward_s=mean[:, 1],
             rest_s=mean[:, 2],
-            inflation=inflations[drawn].mean(axis=1),
-            spread=spreads[drawn].mean(axis=1),
+            inflation=np.exp(busy[..., 0]) / expected @ weights,
+            spread=np.maximum(0.0, spread),
             hop_s=np.maximum(0.0, random.normal(net.hop_s, net.hop_sd, REPLICATES)),
             byte_s=np.maximum(0.0, random.normal(net.byte_s, net.byte_sd, REPLICATES)),
         ),
@@ -197,6 +223,7 @@ def _model(
         network=net,
         fitted_devices=largest.cell.devices,
         uniform=random.uniform(size=(REPLICATES, STEPS)),
+        most_devices=largest.runs[0].run.global_batch if strategy[1] == "strong" else None,
     )
 
 
@@ -211,7 +238,7 @@ def _bucket_bytes(cell: CellRuns) -> int | None:
 
 
 def _curve(model: Model, algorithm: Algorithm) -> PredictionCurve:
-    devices = grid([model.fitted_devices])
+    devices = [count for count in grid([model.fitted_devices]) if not model.refusal(count)]
     values = [model.predict(algorithm, count) for count in devices]
     intervals = [interval(one) for one, _ in values]
     workload, scaling, strategy = model.strategy
@@ -247,7 +274,7 @@ def _validation(
         model = build(strategy, seen, cells, small, least_counts=1)
         if isinstance(model, str):
             continue
-        for algorithm in ALGORITHMS:
+        for algorithm in ALGORITHMS if not model.refusal(held.cell.devices) else ():
             middle, low, high = interval(model.predict(algorithm, held.cell.devices)[0])
             yield ValidationRow(
                 workload=workload,
@@ -318,12 +345,3 @@ def _spread(cell: CellRuns, result: Result) -> float:
     phases = DeviceColumns.of(result.phases)
     waiting = float((phases.measured("waiting") / phases.column("steps")).mean())
     return waiting / _busy_s(result) / expected_largest(cell.cell.devices)
-
-
-def _inflation(cell: CellRuns, result: Result, base: Sequence[tuple[float, float, float]], reference: float) -> float:
-    """A device's own time over what the base needs for the same share of a batch."""
-    share = 1 / cell.cell.devices if cell.cell.scaling == "strong" else 1.0
-    rest = float(np.mean([step[2] for step in base]))
-    expected = (reference - rest) * share + rest
-    busy = _busy_s(result)
-    return busy / expected if expected > 0 and math.isfinite(busy) else 1.0

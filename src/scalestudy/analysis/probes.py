@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from scalestudy.analysis.links import METHOD, Link, fit_links
 from scalestudy.analysis.load import LOAD_LIMIT
+from scalestudy.analysis.soundness import sound_probe
 from scalestudy.analysis.statistics import ratio, summarize
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model
@@ -22,9 +23,16 @@ def read_probes(paths: StudyPaths, study: Study, problems: list[str]) -> list[Pr
         if not path.exists():
             continue
         try:
-            found.append(read_model(path, Probe))
+            probe = read_model(path, Probe)
         except StudyError as error:
             problems.append(str(error))
+            continue
+        if f"{probe.nodes}x{probe.devices_per_node}" != layout:
+            problems.append(f"{path}: is of {probe.nodes}x{probe.devices_per_node} and not of this layout")
+            continue
+        probe, flaws = sound_probe(probe)
+        problems += [f"{path}: {flaw}" for flaw in flaws]
+        found.append(probe)
     return found
 
 

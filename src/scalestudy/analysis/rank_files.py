@@ -5,36 +5,23 @@ No number of the analysis comes from these files: what they contradict is marked
 
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from scalestudy.analysis.clocks import CLOCK_TOLERANCE_S, STALL_S, evaluation_agrees, training_agrees
+from scalestudy.analysis.plain_ranks import MOST_BYTES, PlainRanks
 from scalestudy.errors import StudyError
 from scalestudy.records.events import read_events
 from scalestudy.records.paths import RunPaths
-
-CLOCK_TOLERANCE_S = 1.0
-"""Clocks are corrected by less than this in passing."""
-MOST_BYTES = 2**16
-"""Of a rank file; a longer one is looked at line by line."""
-STALL_S = 60.0
-"""Between the last event before an epoch and its end may pass half as much again as the epoch took, and this."""
 
 Kind = Literal[
     "foreign rank file", "rank file missing", "rank file unreadable", "foreign rank lines", "rank lines lost",
     "rank lines out of order", "rank lines twice", "clock jumps",
 ]  # fmt: skip
 """What can be wrong, as runs.csv names it."""
-
-_LINE = re.compile(rb'^\{"event": "([a-z]+)", "time": ([0-9]+\.?[0-9]*)(?:, "epoch": ([0-9]+))?, .*\}$', re.MULTILINE)
-_EPOCH_TIME = re.compile(rb'"time_s": ([0-9.e-]+)\}$', re.MULTILINE)
-_STAMP = re.compile(rb'"time": ([0-9]+)[0-9.]*(?:, "epoch": ([0-9]+))?')
-_RANK = re.compile(rb'"rank": ([0-9]+),')
-_RUN = re.compile(rb'"run": "([^"\\]+)"')
-_NUMERIC = b"0123456789."
 
 
 @dataclass(frozen=True)
@@ -47,16 +34,19 @@ class RankCheck:
     """One line per file, naming its first wrong line."""
 
 
-def check_ranks(paths: RunPaths, ranks: int, digest: str) -> RankCheck:
-    """Check the files of a run that came to its end. ``ranks`` is how many it has, ``digest`` that of its run.json."""
+def check_ranks(paths: RunPaths, ranks: int, digest: str, evaluations_s: Sequence[float]) -> RankCheck:
+    """Check the files of a run that came to its end.
+
+    ``ranks`` is how many it has, ``digest`` that of its run.json, ``evaluations_s`` what its result says of each epoch.
+    """
     folder = str(paths.ranks)
     try:
         there = {name for name in os.listdir(folder) if name.endswith(".jsonl")}  # noqa: PTH208
     except OSError:
         there = set()
     wanted = _names(ranks) if ranks == len(there) else [paths.events(rank).name for rank in range(ranks)]
-    plain = _Plain(digest)
-    if there.issuperset(wanted) and len(there) == len(wanted) and plain.holds_all(_contents(folder, wanted)):
+    plain = PlainRanks(digest, evaluations_s)
+    if there.issuperset(wanted) and len(there) == len(wanted) and plain.holds(_contents(folder, wanted)):
         return RankCheck("", [])
     kinds: dict[Kind, None] = {}
     problems = []
@@ -64,7 +54,7 @@ def check_ranks(paths: RunPaths, ranks: int, digest: str) -> RankCheck:
         if name not in there:
             problems.append(f"{folder}/{name}: is missing; the run has {ranks} {'rank' if ranks == 1 else 'ranks'}")
             kinds["rank file missing"] = None
-        elif found := _check_file(f"{folder}/{name}", rank, plain, digest):
+        elif found := _check_file(f"{folder}/{name}", rank, plain, (digest, evaluations_s)):
             problems.append(found[0][1] + (f" (and {len(found) - 1} more)" if len(found) > 1 else ""))
             kinds |= dict.fromkeys(kind for kind, _ in found)
     if extra := sorted(there.difference(wanted)):
@@ -95,14 +85,14 @@ def _contents(folder: str, names: Sequence[str]) -> list[bytes]:
     return found
 
 
-def _check_file(path: str, rank: int, plain: "_Plain", digest: str) -> list[tuple[Kind, str]]:
+def _check_file(path: str, rank: int, plain: PlainRanks, wanted: tuple[str, Sequence[float]]) -> list[tuple[Kind, str]]:
     """Kind and line of everything that is wrong; nothing is parsed of a file that is as the trainer writes it."""
     try:
         with Path(path).open("rb") as stream:
             content = stream.read(MOST_BYTES)
-        if plain.holds(content, rank):
+        if plain.holds([content], rank):
             return []
-        found = list(wrong_lines(Path(path), rank, digest))
+        found = list(wrong_lines(Path(path), rank, *wanted))
         if not found:
             plain.learn(content)
         return found
@@ -112,81 +102,7 @@ def _check_file(path: str, rank: int, plain: "_Plain", digest: str) -> list[tupl
         return [("rank file unreadable", str(error))]
 
 
-_KNOWN: dict[bytes, list[int]] = {}
-"""What is left of a file in which a close look found nothing, without its numbers: which of its lines are epochs."""
-MOST_KNOWN = 1000
-
-
-class _Plain:
-    """Whether files are one uninterrupted run in order, told without parsing them: of 640,000 nearly all are.
-
-    Ranks write the same lines but for numbers, and runs but for their name and digest: what is left of a file without
-    them is compared with what a close look found nothing in. Only a digit inside a word escapes it.
-    """
-
-    def __init__(self, digest: str) -> None:
-        self._digest = f'"digest": "{digest}"'.encode()
-
-    def holds_all(self, contents: Sequence[bytes]) -> bool:
-        """Whether these are the plain contents of all ranks, in their order. All at once: that takes half the time."""
-        if not contents or max(map(len, contents)) >= MOST_BYTES:
-            return False
-        joined = b"\0".join(contents)
-        bare = self._bare(joined).split(b"\0")
-        epochs = _KNOWN.get(bare[0])
-        if epochs is None or bare.count(bare[0]) != len(bare) or len(bare) != len(contents):
-            return False
-        if joined.count(self._digest) != len(contents) or _RANK.findall(joined) != _numbers(len(contents)):
-            return False
-        stamps = _STAMP.findall(joined)
-        first = stamps[: len(stamps) // len(contents)]
-        others = [] if stamps == first * len(contents) else contents[1:]  # in step with a clock that is looked at
-        return all(_is_in_step(content, epochs) for content in (contents[0], *others))
-
-    def holds(self, content: bytes, rank: int) -> bool:
-        """Whether the content of a rank's file is plain."""
-        epochs = _KNOWN.get(self._bare(content))
-        if epochs is None or len(content) >= MOST_BYTES:
-            return False
-        first = content[: content.find(b"\n")]
-        return self._digest in first and b'"rank": %d,' % rank in first and _is_in_step(content, epochs)
-
-    def learn(self, content: bytes) -> None:
-        """Take a file with nothing wrong as the pattern for others, if it is of a run that was not interrupted."""
-        lines = _LINE.findall(content)
-        names = [name for name, _, _ in lines]
-        epochs = [place for place, name in enumerate(names) if name == b"epoch"]
-        whole = len(lines) == content.count(b"\n") and content.endswith(b"\n") and b"start" not in names[1:]
-        if whole and lines and len(_EPOCH_TIME.findall(content)) == len(epochs) and len(_KNOWN) < MOST_KNOWN:
-            _KNOWN[self._bare(content)] = epochs
-
-    def _bare(self, content: bytes) -> bytes:
-        """Without name and digest of the run, and without digits."""
-        if named := _RUN.search(content):
-            content = content.replace(named[1], b"")
-        return content.replace(self._digest, b"").translate(None, _NUMERIC)
-
-
-@cache
-def _numbers(count: int) -> list[bytes]:
-    return [b"%d" % number for number in range(count)]
-
-
-def _is_in_step(content: bytes, epochs: Sequence[int]) -> bool:
-    """Whether the epochs, which are these lines, follow each other, and the clock does not jump."""
-    lines = _LINE.findall(content)
-    numbers = [int(lines[place][2]) for place in epochs]
-    if numbers != list(range(len(numbers))):
-        return False
-    times = [float(line[1]) for line in lines]
-    if times != sorted(times):
-        return False
-    spent = [float(time) for time in _EPOCH_TIME.findall(content)]
-    gaps = [times[place] - times[place - 1] for place in epochs]
-    return len(spent) == len(gaps) and all(map(_clock_agrees, gaps[1:], spent[1:]))
-
-
-def wrong_lines(path: Path, rank: int, digest: str) -> Iterator[tuple[Kind, str]]:
+def wrong_lines(path: Path, rank: int, digest: str, evaluations_s: Sequence[float]) -> Iterator[tuple[Kind, str]]:
     """Kind and text, with file and line, of everything that is wrong with a file. Raises StudyError if unreadable."""
     events, problems = read_events(path)
     yield from (("foreign rank lines", problem) for problem in problems)
@@ -203,39 +119,48 @@ def wrong_lines(path: Path, rank: int, digest: str) -> Iterator[tuple[Kind, str]
         yield "foreign rank lines", f"{path}:{where}: was written by rank {starts[-1]['rank']}"
     if events and events[-1]["event"] != "end":
         yield "rank lines lost", f"{path}:{sum(map(len, numbers.values()))}: ends without an end event"
-    yield from _order(path, events, numbers)
+    yield from _order(path, events, numbers, evaluations_s)
 
 
-def _order(path: Path, events: Sequence[dict[str, Any]], numbers: dict[str, list[int]]) -> Iterator[tuple[Kind, str]]:
+def _order(
+    path: Path, events: Sequence[dict[str, Any]], numbers: dict[str, list[int]], evaluations_s: Sequence[float]
+) -> Iterator[tuple[Kind, str]]:
     """Epochs that do not follow each other, and clocks that jump, within each attempt of the run."""
     expected: int | None = None
     before: dict[str, Any] | None = None
     for event in events:
         where = f"{path}:{numbers[_key(event)][0]}"
         if event["event"] in ("start", "resume"):
-            expected = None if event["event"] == "start" else int(event["epoch"])
+            expected = None if event["event"] == "start" else event["epoch"]
         elif before is not None and event["time"] < before["time"] - CLOCK_TOLERANCE_S:
             yield "clock jumps", f"{where}: the clock jumps back by {before['time'] - event['time']:.0f} s"
+        elif before is not None and event != before:
+            yield from _jump(where, before, event, evaluations_s)
         if event["event"] == "epoch" and event != before:
-            number = int(event["epoch"])
+            number = event["epoch"]
             if expected is not None and number != expected:
                 yield "rank lines out of order", f"{where}: epoch {number} where epoch {expected} was to follow"
-            if before is not None and before["time"] <= event["time"]:
-                gap = event["time"] - before["time"]
-                first = before["event"] in ("start", "resume")  # before it lies the start-up, which may take any time
-                if not first and not _clock_agrees(gap, event["time_s"]):
-                    timer_s = event["time_s"]
-                    yield (
-                        "clock jumps",
-                        f"{where}: epoch {number} took {timer_s:.1f} s by its timer and {gap:.1f} s by the clock",
-                    )
             expected = number + 1
         before = event
 
 
-def _clock_agrees(gap_s: float, epoch_s: float) -> bool:
-    """Whether the time between an epoch's event and the one before it fits the epoch's own time."""
-    return epoch_s - CLOCK_TOLERANCE_S <= gap_s <= 1.5 * epoch_s + STALL_S
+def _jump(
+    where: str, before: dict[str, Any], event: dict[str, Any], evaluations_s: Sequence[float]
+) -> Iterator[tuple[Kind, str]]:
+    """A clock that did not go as far from one event to the next as the timer of what lies between them."""
+    gap_s, number = event["time"] - before["time"], event.get("epoch")
+    if event["event"] == "epoch" and before["event"] not in ("start", "resume"):  # a start-up may take any time
+        timer_s = event["time_s"]
+        if not training_agrees(gap_s, timer_s):
+            jump = f"{where}: epoch {number} took {timer_s:.1f} s by its timer and {gap_s:.1f} s by the clock"
+            yield "clock jumps", jump
+    elif (event["event"], before["event"]) == ("evaluation", "epoch") and number == before["epoch"]:
+        timer_s = evaluations_s[number] if number < len(evaluations_s) else None
+        if timer_s is not None and not evaluation_agrees(gap_s, timer_s):
+            jump = f"{where}: evaluation {number} took {timer_s:.1f} s by its timer and {gap_s:.1f} s by the clock"
+            yield "clock jumps", jump
+    elif (event["event"], before["event"]) == ("end", "evaluation") and gap_s > STALL_S:
+        yield "clock jumps", f"{where}: the run ends {gap_s:.0f} s after its last evaluation by the clock"
 
 
 def _line_numbers(path: Path) -> dict[str, list[int]]:
@@ -244,7 +169,7 @@ def _line_numbers(path: Path) -> dict[str, list[int]]:
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         try:
             found.setdefault(_key(json.loads(line)), []).append(number)
-        except ValueError:
+        except (ValueError, RecursionError):
             found.setdefault(line, []).append(number)
     return found
 

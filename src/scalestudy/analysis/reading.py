@@ -1,13 +1,13 @@
 """Reads what the folder of one run holds: its result, why there is none, and everything that is wrong with it."""
 
 import json
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from scalestudy.analysis.rank_files import check_ranks
+from scalestudy.analysis.soundness import MOST, UNSOUND, is_duration, is_time, sound_result
 from scalestudy.errors import StudyError
 from scalestudy.records.events import read_events
 from scalestudy.records.files import read_model
@@ -62,12 +62,15 @@ def read_run(folder: Path, planned: Planned) -> Reading:
     if result is None:
         another = (f"{paths.result}: {ANOTHER}; run this run again",) if reason == ANOTHER else ()
         return Reading(None, reason, problems=(*_foreign_lines(paths), *another))
+    result, flaws = sound_result(result)
+    unsound = tuple(f"{paths.result}: {flaw}" for flaw in flaws)
     if result.outcome == "failed":
-        return Reading(result, problems=_foreign_lines(paths))
+        return Reading(result, problems=(*_foreign_lines(paths), *unsound))
     if flaw := _unusable(result, planned):
         return Reading(None, flaw, problems=(*_foreign_lines(paths), f"{paths.result}: {flaw}"))
-    check = check_ranks(paths, planned.ranks, planned.digest)
-    return _without_impossible_total(paths, Reading(result, "", check.flaw, tuple(check.problems)))
+    check = check_ranks(paths, planned.ranks, planned.digest, [epoch.evaluation_s for epoch in result.epochs])
+    flaw = "; ".join(part for part in (check.flaw, UNSOUND if flaws else "") if part)
+    return _without_impossible_total(paths, Reading(result, "", flaw, (*check.problems, *unsound)))
 
 
 def timed_epochs(result: Result) -> list[Epoch]:
@@ -129,10 +132,11 @@ def _unusable(result: Result, planned: Planned) -> str | None:
         return f"holds its epochs as {', '.join(map(str, numbers[:8]))}, not in order and each once"
     flaws = {
         "holds no timed epoch": not timed_epochs(result),
-        "holds an epoch time that is not a positive number": not all(
-            math.isfinite(epoch.time_s) and epoch.time_s > 0 for epoch in result.epochs
+        "holds an epoch time that is not a positive number": not all(is_time(epoch.time_s) for epoch in result.epochs),
+        "holds an evaluation time that cannot be": not all(is_duration(epoch.evaluation_s) for epoch in result.epochs),
+        "holds an epoch without images or steps": not all(
+            0 < epoch.images <= MOST and 0 < epoch.steps <= MOST for epoch in result.epochs
         ),
-        "holds an epoch without images or steps": any(epoch.images <= 0 or epoch.steps <= 0 for epoch in result.epochs),
         "holds a test accuracy that is not between 0 and 1": any(
             epoch.test_accuracy < 0 or epoch.test_accuracy > 1 for epoch in result.epochs
         ),
@@ -141,11 +145,13 @@ def _unusable(result: Result, planned: Planned) -> str | None:
 
 
 def _without_impossible_total(paths: RunPaths, reading: Reading) -> Reading:
-    """Wall-clock time is the one number that a clock set back makes too small: it is dropped then, and said."""
+    """Wall-clock time is the one number that a clock that was set can make wrong: it is dropped then, and said."""
     result = reading.result
     if result is None or result.total_s <= 0:
         return reading
-    trained_s = sum(epoch.time_s + max(0.0, epoch.evaluation_s) for epoch in result.epochs)
+    if "clock jumps" in reading.flaw:
+        return replace(reading, result=result.model_copy(update={"total_s": 0.0}))
+    trained_s = sum(epoch.time_s + epoch.evaluation_s for epoch in result.epochs)
     if result.total_s >= 0.999 * trained_s:
         return reading
     problem = (

@@ -6,14 +6,16 @@ Source: T. Hoefler and R. Belli, "Scientific Benchmarking of Parallel Computing 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from statistics import fmean, median
 from typing import TYPE_CHECKING
+
+from scalestudy.analysis.resampling import bootstrap_t, resampled_medians, t_draws
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+LEVEL = 0.95
 SMALLEST_N = 3
 """Fewer values get no interval."""
 SMALLEST_N_FOR_ORDER_STATISTICS = 6
@@ -25,11 +27,8 @@ WELCH_LOG = "Welch t-interval on logarithms"
 WELCH = "Welch t-interval"
 T = "t-interval"
 BOOTSTRAP_T = "studentized bootstrap"
+BOOTSTRAP_MEDIANS = "bootstrap of the medians"
 MOVER_LOG = "MOVER on logarithms"
-
-RESAMPLES = 1999
-SEED = 20151115
-"""Of the bootstrap, so that the same times give the same interval."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,8 @@ def summarize_mean(times_s: Sequence[float]) -> Estimate:
     """Mean with a 95 % interval for the population's mean.
 
     From 6 values on by the studentized bootstrap (B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993,
-    section 12.5), which follows the skewness of the sample; with 3 to 5, where there is too little to draw from, by the
-    t-interval; with fewer there is none. Raises ValueError for no value.
+    section 12.5), which follows the skewness of the sample; with 3 to 5, or nearly all values equal, where there is too
+    little to draw from, by the t-interval; with fewer there is none. Raises ValueError for no value.
     """
     n = len(times_s)
     if n == 0:
@@ -84,48 +83,69 @@ def summarize_mean(times_s: Sequence[float]) -> Estimate:
     if n < SMALLEST_N:
         return Estimate(center)
     error = math.sqrt(variance(times_s) / n)
-    if n < SMALLEST_N_FOR_ORDER_STATISTICS:
-        half = _t_quantile(0.975, n - 1) * error
-        return Estimate(center, center - half, center + half, T)
-    low, high = _bootstrap_t(times_s, center) if error else (0.0, 0.0)
-    return Estimate(center, center - high * error, center - low * error, BOOTSTRAP_T)
+    if n >= SMALLEST_N_FOR_ORDER_STATISTICS:
+        if not error:
+            return Estimate(center, center, center, BOOTSTRAP_T)
+        if quantiles := bootstrap_t(times_s, center):
+            low, high = quantiles
+            return Estimate(center, center - high * error, center - low * error, BOOTSTRAP_T)
+    half = _t_quantile(0.975, n - 1) * error
+    return Estimate(center, center - half, center + half, T)
 
 
-def _bootstrap_t(values: Sequence[float], center: float) -> tuple[float, float]:
-    """The 2.5 and 97.5 % quantiles of the t-statistic of the mean, over resamples that are not all one value."""
-    import numpy as np
-
-    sample = np.asarray(values)[_resampling(len(values))]
-    spread = sample.std(axis=1, ddof=1)
-    usable = spread > 0
-    statistic = (sample.mean(axis=1)[usable] - center) / (spread[usable] / math.sqrt(len(values)))
-    low, high = np.quantile(statistic, [0.025, 0.975])
-    return float(low), float(high)
-
-
-@cache
-def _resampling(n: int) -> "NDArray[np.int64]":
-    """Which values each resample of n values takes [RESAMPLES, n]."""
-    import numpy as np
-
-    return np.random.default_rng([SEED, n]).integers(0, n, size=(RESAMPLES, n))
-
-
-def ratio(numerator_s: Sequence[float], denominator_s: Sequence[float], level: float = 0.95) -> Estimate:
+def ratio(numerator_s: Sequence[float], denominator_s: Sequence[float], level: float = LEVEL) -> Estimate:
     """Median of one sample of times over that of the other, with an interval where both have 3 values or more.
 
-    The interval is Welch's for the difference of the mean logarithms, exponentiated, and stretched to hold the ratio
-    of the medians should a skewed sample put that outside. Raises ValueError when a sample is empty.
+    With 3 to 5 values on both sides the interval is Welch's for the difference of the mean logarithms, exponentiated.
+    With more on either side it is the percentile bootstrap of the ratio of the medians: means of logarithms are
+    another quantity once one side is skewed. Above 95 % it is widened to Welch's, since no resample lies beyond the
+    values that were measured. Raises ValueError when a sample is empty.
     """
     if not numerator_s or not denominator_s:
         raise ValueError("no value to compare")
     value = float(median(numerator_s) / median(denominator_s))
-    logs = [math.log(time) for time in numerator_s], [math.log(time) for time in denominator_s]
-    bounds = _welch(*logs, level=level)
-    if bounds is None:
+    if min(len(numerator_s), len(denominator_s)) < SMALLEST_N:
         return Estimate(value)
+    if max(len(numerator_s), len(denominator_s)) < SMALLEST_N_FOR_ORDER_STATISTICS:
+        bounds, method = _welch_of_logarithms(numerator_s, denominator_s, level), WELCH_LOG
+    else:
+        bounds, method = _bootstrap_of_medians(numerator_s, denominator_s, level), BOOTSTRAP_MEDIANS
+        if level > LEVEL:
+            welch = _welch_of_logarithms(numerator_s, denominator_s, level)
+            bounds = min(bounds[0], welch[0]), max(bounds[1], welch[1])
     low, high = (math.exp(bound) for bound in bounds)
-    return Estimate(value, min(low, value), max(high, value), WELCH_LOG)
+    return Estimate(value, min(low, value), max(high, value), method)
+
+
+def _welch_of_logarithms(first: Sequence[float], second: Sequence[float], level: float) -> tuple[float, float]:
+    return _welch([math.log(time) for time in first], [math.log(time) for time in second], level)
+
+
+def _bootstrap_of_medians(first: Sequence[float], second: Sequence[float], level: float) -> tuple[float, float]:
+    """Ends of the interval for the difference of the logarithms of two medians.
+
+    Each side gives two streams of draws, and each meets the other stream of the other side: when the sides change
+    places, so do the ends.
+    """
+    import numpy as np
+
+    streams = ((0, 1), (1, 0))
+    drawn = np.concatenate([_log_medians(first, one) - _log_medians(second, other) for one, other in streams])
+    outside = int((1 - level) / 2 * len(drawn))
+    drawn.partition([outside, len(drawn) - 1 - outside])
+    return float(drawn[outside]), float(drawn[-1 - outside])
+
+
+def _log_medians(times_s: Sequence[float], stream: int) -> "NDArray[np.float64]":
+    """Where the logarithm of the population's median may lie: by resampling, or with 3 to 5 values, where there is too
+    little to draw from, by the t-distribution of the mean logarithm."""
+    import numpy as np
+
+    n = len(times_s)
+    if n >= SMALLEST_N_FOR_ORDER_STATISTICS:
+        return np.log(resampled_medians(times_s, stream))
+    logs = [math.log(time) for time in times_s]
+    return fmean(logs) + t_draws(n - 1, stream) * math.sqrt(variance(logs) / n)
 
 
 def quotient(numerator: Estimate, denominator: Estimate) -> Estimate:
@@ -151,8 +171,9 @@ def mean_difference(values: Sequence[float], reference: Sequence[float]) -> Esti
     if not values or not reference:
         raise ValueError("no value to compare")
     value = fmean(values) - fmean(reference)
-    bounds = _welch(values, reference, level=0.90)
-    return Estimate(value) if bounds is None else Estimate(value, *bounds, WELCH)
+    if min(len(values), len(reference)) < SMALLEST_N:
+        return Estimate(value)
+    return Estimate(value, *_welch(values, reference, level=0.90), WELCH)
 
 
 def is_equivalent(difference: Estimate, margin: float) -> bool:
@@ -180,10 +201,8 @@ def equivalence_p_value(values: Sequence[float], reference: Sequence[float], mar
     return float(stdtr(freedom, -distance / error))
 
 
-def _welch(first: Sequence[float], second: Sequence[float], level: float) -> tuple[float, float] | None:
+def _welch(first: Sequence[float], second: Sequence[float], level: float) -> tuple[float, float]:
     """Interval for the difference of two means, first less second, with the Welch-Satterthwaite degrees of freedom."""
-    if min(len(first), len(second)) < SMALLEST_N:
-        return None
     difference, error, freedom = _welch_terms(first, second)
     if error == 0:
         return difference, difference

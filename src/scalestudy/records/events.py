@@ -27,8 +27,12 @@ OPTIONAL: dict[str, frozenset[str]] = {"error": frozenset({"may_pass"})}
 """And to those that it may have."""
 
 
-NUMBERS = frozenset({"time", "epoch", "step", "rank", "ranks", "pid", "time_s", "total_s"})
-"""Keys whose values are numbers."""
+NUMBERS = frozenset({"time", "time_s", "total_s"})
+"""Keys whose values are finite numbers."""
+LARGEST = 1e300
+"""JSON has integers that no float holds."""
+COUNTS = frozenset({"epoch", "step", "rank", "ranks", "pid"})
+"""Keys whose values are integers of 0 or more."""
 
 
 class EventLog:
@@ -87,14 +91,23 @@ def read_events(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         try:
             event = json.loads(line)
             missing = (GRAMMAR[event["event"]] | {"time"}) - event.keys()
-            wrong = [key for key in NUMBERS & event.keys() if type(event[key]) not in (int, float)]
-        except (ValueError, KeyError, TypeError):
+            wrong = [key for key in sorted(event) if not _is_right(key, event[key])]
+        except (ValueError, KeyError, TypeError, RecursionError):
             problems.append(f"{path}:{number}: is not an event line")
             continue
         if missing:
             problems.append(f"{path}:{number}: event {event['event']} lacks {', '.join(sorted(missing))}")
         elif wrong:
-            problems.append(f"{path}:{number}: event {event['event']}: {min(wrong)} is not a number")
+            problems.append(f"{path}:{number}: event {event['event']}: {wrong[0]} is not a number that can stand there")
         else:
             events.append(event)
     return events, problems
+
+
+def _is_right(key: str, value: object) -> bool:
+    """Whether a value is of the kind that its key says; all other keys take anything."""
+    if key in COUNTS:
+        return type(value) is int and value >= 0
+    if key in NUMBERS:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return True

@@ -305,6 +305,13 @@ class RunRow(ReportModel):
     """Why a completed run does not enter the numbers."""
 
 
+class WorkRow(CellRow):
+    """What the runs of a cell do, whatever their seeds."""
+
+    settings: dict[str, str]
+    """Of its workload but the number of epochs, its options and its device, each by its name in the configuration."""
+
+
 class CurveRow(CellRow):
     """Training loss over epochs: median and full range over the seeds of a cell."""
 
@@ -498,5 +505,7 @@ class ReportData(ReportModel):
     """Why nothing is predicted, where nothing is."""
     exclusions: list[Exclusion] = []
     repeats: list[RepeatRow] = []
+    work: list[WorkRow] = []
+    """Empty in records of earlier versions."""
     problems: list[str]
     """Damaged records and skipped combinations, one line each."""

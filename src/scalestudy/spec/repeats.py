@@ -30,7 +30,8 @@ class RepeatsSpec(SpecModel):
     """Repeat every cell until the interval of its epoch time is narrow enough."""
 
     min: PositiveInt = 6
-    """Runs that every cell gets, with the seeds 1, 2, 3 and so on. Fewer leave intervals that are too narrow."""
+    """Runs that every cell gets, with the seeds 1, 2, 3 and so on. Stopping early favors intervals that are too narrow:
+    with 3 runs at least, those at 95 % hold the truth in some 90 % of studies."""
     max: PositiveInt = 15
     """Runs that no cell exceeds."""
     until_ci: Share = 0.02

@@ -4,7 +4,7 @@ import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter, time
+from time import monotonic, perf_counter, time
 from typing import TypedDict
 
 import torch
@@ -60,11 +60,12 @@ def run_rank(job: Job, rank: Rank) -> None:
 
     Raises Stopped when asked to stop, StudyError and whatever training raises.
     """
-    launch_s = time() - job.started
+    launch_s = max(0.0, time() - job.started)  # between processes: from here on no clock counts that may be set
+    began = monotonic() - launch_s
     log = EventLog(job.paths.events(rank.rank))
     _log_start(log, job, rank)
     try:
-        _train(job, rank, log, launch_s)
+        _train(job, rank, log, began, launch_s)
     except Stopped:
         raise
     except Exception as error:
@@ -74,14 +75,14 @@ def run_rank(job: Job, rank: Rank) -> None:
         log.close()
 
 
-def _train(job: Job, rank: Rank, log: EventLog, launch_s: float) -> None:
+def _train(job: Job, rank: Rank, log: EventLog, began: float, launch_s: float) -> None:
     """From the data to the result."""
     malloc_tuned = keep_freed_memory()
     context = make_context(job.run, rank)
     begin = perf_counter()
     prepared, batches = load_data(job.run, context)
     loaded = perf_counter()
-    trainer, layers = _make_trainer(job, rank, context, prepared, batches, log)
+    trainer, layers = _make_trainer(job, rank, context, prepared, batches, log, began)
     built = perf_counter()
     if job.run.workload.compile:
         trainer.warm_up()
@@ -110,6 +111,7 @@ def _make_trainer(
     prepared: Prepared,
     batches: tuple[EpochBatches, ResidentImages],
     log: EventLog,
+    began: float,
 ) -> tuple[Trainer, list[LayerRow]]:
     """Model, strategy and optimizer, as new or as the last checkpoint has them, and the model's layer table."""
     control = Control(rank.ranks)
@@ -137,7 +139,7 @@ def _make_trainer(
         line=ProgressLine(job.title, job.run.workload.epochs, quiet=rank.rank > 0),
         progress=_take_up(checkpoints, strategy, optimizer, log),
         one_machine=rank.one_machine,
-        started=job.started,
+        began=began,
         part=part_from(job.started),
     )
     return trainer, layers

@@ -1,7 +1,7 @@
 """The training loop. It knows steps, epochs and clocks, and nothing of strategies or models."""
 
 from dataclasses import dataclass, field
-from time import perf_counter_ns, time
+from time import monotonic, perf_counter_ns
 from typing import Any
 
 import numpy as np
@@ -66,8 +66,8 @@ class Trainer:
     progress: Progress
     one_machine: bool
     """Whether all ranks run on one machine: simulated nodes share its counters."""
-    started: float
-    """Unix time at which this start's first process was started."""
+    began: float
+    """When this start's first process was started, by the clock that is never set: ``monotonic()``."""
     part: Part
     """This start of the run."""
 
@@ -217,7 +217,7 @@ class Trainer:
     def parts(self) -> list[Part]:
         """All starts of the run, this one up to now."""
         earlier = [Part(**part) for part in self.progress.earlier]
-        return [*earlier, self.part.model_copy(update={"time_s": time() - self.started})]
+        return [*earlier, self.part.model_copy(update={"time_s": monotonic() - self.began})]
 
     def _synchronize(self) -> None:
         for device in self.strategy.context.devices:
