@@ -348,10 +348,10 @@ def test_r18_states_the_cost_of_communication_only_where_it_was_measured():
 
     assert written("R18", speedup=[speedup_row()], communication=[row(None)]) == []
     (text,) = written("R18", speedup=[speedup_row()], communication=[row(0.003)])
-    assert text.endswith("than without by 3 ms (95% CI 2 ms–4 ms), 15% of the step, with DDP, 2 CPU cores.")
+    assert text.endswith("than without by 3.00 ms (95% CI 2.00–4.00 ms), 15% of the step, with DDP, 2 CPU cores.")
     for cost, low, interval in (
-        (0.0003, -0.0002, "95% CI −0.2 ms–4 ms"),
-        (0.003, 0.0, "95% CI 0 ms–4 ms"),
+        (0.0003, -0.0002, "95% CI −0.20 to 4.00 ms"),
+        (0.003, 0.0, "95% CI 0.00–4.00 ms"),
         (0.003, None, "no interval"),
     ):
         (text,) = written("R18", speedup=[speedup_row()], communication=[row(cost, low)])
@@ -360,7 +360,7 @@ def test_r18_states_the_cost_of_communication_only_where_it_was_measured():
     both = [row(0.003), row(0.0001, -0.001, strategy="hsdp", devices=4)]
     longer, other = written("R18", speedup=[speedup_row(), speedup_row(strategy="hsdp", devices=4)], communication=both)
     assert ("DDP" in longer, "HSDP" in longer) == (True, False)
-    assert other.endswith("the difference is 0.1 ms (95% CI −1 ms–4 ms) with HSDP, 4 CPU cores.")
+    assert other.endswith("the difference is 0.10 ms (95% CI −1.00 to 4.00 ms) with HSDP, 4 CPU cores.")
 
 
 def test_r19_needs_a_probed_ceiling():

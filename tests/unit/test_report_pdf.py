@@ -280,6 +280,16 @@ def test_every_number_of_the_table_of_all_runs_is_printed():
     assert_printed(data.runs, cells, table)
 
 
+@pytest.mark.parametrize(
+    ("total_s", "words"), [(42.0, "42.0 seconds"), (298.0, "4.97 minutes"), (3600.0, "1.00 hours"), (0.0, "No run")]
+)
+def test_the_time_of_all_runs_is_in_a_unit_that_suits_it(total_s, words):
+    data = report_data.single()
+    counts = data.counts.model_copy(update={"total_s": total_s})
+    text = bare(text_of(compile_report(data.model_copy(update={"counts": counts}), [], RUNS, "pdf")))
+    assert bare(words) in text[text.rindex("Expectedtime") :]
+
+
 def test_what_is_not_known_of_a_run_is_a_dash_in_the_table_of_all_runs():
     data = report_data.single()
     unknown = {"startup_s": None, "total_s": None, "accuracy": None, "peak_memory_bytes": None, "foreign_load": None}
