@@ -231,8 +231,8 @@ def stopping(evidence: Evidence) -> Iterator[Statement]:
     if spec is None or not evidence.repeats:
         return
     text = w.say(
-        "Each cell was run {least} times or more, until half the {level} interval of its epoch time was at most {share} "
-        "of its median, and at most {most} times; runs that other programs disturbed do not count",
+        "Each cell was run {least} times or more, until half the {level} interval of its epoch time was at most "
+        "{share} of its median, and at most {most} times; runs that other programs disturbed do not count",
         level=w.level(LEVELS.interval),
         least=spec.min,
         share=w.percent(spec.until_ci, 1),

@@ -12,11 +12,14 @@ from scalestudy.records.report import ReportData
 from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Drawing, looks_of
 from scalestudy.report.printable import FONTS, fallback_folder, printable
 from scalestudy.report.reasons import with_reasons
-from scalestudy.report.run_cells import run_cells
+from scalestudy.report.run_facts import run_facts
 
 TEMPLATE = Path(__file__).parent / "template"
 STANDARDS = ["a-3a", "ua-1"]
 """Archivable, with attachments, and accessible."""
+
+DRAWN = {"runs", "curves", "fit_curves"}
+"""What the template does not print itself: figures are drawn from it, and run_facts has the runs."""
 
 
 def write_pdf(data: ReportData, figures: Sequence[Drawing], runs_csv: Path, output: Path) -> None:
@@ -93,8 +96,8 @@ def _inputs(data: ReportData, figures: Sequence[Drawing], runs: str) -> dict[str
     looks = {"other": OTHER_LOOK} | LOOKS | looks_of(shown.strategies)
     colors = {name: look.color for name, look in looks.items()}
     return {
-        "data": shown.model_dump_json(),
-        "cells": json.dumps(run_cells(shown)),
+        "data": shown.model_dump_json(exclude=DRAWN),
+        "runs-of": json.dumps(run_facts(shown)),
         "source": data.model_dump_json(indent=1) + "\n",
         "figures": json.dumps(drawn),
         "colors": json.dumps(colors),
