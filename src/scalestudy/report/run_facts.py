@@ -11,17 +11,22 @@ from scalestudy.analysis.language import LANGUAGES, Language
 from scalestudy.records.report import ReportData, RunRow
 from scalestudy.report import numbers
 
+MOST_LINES = 8
+"""Of runs in one row of the table of all runs."""
+LONGEST = 44
+"""Letters of a name that fits its line."""
 DIGEST = 8
 """Digits of a digest that are printed."""
 
 
 def run_facts(data: ReportData) -> dict[str, Any]:
-    """``cells``: the table of all runs; ``planned`` and ``seeds`` by workload; ``scalings``; ``grid``: completed of
-    planned runs by strategy and layout; ``lost``: the runs that did not complete or were resumed.
+    """``count``; ``blocks``: the table of all runs; ``planned`` and ``seeds`` by workload; ``scalings``; ``grid``:
+    completed of planned runs by strategy and layout; ``lost``: the runs that did not complete or were resumed.
     """
     runs = data.runs
     return {
-        "cells": run_cells(data),
+        "count": len(runs),
+        "blocks": _blocks(data),
         "planned": Counter(row.workload for row in runs),
         "seeds": {name: sorted({row.seed for row in runs if row.workload == name}) for name in _workloads(runs)},
         "scalings": sorted({row.scaling for row in runs}),
@@ -53,15 +58,28 @@ def _grid(runs: Sequence[RunRow]) -> dict[str, Any]:
     }
 
 
-def run_cells(data: ReportData) -> list[list[str]]:
-    """One list per run: its name and eight numbers, or its name, outcome and reason."""
-    language = LANGUAGES[data.words.language]
-    return [_cells(row, language) for row in data.runs]
+def _blocks(data: ReportData) -> list[dict[str, Any]]:
+    """The rows of the table of all runs: up to MOST_LINES neighboring runs that completed, one line each in every
+    column, or one run that did not, or whose name is too long for a line.
+    """
+    language, blocks = LANGUAGES[data.words.language], list[dict[str, Any]]()
+    for row in data.runs:
+        if row.outcome != "completed":
+            blocks.append({"runs": 0, "run": row.run, "outcome": row.outcome, "reason": row.reason})
+            continue
+        cells = _cells(row, language)
+        if len(row.run) > LONGEST:
+            blocks.append({"runs": 0, "run": row.run, "outcome": "completed", "cells": cells[1:]})
+        elif blocks and 0 < blocks[-1]["runs"] < MOST_LINES:
+            blocks[-1]["runs"] += 1
+            for column, cell in zip(blocks[-1]["cells"], cells, strict=True):
+                column.append(cell)
+        else:
+            blocks.append({"runs": 1, "cells": [[cell] for cell in cells]})
+    return blocks
 
 
 def _cells(row: RunRow, language: Language) -> list[str]:
-    if row.outcome != "completed":
-        return [row.run, row.outcome, row.reason]
     accuracy = None if row.accuracy is None else 100 * row.accuracy
     memory = None if row.peak_memory_bytes is None else row.peak_memory_bytes / 2**20
     load = None if row.foreign_load is None else 100 * row.foreign_load
