@@ -528,3 +528,13 @@ def test_r26_takes_the_most_devices_that_have_a_ratio_and_is_silent_without_one(
     assert text.count("against") == 1
     assert said_of_options(mitigation_row(**nothing)) == []
     assert said_of_options() == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "clear"), [(1.0001, 3, True), (1.0, 3, False), (0.9, 1.0, False), (0.5, 0.99, True)]
+)
+def test_r2_says_that_a_speedup_is_not_separated_from_one_device_and_does_not_stress_it(low, high, clear):
+    row = speedup_row(speedup=1.5, speedup_low=low, speedup_high=high)
+    text = written("R2", speedup=[row])[0]
+    assert ("**1.50×**" in text) is clear
+    assert text.endswith(", and the data do not separate it from one device.") is not clear

@@ -142,15 +142,22 @@ def test_every_number_of_the_table_of_fits_is_printed(whole):
     laws = {"amdahl": "Amdahl", "gustafson": "Gustafson", "usl": "USL"}
     parameters = {"serial_fraction": "serial fraction", "sigma": "contention"}
 
+    def refusal(key):
+        scaling, law, reason = key
+        return [f"{laws[law]}, {scaling.title()} scaling: {reason}"]
+
     def cells(row):
         start = [STRATEGIES[row.strategy].title, f"{row.scaling.title()} scaling", laws[row.law]]
-        if row.refused:
-            return [*start, row.refused]
         value, low_high = numbers.fixed(row.value, 4), numbers.interval(row.low, row.high, 4)
         points = f"{row.n}, {row.largest_devices}"
         return [*start, parameters[row.parameter], value, low_high, points, numbers.percent(row.error)]
 
-    assert_printed(data.fits, cells, text)
+    refused = [row for row in data.fits if row.refused]
+    assert_printed([row for row in data.fits if not row.refused], cells, text)
+    assert_printed({(row.scaling, row.law, row.refused) for row in refused}, refusal, text)
+    for row in refused:
+        line = text[text.index(bare("".join(refusal((row.scaling, row.law, row.refused))))) :]
+        assert bare(STRATEGIES[row.strategy].title) in line[: line.index(").")]
 
 
 def test_every_number_of_the_table_of_validation_is_printed(whole):
