@@ -116,6 +116,39 @@ def test_r1_counts_each_outcome_and_names_reasons():
     assert written("R1", counts=Counts(**dict.fromkeys(COUNTS, 0))) == ["No run was planned."]
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"), [({"failed": 1}, True), ({"missing": 1}, True), ({"failed": 1, "missing": 1}, True), ({}, False)]
+)
+def test_r1_says_that_failed_or_missing_runs_enter_no_number_and_no_other(lost, said):
+    (text,) = written("R1", counts=Counts(**{**COUNTS, **lost}))
+    assert ("Runs that did not complete enter no number." in text) is said
+
+
+def test_r1_says_that_oversubscribed_runs_have_no_speedup():
+    (text,) = written("R1", counts=Counts(**{**COUNTS, "oversubscribed": 2}))
+    assert text.endswith(" No speedup, only correctness, for more devices than cores: 2 planned runs.")
+    assert "more devices than cores" not in written("R1")[0]
+
+
+def test_no_sentence_outside_section_9_names_more_devices_than_were_measured(tmp_path):
+    study = make_study(tmp_path, scalings=("strong", "weak"))
+    data = report_data(collect(study.results))
+    most = max(row.devices for row in data.runs)
+    named = {
+        (sentence.section, int(count))
+        for sentence in data.sentences
+        for count in re.findall(r"(\d+) CPU cores?\b", sentence.text)
+    }
+    assert max(count for section, count in named if section != "prediction") == most
+    assert not [text for text in data.sentences if text.section != "prediction" and "predict" in text.text]
+    predicted = prediction(devices=[1, 4 * most])
+    evidence = replace(
+        NOTHING, speedup=[speedup_row()], predictions=[predicted], validation=[validation(model="step model (ring)")]
+    )
+    beyond = [s for s in sentences(evidence) if str(4 * most) in s.text]
+    assert {s.section for s in beyond} == {"prediction"}
+
+
 def test_r2_names_the_fastest_with_time_interval_and_efficiency():
     rows = [speedup_row(), speedup_row(3.0, 2.9, 3.1, devices=4, nodes=2), speedup_row(2.0, 1.9, 2.1, devices=4)]
     assert written("R2", speedup=rows, workloads=[facts()]) == [
@@ -264,6 +297,12 @@ def test_r10_names_the_shortest_epoch_and_the_least_device_time():
     (text,) = written("R10", speedup=[speedup_row(1.9, 1.8, 2.0), speedup_row(3.0, 2.9, 3.1, devices=4)])
     assert "is that of DDP, 4 CPU cores (2.67 s, 10.67 s of device time)" in text
     assert text.endswith("least device time is DDP, 2 CPU cores (4.21 s, 8.42 s of device time).")
+
+
+@pytest.mark.parametrize(("scaling", "rules"), [("strong", {"R10", "R14"}), ("epoch", {"R10", "R14"}), ("weak", set())])
+def test_r10_and_r14_are_about_equal_work_and_not_about_weak_scaling(scaling, rules):
+    found = {s.rule for s in sentences(replace(NOTHING, speedup=[speedup_row(scaling=scaling)]))}
+    assert found & {"R10", "R14"} == rules
 
 
 def test_r11_names_the_interval_that_is_widest_relative_to_its_speedup():
