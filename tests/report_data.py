@@ -461,9 +461,11 @@ def without_base() -> ReportData:
     return build(Shape(layouts=layouts))
 
 
-def thousand_runs() -> ReportData:
-    """More than a thousand runs."""
-    return build(Shape(scalings=("strong",), layouts=dict(CLUSTER), seeds=39))
+def broad(seeds: int = 7) -> ReportData:
+    """Four workloads, three scalings, five strategies up to 16 GPUs: 156 cells, with seven seeds 1,092 runs."""
+    return build(
+        Shape(WORKLOADS, ("strong", "epoch", "weak"), dict(CLUSTER), seeds=seeds, epochs=12, device_name="GPU")
+    )
 
 
 HOSTILE = (

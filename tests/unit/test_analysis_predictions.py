@@ -159,7 +159,7 @@ def test_what_cannot_be_predicted_is_refused_with_the_reason(tmp_path):
     data = report_data(collect(make_study(tmp_path, workloads=1, strategies=strategies).results))
     assert data.predictions == []
     assert {row.strategy: row.reason for row in data.refusals} == {
-        "ddp": "needs cells with measured phases on 2 numbers of devices above 1, found 2",
+        "ddp": "needs cells with measured phases on 2 numbers of devices above 1, found 1 (2)",
         "hsdp": "the model is of replicas that sum their gradients between processes; this strategy works otherwise",
         "hybrid": "needs the probe's all-reduce times on 2 devices or more, or a latency and a bandwidth",
     }

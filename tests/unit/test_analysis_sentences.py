@@ -116,6 +116,39 @@ def test_r1_counts_each_outcome_and_names_reasons():
     assert written("R1", counts=Counts(**dict.fromkeys(COUNTS, 0))) == ["No run was planned."]
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"), [({"failed": 1}, True), ({"missing": 1}, True), ({"failed": 1, "missing": 1}, True), ({}, False)]
+)
+def test_r1_says_that_failed_or_missing_runs_enter_no_number_and_no_other(lost, said):
+    (text,) = written("R1", counts=Counts(**{**COUNTS, **lost}))
+    assert ("Runs that did not complete enter no number." in text) is said
+
+
+def test_r1_says_that_oversubscribed_runs_have_no_speedup():
+    (text,) = written("R1", counts=Counts(**{**COUNTS, "oversubscribed": 2}))
+    assert text.endswith(" No speedup, only correctness, for more devices than cores: 2 planned runs.")
+    assert "more devices than cores" not in written("R1")[0]
+
+
+def test_no_sentence_outside_section_9_names_more_devices_than_were_measured(tmp_path):
+    study = make_study(tmp_path, scalings=("strong", "weak"))
+    data = report_data(collect(study.results))
+    most = max(row.devices for row in data.runs)
+    named = {
+        (sentence.section, int(count))
+        for sentence in data.sentences
+        for count in re.findall(r"(\d+) CPU cores?\b", sentence.text)
+    }
+    assert max(count for section, count in named if section != "prediction") == most
+    assert not [text for text in data.sentences if text.section != "prediction" and "predict" in text.text]
+    predicted = prediction(devices=[1, 4 * most])
+    evidence = replace(
+        NOTHING, speedup=[speedup_row()], predictions=[predicted], validation=[validation(model="step model (ring)")]
+    )
+    beyond = [s for s in sentences(evidence) if str(4 * most) in s.text]
+    assert {s.section for s in beyond} == {"prediction"}
+
+
 def test_r2_names_the_fastest_with_time_interval_and_efficiency():
     rows = [speedup_row(), speedup_row(3.0, 2.9, 3.1, devices=4, nodes=2), speedup_row(2.0, 1.9, 2.1, devices=4)]
     assert written("R2", speedup=rows, workloads=[facts()]) == [
@@ -266,6 +299,12 @@ def test_r10_names_the_shortest_epoch_and_the_least_device_time():
     assert text.endswith("least device time is DDP, 2 CPU cores (4.21 s, 8.42 s of device time).")
 
 
+@pytest.mark.parametrize(("scaling", "rules"), [("strong", {"R10", "R14"}), ("epoch", {"R10", "R14"}), ("weak", set())])
+def test_r10_and_r14_are_about_equal_work_and_not_about_weak_scaling(scaling, rules):
+    found = {s.rule for s in sentences(replace(NOTHING, speedup=[speedup_row(scaling=scaling)]))}
+    assert found & {"R10", "R14"} == rules
+
+
 def test_r11_names_the_interval_that_is_widest_relative_to_its_speedup():
     rows = [speedup_row(1.5, 1.4, 1.6), speedup_row(6.0, 5.8, 6.2, devices=8), speedup_row(9, None, None, devices=16)]
     (text,) = written("R11", speedup=rows, workloads=[facts()])
@@ -348,10 +387,10 @@ def test_r18_states_the_cost_of_communication_only_where_it_was_measured():
 
     assert written("R18", speedup=[speedup_row()], communication=[row(None)]) == []
     (text,) = written("R18", speedup=[speedup_row()], communication=[row(0.003)])
-    assert text.endswith("than without by 3 ms (95% CI 2 ms–4 ms), 15% of the step, with DDP, 2 CPU cores.")
+    assert text.endswith("than without by 3.00 ms (95% CI 2.00–4.00 ms), 15% of the step, with DDP, 2 CPU cores.")
     for cost, low, interval in (
-        (0.0003, -0.0002, "95% CI −0.2 ms–4 ms"),
-        (0.003, 0.0, "95% CI 0 ms–4 ms"),
+        (0.0003, -0.0002, "95% CI −0.20 to 4.00 ms"),
+        (0.003, 0.0, "95% CI 0.00–4.00 ms"),
         (0.003, None, "no interval"),
     ):
         (text,) = written("R18", speedup=[speedup_row()], communication=[row(cost, low)])
@@ -360,7 +399,7 @@ def test_r18_states_the_cost_of_communication_only_where_it_was_measured():
     both = [row(0.003), row(0.0001, -0.001, strategy="hsdp", devices=4)]
     longer, other = written("R18", speedup=[speedup_row(), speedup_row(strategy="hsdp", devices=4)], communication=both)
     assert ("DDP" in longer, "HSDP" in longer) == (True, False)
-    assert other.endswith("the difference is 0.1 ms (95% CI −1 ms–4 ms) with HSDP, 4 CPU cores.")
+    assert other.endswith("the difference is 0.10 ms (95% CI −1.00 to 4.00 ms) with HSDP, 4 CPU cores.")
 
 
 def test_r19_needs_a_probed_ceiling():
@@ -528,3 +567,13 @@ def test_r26_takes_the_most_devices_that_have_a_ratio_and_is_silent_without_one(
     assert text.count("against") == 1
     assert said_of_options(mitigation_row(**nothing)) == []
     assert said_of_options() == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "clear"), [(1.0001, 3, True), (1.0, 3, False), (0.9, 1.0, False), (0.5, 0.99, True)]
+)
+def test_r2_says_that_a_speedup_is_not_separated_from_one_device_and_does_not_stress_it(low, high, clear):
+    row = speedup_row(speedup=1.5, speedup_low=low, speedup_high=high)
+    text = written("R2", speedup=[row])[0]
+    assert ("**1.50×**" in text) is clear
+    assert text.endswith(", and the data do not separate it from one device.") is not clear

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -20,8 +21,9 @@ from scalestudy.errors import StudyError
 from scalestudy.records.findings import Exclusion
 from scalestudy.report import numbers
 from scalestudy.report.figures import draw_figures
-from scalestudy.report.pdf import compile_report, write_pdf
+from scalestudy.report.pdf import compile_report, write_manuscript
 from scalestudy.report.printable import printable, printable_text
+from scalestudy.report.run_facts import LONGEST, MOST_LINES
 from scalestudy.spec.catalog import STRATEGIES
 
 RUNS = "run,epoch_time_s\na,1.5\n"
@@ -140,15 +142,22 @@ def test_every_number_of_the_table_of_fits_is_printed(whole):
     laws = {"amdahl": "Amdahl", "gustafson": "Gustafson", "usl": "USL"}
     parameters = {"serial_fraction": "serial fraction", "sigma": "contention"}
 
+    def refusal(key):
+        scaling, law, reason = key
+        return [f"{laws[law]}, {scaling.title()} scaling: {reason}"]
+
     def cells(row):
         start = [STRATEGIES[row.strategy].title, f"{row.scaling.title()} scaling", laws[row.law]]
-        if row.refused:
-            return [*start, row.refused]
         value, low_high = numbers.fixed(row.value, 4), numbers.interval(row.low, row.high, 4)
         points = f"{row.n}, {row.largest_devices}"
         return [*start, parameters[row.parameter], value, low_high, points, numbers.percent(row.error)]
 
-    assert_printed(data.fits, cells, text)
+    refused = [row for row in data.fits if row.refused]
+    assert_printed([row for row in data.fits if not row.refused], cells, text)
+    assert_printed({(row.scaling, row.law, row.refused) for row in refused}, refusal, text)
+    for row in refused:
+        line = text[text.index(bare("".join(refusal((row.scaling, row.law, row.refused))))) :]
+        assert bare(STRATEGIES[row.strategy].title) in line[: line.index(").")]
 
 
 def test_every_number_of_the_table_of_validation_is_printed(whole):
@@ -270,14 +279,42 @@ def test_every_number_of_the_table_of_all_runs_is_printed():
     assert len(completed) > 300
 
     def cells(row):
-        if row.outcome != "completed":
-            return [row.run, f"{row.outcome}: {row.reason}"]
         times = [numbers.significant(time_s) for time_s in (row.epoch_time_s, row.startup_s, row.total_s)]
         rates = [numbers.fixed(row.images_per_s, 0), numbers.fixed(100 * row.accuracy, 2)]
         shares = [numbers.fixed(row.peak_memory_bytes / 2**20, 0), numbers.fixed(100 * row.foreign_load, 1)]
         return [row.run, *times, *rates, *shares, row.weights_sha256[:8]]
 
-    assert_printed(data.runs, cells, table)
+    def block(rows):
+        """A row of the table: a line of each run in every column."""
+        if rows[0].outcome != "completed":
+            return [rows[0].run, f"{rows[0].outcome}: {rows[0].reason}"]
+        return [cell for column in zip(*map(cells, rows), strict=True) for cell in column]
+
+    blocks = []
+    for outcome, rows in itertools.groupby(data.runs, lambda row: row.outcome):
+        most = MOST_LINES if outcome == "completed" else 1
+        members = list(rows)
+        blocks += [members[start : start + most] for start in range(0, len(members), most)]
+    assert max(map(len, blocks)) == MOST_LINES
+    assert_printed(blocks, block, table)
+
+
+def test_a_name_too_long_for_its_line_stands_alone_in_the_table_of_all_runs():
+    data = report_data.single()
+    long = data.runs[0].model_copy(update={"run": f"mnist/{'x' * LONGEST}"})
+    runs = [data.runs[0], long, data.runs[1]]
+    text = bare(text_of(compile_report(data.model_copy(update={"runs": runs}), [], RUNS, "pdf")))
+    assert bare(f"{long.run}{numbers.significant(long.epoch_time_s)}{numbers.significant(long.startup_s)}") in text
+
+
+@pytest.mark.parametrize(
+    ("total_s", "words"), [(42.0, "42.0 seconds"), (298.0, "4.97 minutes"), (3600.0, "1.00 hours"), (0.0, "No run")]
+)
+def test_the_time_of_all_runs_is_in_a_unit_that_suits_it(total_s, words):
+    data = report_data.single()
+    counts = data.counts.model_copy(update={"total_s": total_s})
+    text = bare(text_of(compile_report(data.model_copy(update={"counts": counts}), [], RUNS, "pdf")))
+    assert bare(words) in text[text.rindex("Expectedtime") :]
 
 
 def test_what_is_not_known_of_a_run_is_a_dash_in_the_table_of_all_runs():
@@ -285,9 +322,12 @@ def test_what_is_not_known_of_a_run_is_a_dash_in_the_table_of_all_runs():
     unknown = {"startup_s": None, "total_s": None, "accuracy": None, "peak_memory_bytes": None, "foreign_load": None}
     bare_runs = [row.model_copy(update=unknown | {"weights_sha256": ""}) for row in data.runs]
     text = bare(text_of(compile_report(data.model_copy(update={"runs": bare_runs}), [], RUNS, "pdf")))
-    for row in bare_runs:
-        rate = numbers.fixed(row.images_per_s, 0)
-        assert bare(f"{row.run}{numbers.significant(row.epoch_time_s)}––{rate}–––") in text
+    names, times = (
+        "".join(row.run for row in bare_runs),
+        "".join(numbers.significant(r.epoch_time_s) for r in bare_runs),
+    )
+    rates, dash = "".join(numbers.fixed(row.images_per_s, 0) for row in bare_runs), "–" * len(bare_runs)
+    assert bare(f"{names}{times}{dash}{dash}{rates}{dash}{dash}{dash}") in text
 
 
 def test_five_thousand_failed_and_excluded_runs_are_set_in_seconds():
@@ -416,5 +456,5 @@ def test_a_refusal_of_typst_is_one_line(monkeypatch, tmp_path):
 
 def test_without_runs_csv_nothing_is_written(tmp_path):
     with pytest.raises(StudyError, match=r"runs\.csv: cannot be read"):
-        write_pdf(report_data.single(), [], tmp_path / "runs.csv", tmp_path / "report.pdf")
+        write_manuscript(report_data.single(), [], tmp_path / "runs.csv")
     assert list(tmp_path.iterdir()) == []

@@ -61,14 +61,10 @@ def _accuracy_change(evidence: Evidence) -> Headline | None:
         return None
     row = max(changes, key=lambda change: change[0])[1]
     w = evidence.wording
-    interval = w.say("no interval")
-    if row.difference_low is not None and row.difference_high is not None:
-        low, high = w.points(row.difference_low), w.points(row.difference_high)
-        interval = w.say("90% CI {low} to {high}", low=low, high=high)
     return Headline(
         label=w.say("largest accuracy change"),
         value=w.say("{points} pp", points=w.points(row.difference or 0)),
-        interval=interval,
+        interval=w.points_interval(row.difference_low, row.difference_high),
         detail=f"{evidence.title(row.workload)}, {evidence.name(row)}",
     )
 

@@ -29,7 +29,7 @@ def modeled_cells(own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] 
     counts = sorted({cell.cell.devices for cell in usable})
     if len(counts) >= least_counts:
         return usable
-    found = ", ".join(map(str, counts)) or "none"
+    found = f"{len(counts)} ({', '.join(map(str, counts))})" if counts else "none"
     if len(usable) < len(measured):
         return (
             f"needs cells whose gradients travel in messages on {least_counts} numbers of devices above 1, found "

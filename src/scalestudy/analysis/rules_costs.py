@@ -66,8 +66,8 @@ def communication_cost(evidence: Evidence) -> Iterator[Statement]:
         parts = [
             w.say(
                 "{cost} ({interval}), {share} of the step, with {name}",
-                cost=w.seconds(row.cost_s or 0),
-                interval=w.seconds_interval(row.cost_low_s, row.cost_high_s),
+                cost=w.seconds(row.cost_s or 0, row.cost_low_s, row.cost_high_s),
+                interval=w.seconds_interval(row.cost_s or 0, row.cost_low_s, row.cost_high_s),
                 share=w.percent(row.cost_share or 0),
                 name=evidence.name(cell),
             )
@@ -79,8 +79,8 @@ def communication_cost(evidence: Evidence) -> Iterator[Statement]:
         others = [
             w.say(
                 "{cost} ({interval}) with {name}",
-                cost=w.seconds(row.cost_s or 0),
-                interval=w.seconds_interval(row.cost_low_s, row.cost_high_s),
+                cost=w.seconds(row.cost_s or 0, row.cost_low_s, row.cost_high_s),
+                interval=w.seconds_interval(row.cost_s or 0, row.cost_low_s, row.cost_high_s),
                 name=evidence.name(cell),
             )
             for cell, row in found

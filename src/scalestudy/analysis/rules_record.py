@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from scalestudy.analysis.evidence import Evidence, Statement
 from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
-from scalestudy.analysis.wording import plain
+from scalestudy.analysis.wording import LEVELS, plain
 from scalestudy.records.report import AccuracyRow
 
 LISTED = 5
@@ -118,11 +118,10 @@ def _accuracy_list(evidence: Evidence, rows: Sequence[AccuracyRow]) -> str:
     return w.enumeration(
         [
             w.say(
-                "{name} (difference {difference} pp, 90% CI {low} to {high})",
+                "{name} (difference {difference} pp, {interval})",
                 name=evidence.name(row),
                 difference=w.points(row.difference or 0),
-                low=w.points(row.difference_low or 0),
-                high=w.points(row.difference_high or 0),
+                interval=w.points_interval(row.difference_low, row.difference_high),
             )
             for row in rows
         ]
@@ -242,8 +241,9 @@ def stopping(evidence: Evidence) -> Iterator[Statement]:
     if spec is None or not evidence.repeats:
         return
     text = w.say(
-        "Each cell was run {least} times or more, until half the 95% interval of its epoch time was at most {share} of "
-        "its median, and at most {most} times; runs that other programs disturbed do not count",
+        "Each cell was run {least} times or more, until half the {level} interval of its epoch time was at most "
+        "{share} of its median, and at most {most} times; runs that other programs disturbed do not count",
+        level=w.level(LEVELS.interval),
         least=spec.min,
         share=w.percent(spec.until_ci, 1),
         most=spec.max,

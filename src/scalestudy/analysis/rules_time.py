@@ -34,14 +34,17 @@ def _gain(evidence: Evidence, row: SpeedupRow) -> Statement:
     w = evidence.wording
     text = (
         "{subject}, the fastest parallel configuration is {name}: an epoch takes {time} instead of {base}, a speedup "
-        "of **{speedup}** ({interval}) at {efficiency} efficiency."
+        "of {speedup} ({interval}) at {efficiency} efficiency{unclear}."
     )
     if row.scaling == "weak":
         text = (
             "{subject}, the fastest parallel configuration is {name}: an epoch of {devices} times the base's images "
-            "takes {time}, the base's {base}, a scaled speedup of **{speedup}** ({interval}) at {efficiency} "
-            "efficiency."
+            "takes {time}, the base's {base}, a scaled speedup of {speedup} ({interval}) at {efficiency} "
+            "efficiency{unclear}."
         )
+    low, high = row.speedup_low, row.speedup_high
+    open_question = low is not None and high is not None and holds_one(low, high)
+    speedup = w.times(row.speedup or 0)
     return evidence.statement(
         text,
         row,
@@ -49,7 +52,8 @@ def _gain(evidence: Evidence, row: SpeedupRow) -> Statement:
         devices=row.devices,
         time=w.seconds(row.time_s or 0),
         base=w.seconds(row.base_time_s or 0),
-        speedup=w.times(row.speedup or 0),
+        speedup=speedup if open_question else f"**{speedup}**",
+        unclear=w.say(", and the data do not separate it from one device") if open_question else "",
         interval=w.factor_interval(row.speedup_low, row.speedup_high) if row.speedup_low is not None else row.note,
         efficiency=w.percent(row.efficiency or 0),
     )

@@ -31,7 +31,7 @@ RULES = (
     SentenceRule(
         "R2",
         "fastest parallel configuration: times, speedup with interval, efficiency",
-        "a parallel cell has a speedup",
+        "a parallel cell has a speedup; not separated from one device when the interval holds 1",
         {"abstract": rules_time.fastest, "performance": rules_time.fastest_of_all},
     ),
     SentenceRule(

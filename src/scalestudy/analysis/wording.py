@@ -3,11 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import shorten
+from typing import NamedTuple
 
 from scalestudy.analysis.language import ENGLISH, Language
 from scalestudy.records.base import OfCell
+from scalestudy.records.report import Thresholds
 from scalestudy.spec.catalog import STRATEGIES
 
+LEVELS = Thresholds()
+"""Of the intervals that sentences name."""
+MOST_DECIMALS = 5
 PHASE_WORDS = {
     "data_s": "waiting for data",
     "host_to_device_s": "copies from host to device",
@@ -58,11 +63,13 @@ class Wording:
         """With so many decimals; a number that rounds to nothing has no sign."""
         return self.language.number(f"{value:z,.{decimals}f}")
 
-    def seconds(self, time_s: float) -> str:
-        """Seconds to three or four significant digits, or milliseconds below a tenth of a second."""
-        if time_s < 0.1:
-            return self.language.number(f"{time_s * 1000:.3g}") + " ms"
-        return self.number(time_s, 0 if time_s >= 1000 else 1 if time_s >= 100 else 2) + " s"
+    def seconds(self, time_s: float, *beside: float | None) -> str:
+        """Three or four significant digits of seconds, or of milliseconds where all is below a tenth of a second.
+
+        ``beside``: the ends of its interval; value and ends have one unit and one number of decimals, those that the
+        largest of them has alone.
+        """
+        return _scale_of(time_s, *beside).write(self, time_s)
 
     def times(self, factor: float) -> str:
         """A factor: ``3.21×``."""
@@ -90,14 +97,28 @@ class Wording:
         """``95% CI 84%–92%``, or that there is no interval."""
         return self._interval(low, high, lambda value: self.percent(value, digits))
 
-    def seconds_interval(self, low: float | None, high: float | None) -> str:
-        """``95% CI 1.02 s–1.07 s``, or that there is no interval."""
-        return self._interval(low, high, self.seconds)
+    def seconds_interval(self, time_s: float, low: float | None, high: float | None) -> str:
+        """``95% CI 1.02–1.07 s`` beside the time that it is the interval of, or that there is none."""
+        scale = _scale_of(time_s, low, high)
+        return self._interval(low, high, lambda value: self.number(value * scale.factor, scale.decimals), scale.unit)
 
-    def _interval(self, low: float | None, high: float | None, write: Callable[[float], str]) -> str:
+    def points_interval(self, low: float | None, high: float | None) -> str:
+        """``90% CI −0.54 to +0.31`` of a difference of accuracies in percentage points, or that there is none."""
         if low is None or high is None:
             return self.say("no interval")
-        return self.say("95% CI {low}–{high}", low=write(low), high=write(high))
+        ends = {"low": self.points(low), "high": self.points(high)}
+        return self.say("{level} CI {low} to {high}", level=self.level(LEVELS.difference_interval), **ends)
+
+    def level(self, fraction: float) -> str:
+        """The level of an interval before its name: ``95%``."""
+        return self.language.number(f"{100 * fraction:g}") + self.say("%")
+
+    def _interval(self, low: float | None, high: float | None, write: Callable[[float], str], unit: str = "") -> str:
+        if low is None or high is None:
+            return self.say("no interval")
+        text = "{level} CI {low} to {high}" if low < 0 else "{level} CI {low}–{high}"  # a dash beside a minus sign
+        ends = self.say(text, level=self.level(LEVELS.interval), low=write(low), high=write(high))
+        return f"{ends} {unit}" if unit else ends
 
     def error(self, value: float) -> str:
         """A small error: ``2.0e-16``."""
@@ -111,3 +132,25 @@ class Wording:
 def plain(text: str) -> str:
     """Text of the user's or a job's, short enough for a sentence and free of the mark for bold."""
     return shorten(text.replace("**", "∗∗"), 90, placeholder=" …")
+
+
+class _Scale(NamedTuple):
+    """How times are written: unit, units per second, decimals."""
+
+    unit: str
+    factor: float
+    decimals: int
+
+    def write(self, wording: Wording, time_s: float) -> str:
+        return f"{wording.number(time_s * self.factor, self.decimals)} {self.unit}"
+
+
+def _scale_of(*times_s: float | None) -> _Scale:
+    """The scale that suits the largest of the times, whatever its sign."""
+    largest = max(abs(time_s) for time_s in times_s if time_s is not None)
+    if not largest:
+        return _Scale("ms", 1000, 0)
+    exponent = int(f"{largest:.2e}".partition("e")[2])  # of the rounded number: 99.96 ms are 0.100 s
+    if exponent < -1:
+        return _Scale("ms", 1000, min(MOST_DECIMALS, -1 - exponent))
+    return _Scale("s", 1, 3 if exponent < 0 else 2 if exponent < 2 else 1 if exponent < 3 else 0)

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from scalestudy.errors import StudyError
@@ -10,7 +11,7 @@ from scalestudy.records.files import read_model, write_bytes, write_text
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import ReportData
 from scalestudy.report.drawing import Drawing
-from scalestudy.report.pdf import svg_to_png, write_pdf
+from scalestudy.report.pdf import Manuscript, svg_to_png, write_manuscript, write_pdf
 from scalestudy.report.printable import printable
 from scalestudy.report.tables import write_table_pages
 
@@ -24,13 +25,13 @@ def build_report(results: Path, reports: Path) -> Path:
     Raises StudyError when report.json or tables/runs.csv is missing or damaged, or when a file cannot be written.
     """
     paths = StudyPaths(results)
-    data = read_model(paths.report, ReportData)
-    # In a process of its own: what matplotlib takes, 70 MB, is given back before the report is set.
-    with ProcessPoolExecutor(max_workers=1) as drawing:
-        figures = drawing.submit(_draw, data).result()
+    # In a process of its own: what the models and drawing take, 200 MB, is given back before the report is set.
+    # Spawned, since a fork lacks the threads of a Typst that this process used before.
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as other:
+        manuscript, figures, pictures = other.submit(_prepare, paths.report, paths.tables / "runs.csv").result()
+    _write_figures(figures, pictures, paths.report, reports / "figures")
     output = reports / "report.pdf"
-    write_pdf(data, figures, paths.tables / "runs.csv", output)
-    _write_figures(figures, paths.report, reports / "figures")
+    write_pdf(manuscript, output)
     write_table_pages(paths.tables, reports / "tables")
     return output
 
@@ -39,6 +40,13 @@ def _draw(data: ReportData) -> list[Drawing]:
     from scalestudy.report.figures import draw_figures
 
     return list(draw_figures(printable(data)))
+
+
+def _prepare(report: Path, runs_csv: Path) -> tuple[Manuscript, list[Drawing], list[bytes]]:
+    """What is set, the figures, and each as a PNG picture."""
+    data = read_model(report, ReportData)
+    figures = _draw(data)
+    return write_manuscript(data, figures, runs_csv), figures, [svg_to_png(figure.svg) for figure in figures]
 
 
 def write_figure(name: str, report: Path, output: Path) -> None:
@@ -56,12 +64,12 @@ def write_figure(name: str, report: Path, output: Path) -> None:
     write_bytes(output, svg if output.suffix == ".svg" else svg_to_png(svg))
 
 
-def _write_figures(figures: Sequence[Drawing], report: Path, folder: Path) -> None:
+def _write_figures(figures: Sequence[Drawing], pictures: Sequence[bytes], report: Path, folder: Path) -> None:
     """Each figure as SVG and PNG, and a page with the command that draws it again; older figures are removed."""
     lines = ["# Figures", "", "Each figure is drawn again from the numbers of the report by one command.", ""]
-    for figure in figures:
+    for figure, picture in zip(figures, pictures, strict=True):
         write_bytes(folder / f"{figure.name}.svg", figure.svg)
-        write_bytes(folder / f"{figure.name}.png", svg_to_png(figure.svg))
+        write_bytes(folder / f"{figure.name}.png", picture)
         lines.append(f"* `scalestudy figure {figure.name} {shlex.quote(str(report))} {figure.name}.svg`")
     if not figures:
         lines.append("This study has no figure: nothing was measured.")

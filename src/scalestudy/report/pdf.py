@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -12,23 +13,41 @@ from scalestudy.records.report import ReportData
 from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Drawing, looks_of
 from scalestudy.report.printable import FONTS, fallback_folder, printable
 from scalestudy.report.reasons import with_reasons
-from scalestudy.report.run_cells import run_cells
+from scalestudy.report.run_facts import run_facts
 
 TEMPLATE = Path(__file__).parent / "template"
 STANDARDS = ["a-3a", "ua-1"]
 """Archivable, with attachments, and accessible."""
 
+DRAWN = {"runs", "curves", "fit_curves"}
+"""What the template does not print itself: figures are drawn from it, and run_facts has the runs."""
 
-def write_pdf(data: ReportData, figures: Sequence[Drawing], runs_csv: Path, output: Path) -> None:
-    """Write the report: whole or not at all, and with the same bytes for the same data.
 
-    Raises StudyError in one line when runs.csv cannot be read, when Typst refuses, or when the file cannot be written.
-    """
+@dataclass(frozen=True)
+class Manuscript:
+    """What Typst sets: all of a report as texts, so that who sets it needs no models in memory."""
+
+    study: str
+    date: str
+    """ISO day, or empty."""
+    inputs: dict[str, str]
+
+
+def write_manuscript(data: ReportData, figures: Sequence[Drawing], runs_csv: Path) -> Manuscript:
+    """The report as texts. Raises StudyError in one line when runs.csv cannot be read."""
     try:
         runs = runs_csv.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{runs_csv}: cannot be read: {error}") from error
-    write_bytes(output, compile_report(data, figures, runs, "pdf"))
+    return Manuscript(data.study, data.date, _inputs(data, figures, runs))
+
+
+def write_pdf(manuscript: Manuscript, output: Path) -> None:
+    """Set and write the report: whole or not at all, and with the same bytes for the same data.
+
+    Raises StudyError in one line when Typst refuses or when the file cannot be written.
+    """
+    write_bytes(output, _set(manuscript, "pdf"))
 
 
 def render_pages(data: ReportData, figures: Sequence[Drawing], runs: str, ppi: float) -> list[bytes]:
@@ -58,14 +77,16 @@ def svg_to_png(svg: bytes, ppi: float = 200) -> bytes:
 def compile_report(
     data: ReportData, figures: Sequence[Drawing], runs: str, form: Literal["pdf", "png"], **options: Any
 ) -> Any:
-    """Compile the template. No text of the data is ever evaluated: all of it travels as JSON strings.
+    """Compile the template. Raises StudyError with the first line of Typst's message."""
+    return _set(Manuscript(data.study, data.date, _inputs(data, figures, runs)), form, **options)
 
-    Raises StudyError with the first line of Typst's message.
-    """
+
+def _set(manuscript: Manuscript, form: Literal["pdf", "png"], **options: Any) -> Any:
+    """Compile the template. No text of the data is ever evaluated: all of it travels as JSON strings."""
     import typst
 
     if form == "pdf":
-        options |= {"pdf_standards": STANDARDS, "timestamp": _day(data.date)}
+        options |= {"pdf_standards": STANDARDS, "timestamp": _day(manuscript.date)}
     try:
         return typst.compile(
             str(TEMPLATE / "report.typ"),
@@ -73,12 +94,14 @@ def compile_report(
             font_paths=_font_paths(),
             ignore_system_fonts=True,
             format=form,
-            sys_inputs=_inputs(data, figures, runs),
+            sys_inputs=manuscript.inputs,
             **options,
         )
     except (typst.TypstError, RuntimeError, ValueError) as error:
         message = str(getattr(error, "message", error)).strip().splitlines() or ["no message"]
-        raise StudyError(f"report.json of study {data.study}: Typst could not set the report: {message[0]}") from error
+        raise StudyError(
+            f"report.json of study {manuscript.study}: Typst could not set the report: {message[0]}"
+        ) from error
 
 
 def _font_paths() -> list[str]:
@@ -93,8 +116,8 @@ def _inputs(data: ReportData, figures: Sequence[Drawing], runs: str) -> dict[str
     looks = {"other": OTHER_LOOK} | LOOKS | looks_of(shown.strategies)
     colors = {name: look.color for name, look in looks.items()}
     return {
-        "data": shown.model_dump_json(),
-        "cells": json.dumps(run_cells(shown)),
+        "data": shown.model_dump_json(exclude=DRAWN),
+        "runs-of": json.dumps(run_facts(shown)),
         "source": data.model_dump_json(indent=1) + "\n",
         "figures": json.dumps(drawn),
         "colors": json.dumps(colors),

@@ -19,7 +19,9 @@ from scalestudy.report.figures.style import (
     workload_label,
 )
 
-ROW_IN = 0.2
+ROW_IN = 0.24
+DOTS_BELOW = 0.3
+"""Rows that the dots of single runs lie below the bar of their interval, which would cover them."""
 
 
 def interval_panels(data: ReportData, workloads: list[WorkloadFacts], rows: list[SpeedupRow], scaling: str) -> Figure:
@@ -28,22 +30,30 @@ def interval_panels(data: ReportData, workloads: list[WorkloadFacts], rows: list
     most = max(sum(row.workload == facts.name for row in rows) for facts in workloads)
     left = label_room(cell_label(data, row) for row in rows)
     frame = Frame(left=left, right=0.42, top=0.42, bottom=0.42, across=left + 0.42, down=0.88)
-    figure, axes = panels(len(workloads), columns, ROW_IN * (most + 0.3), frame)
+    figure, axes = panels(len(workloads), columns, ROW_IN * (most + 0.3), frame, sharex=True)
+    seen: list[float] = []
     for ax, facts in zip(axes, workloads, strict=True):
-        _panel(ax, data, [row for row in rows if row.workload == facts.name], runs)
+        seen += _panel(ax, data, [row for row in rows if row.workload == facts.name], runs)
         ax.set_title(workload_label(data, facts), pad=14)
+        ax.tick_params(labelbottom=True)
         ax.set_xlabel(language.say("Scaled speedup" if scaling == "weak" else "Speedup"))
+    room = 0.06 * (max(seen) - min(seen))
+    axes[0].set_xlim(min(seen) - room, max(seen) + room)  # all panels share it
     return figure
 
 
-def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> None:
-    """One line per cell: every run as a faint dot, the speedup with its interval, its number at the right."""
+def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> list[float]:
+    """One line per cell: the speedup with its interval, below it every run as a dot, its number at the right.
+
+    Returns what the axis has to hold.
+    """
     language, ideal = language_of(data), float(rows[0].devices)
     seen = [1.0, ideal]
     for place, row in enumerate(rows):
         style, single = look(data, row.strategy), run_speedups(runs, row)
         ends = [value for value in (row.speedup_low, row.speedup_high) if value is not None]
-        ax.plot(single, [place] * len(single), ".", color=style.color, alpha=0.3, markersize=4, markeredgewidth=0)
+        below = [place + DOTS_BELOW] * len(single)
+        ax.plot(single, below, ".", color=style.color, alpha=0.55, markersize=4, markeredgewidth=0)
         ax.plot(ends, [place] * len(ends), color=style.color, linewidth=1.6)
         if row.ceiling_speedup:
             ax.plot([row.ceiling_speedup] * 2, [place - 0.32, place + 0.32], color=GRAY, linewidth=1.0)
@@ -57,12 +67,11 @@ def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> No
     for value, word in ((1.0, one), (ideal, language.say("ideal"))):
         ax.axvline(value, color=GRAY, linewidth=0.8, linestyle=":")
         ax.annotate(word, (value, -0.78), ha="center", va="bottom", color=GRAY, size=6.5, annotation_clip=False)
-    room = 0.06 * (max(seen) - min(seen))
-    ax.set_xlim(min(seen) - room, max(seen) + room)
-    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))  # these have a tick at 1
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short(value, language)))
     ax.set_yticks(range(len(rows)), [cell_label(data, row) for row in rows])
     ax.set_ylim(len(rows) - 0.5, -0.8)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(visible=False, axis="y")
+    return seen

@@ -120,7 +120,7 @@ def _node_mark(ax: Axes, rows: list[SpeedupRow], language: Language) -> None:
     for word, shift, side in (("one node", -3, "right"), ("several nodes", 3, "left")):
         ax.annotate(
             language.say(word), (end, 0), (shift, 4), xycoords=("data", "axes fraction"), textcoords="offset points",
-            ha=side, color=GRAY, size=6,
+            ha=side, color=GRAY, size=6.5,
         )  # fmt: skip
 
 

@@ -1,0 +1,43 @@
+"""The committed example is, byte for byte, what this code sets from the numbers attached to it.
+
+After an intended change of the report: ``python tests/unit/test_report_example.py`` sets it again from them. Sentences
+stand in report.json: after a change of a rule the example is made from its records by ``scalestudy report`` instead.
+"""
+
+import io
+from pathlib import Path
+
+import pypdf
+
+from scalestudy.records.report import ReportData
+from scalestudy.report.drawing import Drawing
+from scalestudy.report.figures import draw_figures
+from scalestudy.report.pdf import compile_report
+from scalestudy.report.printable import printable
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "reports" / "example"
+REMAKE = f"set it again: python {Path(__file__).relative_to(ROOT)}"
+
+
+def set_again() -> tuple[bytes, list[Drawing]]:
+    """The report and its figures from what is attached to it."""
+    attached = pypdf.PdfReader(io.BytesIO((EXAMPLE / "report.pdf").read_bytes())).attachments
+    data = ReportData.model_validate_json(attached["report.json"][0])
+    figures = draw_figures(printable(data))
+    return compile_report(data, figures, attached["runs.csv"][0].decode(), "pdf"), figures
+
+
+def test_the_example_is_what_this_code_makes_of_the_numbers_attached_to_it():
+    pdf, figures = set_again()
+    stored = {path.stem: path.read_bytes() for path in (EXAMPLE / "figures").glob("*.svg")}
+    assert [figure.name for figure in figures if stored.get(figure.name) != figure.svg] == [], REMAKE
+    if pdf != (EXAMPLE / "report.pdf").read_bytes():  # two files of a megabyte are no message
+        raise AssertionError(f"reports/example/report.pdf is another: {REMAKE}")
+
+
+if __name__ == "__main__":
+    report, drawings = set_again()
+    (EXAMPLE / "report.pdf").write_bytes(report)
+    for drawing in drawings:
+        (EXAMPLE / "figures" / f"{drawing.name}.svg").write_bytes(drawing.svg)
