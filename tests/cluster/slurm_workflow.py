@@ -14,12 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 TESTBED = ROOT / "slurm" / "testbed" / "cluster"
 UP = Path("/run/scalestudy-cluster")
 """There while it is up."""
-# What a file NAME-MISHAP beside the workflow makes of a call; `refuses`, `late` and `deadly` come once.
+# What a file NAME-MISHAP beside the workflow makes of a call; all but the first two come once.
 WRAPPER = """#!/bin/sh
 echo "{name} $(date +%s.%N)" >> {folder}/calls
 mishap={folder}/{name}
 [ ! -e $mishap-fails ] || {{ echo "{name}: error: Unable to contact slurm controller" >&2; exit 1; }}
 [ ! -e $mishap-forgets ] || exit 0
+rm $mishap-unheard 2> /dev/null && {{ {real} "$@"; touch $mishap-refuses; }}
 rm $mishap-refuses 2> /dev/null && {{ echo "{name}: error: Socket timed out on send/recv operation" >&2; exit 1; }}
 rm $mishap-late 2> /dev/null && {{ sleep 2; exec {real} "$@"; }}
 rm $mishap-deadly 2> /dev/null && {{ {real} "$@"; kill -9 $PPID; exit; }}
@@ -39,6 +40,7 @@ class SlurmWorkflow:
 
     def __init__(self, folder: Path, rules: str) -> None:
         self.folder, self.output = folder, folder / "output"
+        self.retries: list[str] = ["--retries", "0"]  # none: the profile's
         self.processes: list[subprocess.Popen[bytes]] = []
         self.commands = folder / "bin"
         self.commands.mkdir(parents=True)
@@ -52,7 +54,7 @@ class SlurmWorkflow:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Snakemake in the background; its output goes to a file."""
         environment = os.environ | {"PATH": self.path, "PYTHONPATH": str(ROOT / "src")}
-        command = [sys.executable, "-m", "snakemake", "--profile", str(ROOT / "slurm"), "--retries", "0"]
+        command = [sys.executable, "-m", "snakemake", "--profile", str(ROOT / "slurm"), *self.retries]
         command += ["--seconds-between-status-checks", "1", "--latency-wait", "5", *arguments]
         with self.output.open("ab") as output:
             process = subprocess.Popen(
