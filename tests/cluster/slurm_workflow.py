@@ -83,11 +83,7 @@ class SlurmWorkflow:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        with contextlib.suppress(TimeoutError):
-            wait_until(lambda: not self.queue(), within_s)
-        if orphans := self.queue():
-            subprocess.run(["scancel", *orphans], check=True)
-        return orphans
+        return end_queue(self.folder, within_s)
 
     def queue(self) -> list[str]:
         """Ids of this workflow's jobs that wait or run."""
@@ -121,6 +117,15 @@ def queue(folder: Path | None = None) -> list[str]:
     command = ["squeue", "--noheader", "--array", "--format=%i %Z"]
     rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     return [row.split()[0] for row in rows if folder is None or row.split()[1] == str(folder)]
+
+
+def end_queue(folder: Path, within_s: float = 15) -> list[str]:
+    """Cancel the jobs submitted from a folder that do not end by themselves, and return them: orphans, after a test."""
+    with contextlib.suppress(TimeoutError):
+        wait_until(lambda: not queue(folder), within_s)
+    if orphans := queue(folder):
+        subprocess.run(["scancel", *orphans], check=True)
+    return orphans
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = 30) -> None:

@@ -42,7 +42,7 @@ def project(place: Path) -> Iterator[Make]:
     for one in made:
         if one.output.exists():
             print(one.said[-6000:])  # pytest shows it when the test failed
-        one.clean_up()
+    assert [one.clean_up() for one in made] == [[]] * len(made)
 
 
 def test_a_run_that_reaches_its_time_limit_twice_goes_on_where_it_was_and_ends(beside: Beside) -> None:
@@ -63,6 +63,7 @@ def test_the_quick_study_goes_from_its_configuration_to_the_pdf_on_one_node_and_
     python = sys.executable if user == "root" else readable_python(place)
     study = project(quick(strategies), user=user, python=python)
     assert study.run() == 0, study.said
+    assert 0 < study.peak_mib < 200
     assert (study.folder / "reports/quick/report.pdf").read_bytes().startswith(b"%PDF-")
     assert (study.folder / "reports/quick/report.html").exists(), study.said
     report = study.report()
