@@ -11,9 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTBED = ROOT / "slurm" / "testbed" / "cluster"
-UP = Path("/run/scalestudy-cluster")
-"""There while it is up."""
 # What a file NAME-MISHAP beside the workflow makes of a call; all but the first two come once.
 WRAPPER = """#!/bin/sh
 echo "{name} $(date +%s.%N)" >> {folder}/calls

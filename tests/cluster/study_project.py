@@ -79,7 +79,7 @@ class Project:
         self.account = pwd.getpwnam(user)
         self.output = folder / "output"
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.variables: dict[str, str] = {}
+        self.variables = {"PYTHONPATH": str(ROOT / "src")} if python == sys.executable else {}
         self.peak_mib = 0.0
         folder.mkdir(exist_ok=True)
         shutil.copy(ROOT / "Snakefile", folder)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from running_beside import Beside
-from slurm_workflow import PATIENT, TESTBED, SlurmWorkflow, wait_until
+from slurm_here import TESTBED
+from slurm_workflow import PATIENT, SlurmWorkflow, wait_until
 
 Make = Callable[[str], SlurmWorkflow]
 pytestmark = pytest.mark.usefixtures("beside")  # begins early what takes minutes
