@@ -98,7 +98,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         self.limited = isinstance(reason, TooMany)
         if str(reason) != self.told:
             self.told = str(reason)
-            self.logger.warning(f"{len(self.waiting)} jobs wait until SLURM takes them; {reason}")
+            self.logger.warning(f"Jobs that wait until SLURM takes them: {len(self.waiting)}; {reason}")
 
     def _submit_array(self, batch: dict[Any, Task]) -> None:
         start = time.monotonic()

@@ -66,7 +66,7 @@ rule one:
     programs = {name: shutil.which(name) for name in ("sbatch", "squeue")}
     (flow.commands / "sbatch").write_text(LIMITED_SBATCH.format(folder=flow.folder, **programs))
     process = flow.start()
-    wait_until(lambda: "3 jobs wait until SLURM takes them" in flow.said)
+    wait_until(lambda: "wait until SLURM takes them: 3" in flow.said)
     assert flow.lines("asked")[:4] == ["5", "2", "2", "1"]
     flow.touch("go")
     assert process.wait(60) == 0, flow.said

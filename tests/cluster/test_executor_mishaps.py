@@ -41,7 +41,7 @@ def test_what_sbatch_submitted_before_it_failed_is_cancelled_and_runs_nothing(wo
     assert process.wait(60) == 0, flow.said
     assert flow.lines("starts") == ["start"]
     assert len(flow.calls("sbatch")) == 2
-    assert flow.said.count("1 jobs wait until SLURM takes them; not submitted: sbatch: error: Socket timed out") == 1
+    assert flow.said.count("wait until SLURM takes them: 1; not submitted: sbatch: error: Socket timed out") == 1
 
 
 def test_a_job_that_could_not_be_cancelled_is_reported_only_when_it_is(workflow: Make) -> None:
@@ -120,7 +120,7 @@ rule ready:
     subprocess.run([TESTBED, "stop-controller"], check=True)
     try:
         flow.touch("go")
-        wait_until(lambda: "1 jobs wait until SLURM takes them; not submitted: sbatch: error: " in flow.said, 60)
+        wait_until(lambda: "wait until SLURM takes them: 1; not submitted: sbatch: error: " in flow.said, 60)
         wait_until(lambda: "squeue does not answer" in flow.said, 90)
     finally:
         subprocess.run([TESTBED, "start-controller"], check=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import snakemake_executor_plugin_submitit
 
-BOUND = 520
+BOUND = 516
 NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 
 

@@ -76,12 +76,13 @@ class StopRequest:
 
     def agreed_now(self) -> bool:
         """Whether any rank has a reason to stop; asked together."""
-        now = self._clock()
-        step_s = 0.0 if self._asked_s is None else (now - self._asked_s) / max(1, self._steps)
         self._look()
+        if self._control.ranks == 1:
+            return bool(self.reason)
+        step_s = 0.0 if self._asked_s is None else (self._clock() - self._asked_s) / max(1, self._steps)
         answers = self._control.gather(torch.tensor([float(bool(self.reason)), step_s]))
         slowest_s = float(answers[:, 1].max())
-        if self._control.ranks > 1 and slowest_s > 0:
+        if slowest_s > 0:
             self._interval = min(ASK_EVERY, max(1, int(ASK_EVERY_S / slowest_s)))
         self._steps, self._asked_s = 0, self._clock()
         return bool(answers[:, 0].any())
