@@ -161,8 +161,12 @@ def test_a_launched_rank_waits_for_the_one_that_still_trains_its_run(tmp_path: P
     """After a node was lost to SLURM, but not to the rank on it."""
     with only_one(tmp_path):
         (process,) = launch(make_run(epochs=1), tmp_path, 1)
+        until = time.monotonic() + 60
+        while not any(file.samefile(tmp_path / "lock") for file in Path(f"/proc/{process.pid}/fd").iterdir()):
+            assert time.monotonic() < until
+            time.sleep(0.05)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(10)
+            process.wait(3)
         assert not RunPaths(tmp_path).events(0).exists()
     assert ended([process]) == [(0, "")]
 
