@@ -7,7 +7,6 @@ import pickle
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,22 @@ from snakemake_executor_plugin_submitit import rank
 from snakemake_executor_plugin_submitit.ending import JobState
 from snakemake_executor_plugin_submitit.request import NotSubmitted
 
-SUBMIT_AGAIN_AFTER_S = (1, 5, 15, 0)
-REFUSED_FOR_GOOD = re.compile(r"invalid|not available|unrecognized|unknown|permission|denied|exceed|not found", re.I)
 TOO_MANY = re.compile(r"submit.?(job.?)?limit|MaxSubmit|job array", re.I)
 """What sbatch says at a limit: (job submit limit), QOSMaxSubmitJobPerUserLimit, Invalid job array specification."""
+BUSY = re.compile(
+    r"unable to contact|timed out|zero bytes|connect|communicat|(send|receive) failure|standby|temporar|try again"
+    r"|authentication|configuration source|error writing|without a word",
+    re.I,
+)
+"""What it says when another call may succeed. All else is a refusal."""
 
 
 class TooMany(NotSubmitted):
     """So many jobs at once the cluster does not take, or so many of one user."""
+
+
+class Busy(NotSubmitted):
+    """The cluster does not answer, or takes no job now; perhaps it took these ones, and could not say so."""
 
 
 class Local:
@@ -49,13 +56,9 @@ class Local:
         """What is known of these jobs, and of others, by id; None when there is no answer."""
         return {name: JobState("RUNNING") for name in names if self._alive(name)}
 
-    def saved(self) -> dict[str, rank.Task]:
-        """What jobs run whose end nobody saw, by id: submitit's file of it is still there."""
-        tasks = {}
-        for path in self.folder.glob("*_submitted.pkl"):
-            with contextlib.suppress(Exception):  # written by another version
-                tasks[path.name.removesuffix("_submitted.pkl")] = pickle.loads(path.read_bytes()).function
-        return tasks
+    def files(self) -> dict[str, Path]:
+        """Submitit's file of every job whose end nobody saw, by id."""
+        return {path.name.removesuffix("_submitted.pkl"): path for path in self.folder.glob("*_submitted.pkl")}
 
     def cancel(self, ids: Sequence[str]) -> None:
         """Cancel jobs; raises OSError or SubprocessError."""
@@ -91,41 +94,37 @@ class Slurm(Local):
     name = "slurm"
 
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
-        """One sbatch; once more when SLURM is only busy. Raises TooMany at a limit of the site."""
-        for pause_s in SUBMIT_AGAIN_AFTER_S:
-            try:
-                with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, besides raising it
-                    return super().submit(tasks)
-            except RuntimeError as error:
-                said = str(error).strip() or "sbatch failed without a word"
-            for path in self.folder.glob("*.pkl"):
-                if "_" not in path.name:  # was not submitted
-                    path.unlink()
-            refused = TooMany if TOO_MANY.search(said) else NotSubmitted
-            if refused is TooMany or REFUSED_FOR_GOOD.search(said):
-                break
-            time.sleep(pause_s)
-        raise refused(f"not submitted: {said.splitlines()[-1]}")
+        """One sbatch. Raises TooMany at a limit of the site, and Busy where another call may succeed."""
+        try:
+            with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, besides raising it
+                return super().submit(tasks)
+        except RuntimeError as error:
+            said = str(error).strip() or "sbatch failed without a word"
+        for path in self.folder.glob("*.pkl"):
+            if "_" not in path.name:  # was not submitted
+                path.unlink()
+        kind = TooMany if TOO_MANY.search(said) else Busy if BUSY.search(said) else NotSubmitted
+        raise kind(f"not submitted: {said.splitlines()[-1]}")
 
     def states(self, names: Iterable[str]) -> dict[str, JobState] | None:
         """One squeue for all jobs of this user; sacct for what it has forgotten, where there is a sacct."""
-        fields = "JobArrayID:|,State:|,exit_code:|,NodeList:|,Reason:|,STDOUT:|"
+        fields = "JobArrayID:|,State:|,exit_code:|,NodeList:|,Reason:|,STDOUT:|"  # the last one may hold anything
         try:
-            rows = _table("squeue", "--array", "--states=all", "--noheader", f"--user={os.getuid()}", "-O", fields)
+            rows = _table(6, "squeue", "--array", "--states=all", "--noheader", f"--user={os.getuid()}", "-O", fields)
         except (OSError, subprocess.SubprocessError):
             return None
-        found = {name: JobState(state, _exit(code), *facts) for name, state, code, *facts, _ in rows}
+        found = {name: JobState(state, _exit(code), *facts) for name, state, code, *facts in rows}
         if forgotten := ",".join(name for name in names if name not in found):
             with contextlib.suppress(OSError, subprocess.SubprocessError):
-                rows = _table("sacct", "-X", "-n", "-P", "-o", "JobID,State,ExitCode,NodeList", "-j", forgotten)
-                ended = {name: JobState(state.split()[0], _exit(code), *facts) for name, state, code, *facts in rows}
+                rows = _table(4, "sacct", "-X", "-n", "-P", "-o", "JobID,State,ExitCode,NodeList", "-j", forgotten)
+                ended = {name: JobState(state.split()[0], _exit(code), nodes) for name, state, code, nodes in rows}
                 found |= {name: state for name, state in ended.items() if state.over}  # else slurmctld lost it
         return found
 
     def cancel(self, ids: Sequence[str]) -> None:
         """One scancel."""
         if ids:
-            _table("scancel", "--quiet", *ids)
+            _table(1, "scancel", "--quiet", *ids)
 
 
 CLUSTERS = {kind.name: kind for kind in (Slurm, Local, Debug)}
@@ -137,7 +136,11 @@ def _exit(code: str) -> str:
     return f"exit code {status}" if number in ("", "0") else f"signal {number}"
 
 
-def _table(*command: str) -> list[list[str]]:
-    """The rows of a command's output; raises OSError or SubprocessError when it is missing, fails or takes too long."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    return [line.split("|") for line in done.stdout.splitlines()]
+def _table(columns: int, *command: str) -> list[list[str]]:
+    """The rows of a command's output, without what is none.
+
+    Raises OSError or SubprocessError when the command is missing, fails or takes too long.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=True)
+    rows = [line.split("|", columns - 1) for line in done.stdout.split("\n")]
+    return [row for row in rows if len(row) == columns and all(cell.strip() for cell in row[:2])]

@@ -1,11 +1,13 @@
 """The executor: submits what Snakemake has ready, watches it, and tells Snakemake how it ended."""
 
+import contextlib
 import fcntl
 import json
 import os
+import pickle
 import subprocess
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +17,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from snakemake_executor_plugin_submitit.cluster import CLUSTERS, TooMany
+from snakemake_executor_plugin_submitit.cluster import CLUSTERS, Busy, TooMany
 from snakemake_executor_plugin_submitit.ending import JobState, failure_message, rank_errors
 from snakemake_executor_plugin_submitit.rank import Task
 from snakemake_executor_plugin_submitit.request import NotSubmitted, task_of
@@ -37,8 +39,9 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             self.logger.warning(f"{folder} is on a file system without locks: run one Snakemake at a time here.")
         self.cluster = CLUSTERS[self.executor_settings.cluster or "slurm"](folder)
         self.left_behind: dict[tuple[str, ...], tuple[str, Task, bool]] | None = None
-        self.waiting: list[tuple[Any, Task]] = []  # for room in the queue, where the site limits a user's jobs
-        self.silent = False
+        self.waiting: deque[tuple[Any, Task]] = deque()  # for SLURM to answer; or for room, where the site sets a limit
+        self.limited = self.silent = False
+        self.told = ""
         self.missing_since: dict[str, float] = {}
 
     def run_job(self, job: Any) -> None:
@@ -62,11 +65,9 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
                 job.register()  # incomplete from now on, also if Snakemake dies before it knows the id
                 batch.append((job, task))
         self._submit(batch)
-        if self.waiting:
-            self.logger.info(f"{len(self.waiting)} jobs wait: SLURM takes no more of this user at once.")
 
-    def _submit(self, batch: list[tuple[Any, Task]]) -> None:
-        """Alike jobs as one array; at a limit of the site as smaller ones, and what finds no room then waits for it."""
+    def _submit(self, batch: Iterable[tuple[Any, Task]]) -> None:
+        """Alike jobs as one array; at a limit of the site as smaller ones. What SLURM does not take now waits."""
         alike: dict[str, list[tuple[Any, Task]]] = defaultdict(list)
         for job, task in batch:
             alike[json.dumps(task.parameters, sort_keys=True)].append((job, task))
@@ -75,18 +76,29 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             while group:
                 try:
                     self._submit_array(dict(group[:size]))
+                except Busy as silence:
+                    self._wait([pair for others in alike.values() for pair in others], silence)
+                    return
                 except TooMany as limit:
                     if size > 1:
                         size //= 2
                         continue
-                    if any(self.folder.glob("*_submitted.pkl")):  # its own jobs, which make room when they end
-                        self.waiting += group
+                    if self.cluster.files():  # of its own jobs, which make room when they end
+                        self._wait(group, limit)
                     else:
                         self._refuse(dict(group), limit)
-                    break
+                    size = len(group)
                 except (NotSubmitted, OSError) as refusal:
                     self._refuse(dict(group[:size]), refusal)
                 del group[:size]
+
+    def _wait(self, batch: list[tuple[Any, Task]], reason: NotSubmitted) -> None:
+        """Try again at the next poll, and say so once."""
+        self.waiting.extend(batch)
+        self.limited = isinstance(reason, TooMany)
+        if str(reason) != self.told:
+            self.told = str(reason)
+            self.logger.warning(f"Jobs that wait until SLURM takes them: {len(self.waiting)}; {reason}")
 
     def _submit_array(self, batch: dict[Any, Task]) -> None:
         start = time.monotonic()
@@ -104,7 +116,13 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
 
     def _refuse(self, jobs: Iterable[Any], reason: Exception) -> None:
         for job in jobs:
-            self.report_job_error(SubmittedJobInfo(job), msg=f"{reason}. ")
+            self._fail(SubmittedJobInfo(job), f"{reason}. ", final=isinstance(reason, NotSubmitted))
+
+    def _fail(self, info: SubmittedJobInfo, message: str, final: bool) -> None:
+        """Report a failure; a final one would be the same at every attempt, and Snakemake makes no other."""
+        if final:
+            info.job.attempt = info.job.restart_times + 1
+        self.report_job_error(info, msg=message)
 
     def _take_over(self, job: Any, task: Task) -> bool:
         """Whether an earlier Snakemake's job does this, and runs or ended well: it is watched, not run twice."""
@@ -115,57 +133,62 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         name, earlier, over = self.left_behind.pop(task.key)
         if (earlier.command, earlier.signature) != (task.command, task.signature):
             self.logger.info(f"Job {name} is of an older command, params or input of rule {job.name}: not taken over.")
+            if over or self._cancel([name]):
+                self._forget(name)
             if not over:
-                self._cancel([name])
                 task.parameters["slurm"]["dependency"] = f"afterany:{name}"  # never two at once
-            self._forget(name)
             return False
         self.logger.info(f"Took over job {name} (rule {job.name}).")
         self.report_job_submission(SubmittedJobInfo(job, name, {"task": task}))
         return True
 
     def _find_left_behind(self) -> dict[tuple[str, ...], tuple[str, Task, bool]]:
-        """Id and task of the jobs whose end nobody saw, and that run, or ended well (True): submitit's files tell."""
-        if not any(self.folder.glob("*.pkl")):
-            return {}
-        saved = self.cluster.saved()
-        while (states := self._states(saved)) is None:
+        """Id and task of the jobs whose end nobody saw, and that run, or ended well (True)."""
+        files = self.cluster.files()
+        while (states := self._states(files) if files else {}) is None:
             time.sleep(5)
-        # Killed between sbatch and the naming of the job's file: it waits for the file, then fails. It runs nothing.
-        self._cancel([name for name in self._in_queue(states) if name not in saved])
         left = {}
-        for name, task in saved.items():
-            state = states.get(name) or self._from_results(name, task)
-            if not state.over or (state.state == "COMPLETED" and all(map(os.path.exists, task.key))):
-                left[task.key] = (name, task, state.over)
-            else:
-                self._forget(name)
+        for name, file in files.items():
+            with contextlib.suppress(Exception):  # written by another version
+                task: Task = pickle.loads(file.read_bytes()).function
+                state = self._state(states, name, task)
+                if not state.over or (state.state == "COMPLETED" and all(map(os.path.exists, task.key))):
+                    left[task.key] = (name, task, state.over)
+                    continue
+            self._forget(name)
         return left
 
     def _in_queue(self, states: dict[str, JobState]) -> list[str]:
-        return [name for name, state in states.items() if not state.over and state.log.startswith(f"{self.folder}/")]
+        mine = f"{self.folder}/"
+        return [name for name, state in states.items() if not state.ending and state.log.startswith(mine)]
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
-        """Ask once for all jobs, report those that are over and yield the others; submit what waits in their place."""
-        states = self._states([info.external_jobid for info in active_jobs]) if active_jobs else {}
+        """Ask once for all jobs, report those that are over and yield the others; then submit what waits."""
+        names = [str(info.external_jobid) for info in active_jobs]
+        states = self._states(names) if names or self.waiting else {}
+        with self.lock:  # no sbatch is under way
+            files = self.cluster.files()
+        # Without a file it waits for the file, and runs nothing: sbatch said that it had failed, or was killed.
+        strays = [name for name in self._in_queue(states or {}) if name not in files]
+        hopeless = [name for name in names if states and name in states and states[name].hopeless]
+        cancelled = self._cancel([*strays, *hopeless])
         room = 1  # others make room, too
-        for info in active_jobs:
-            name, task = str(info.external_jobid), info.aux["task"]
-            state = JobState("UNKNOWN") if states is None else states.get(name) or self._from_results(name, task)
-            if not (state.over or state.hopeless):
+        for info, name in zip(active_jobs, names, strict=True):
+            state = self._state(states, name, info.aux["task"])
+            if not state.over and not (state.hopeless and cancelled):
                 yield info
                 continue
             room += 1
             if state.state == "COMPLETED":
                 self.report_job_success(info)
             else:
-                self.report_job_error(info, msg=failure_message(self.folder, name, state))
-            if state.hopeless:
-                self._cancel([name])
+                self._fail(info, failure_message(self.folder, name, state), final=state.hopeless)
             self._forget(name)
-        if self.waiting:
-            batch, self.waiting = self.waiting[:room], self.waiting[room:]
-            self._submit(batch)
+        if not self.waiting:
+            self.told = ""
+        elif states is not None:
+            count = min(room, len(self.waiting)) if self.limited else len(self.waiting)
+            self._submit([self.waiting.popleft() for _ in range(count)])
 
     def _states(self, names: Iterable[str]) -> dict[str, JobState] | None:
         """What the cluster says; None, and a warning once, while it does not answer."""
@@ -176,8 +199,12 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         self.missing_since = {name: since for name, since in self.missing_since.items() if name not in (states or ())}
         return states
 
-    def _from_results(self, name: str, task: Task) -> JobState:
-        """How a job ended that the cluster has forgotten, by its ranks' results, once they may have arrived."""
+    def _state(self, states: dict[str, JobState] | None, name: str, task: Task) -> JobState:
+        """Of one job; of one that the cluster has forgotten by its ranks' results, once they may have arrived."""
+        if states is None:
+            return JobState("UNKNOWN")
+        if name in states:
+            return states[name]
         results = rank_errors(self.folder, name)
         if any(error for _, error in results):
             return JobState("FAILED")
@@ -190,11 +217,14 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         for path in self.folder.glob(f"{name}_*.pkl"):
             path.unlink()
 
-    def _cancel(self, names: list[str]) -> None:
+    def _cancel(self, names: list[str]) -> bool:
+        """Whether they were."""
         try:
             self.cluster.cancel(names)
         except (OSError, subprocess.SubprocessError):
             self.logger.error(f"scancel failed; left in the queue: {' '.join(names)}")
+            return False
+        return True
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:  # noqa: ARG002  (emptied while it is looked at)
         """Cancel all that was submitted or taken over, also what a Ctrl-C kept from being recorded."""
@@ -202,6 +232,6 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             self.wait = False
         if self.left_behind is None:
             return  # nothing yet
-        saved = self.cluster.saved()
-        names = {*saved, *self._in_queue(self._states(saved) or {})}
+        files = self.cluster.files()
+        names = {*files, *self._in_queue(self._states(files) or {})}
         self._cancel(sorted(names - {name for name, *_ in self.left_behind.values()}))

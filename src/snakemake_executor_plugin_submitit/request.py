@@ -23,6 +23,8 @@ SBATCH = {
 }
 """Resource -> option of sbatch, which counts in minutes and MB, too."""
 KINDS = ("script", "notebook", "wrapper", "cwl", "template_engine", "run", "shadow", "pipe", "service")
+UNKNOWN = ("mpi", "clusters", "cpus_per_gpu", "tasks_per_gpu")
+"""Resources of snakemake-executor-plugin-slurm that mean nothing here."""
 PLAIN = (str, int, float, list, tuple, dict, type(None))
 """Params that look alike in every process."""
 
@@ -103,7 +105,6 @@ def _refused(job: Any) -> str | None:
         "conda": DeploymentMethod.CONDA in methods and job.conda_env,
         "container": DeploymentMethod.APPTAINER in methods and job.container_img_url,
         "envmodules": DeploymentMethod.ENV_MODULES in methods and job.env_modules,
-        "resources: mpi": job.resources.get("mpi"),
-        "resources: clusters": job.resources.get("clusters"),
     }
+    parts |= {f"resources: {name}": job.resources.get(name) for name in UNKNOWN}
     return next((part for part, present in parts.items() if present), None)

@@ -11,15 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTBED = ROOT / "slurm" / "testbed" / "cluster"
-UP = Path("/run/scalestudy-cluster")
-"""There while it is up."""
-# What a file NAME-MISHAP beside the workflow makes of a call; `refuses`, `late` and `deadly` come once.
+# What a file NAME-MISHAP beside the workflow makes of a call; all but the first two come once.
 WRAPPER = """#!/bin/sh
 echo "{name} $(date +%s.%N)" >> {folder}/calls
 mishap={folder}/{name}
 [ ! -e $mishap-fails ] || {{ echo "{name}: error: Unable to contact slurm controller" >&2; exit 1; }}
 [ ! -e $mishap-forgets ] || exit 0
+rm $mishap-unheard 2> /dev/null && {{ {real} "$@"; touch $mishap-refuses; }}
 rm $mishap-refuses 2> /dev/null && {{ echo "{name}: error: Socket timed out on send/recv operation" >&2; exit 1; }}
 rm $mishap-late 2> /dev/null && {{ sleep 2; exec {real} "$@"; }}
 rm $mishap-deadly 2> /dev/null && {{ {real} "$@"; kill -9 $PPID; exit; }}
@@ -39,6 +37,7 @@ class SlurmWorkflow:
 
     def __init__(self, folder: Path, rules: str) -> None:
         self.folder, self.output = folder, folder / "output"
+        self.retries: list[str] = ["--retries", "0"]  # none: the profile's
         self.processes: list[subprocess.Popen[bytes]] = []
         self.commands = folder / "bin"
         self.commands.mkdir(parents=True)
@@ -52,7 +51,7 @@ class SlurmWorkflow:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Snakemake in the background; its output goes to a file."""
         environment = os.environ | {"PATH": self.path, "PYTHONPATH": str(ROOT / "src")}
-        command = [sys.executable, "-m", "snakemake", "--profile", str(ROOT / "slurm"), "--retries", "0"]
+        command = [sys.executable, "-m", "snakemake", "--profile", str(ROOT / "slurm"), *self.retries]
         command += ["--seconds-between-status-checks", "1", "--latency-wait", "5", *arguments]
         with self.output.open("ab") as output:
             process = subprocess.Popen(
@@ -81,11 +80,7 @@ class SlurmWorkflow:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        with contextlib.suppress(TimeoutError):
-            wait_until(lambda: not self.queue(), within_s)
-        if orphans := self.queue():
-            subprocess.run(["scancel", *orphans], check=True)
-        return orphans
+        return end_queue(self.folder, within_s)
 
     def queue(self) -> list[str]:
         """Ids of this workflow's jobs that wait or run."""
@@ -119,6 +114,15 @@ def queue(folder: Path | None = None) -> list[str]:
     command = ["squeue", "--noheader", "--array", "--format=%i %Z"]
     rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     return [row.split()[0] for row in rows if folder is None or row.split()[1] == str(folder)]
+
+
+def end_queue(folder: Path, within_s: float = 15) -> list[str]:
+    """Cancel the jobs submitted from a folder that do not end by themselves, and return them: orphans, after a test."""
+    with contextlib.suppress(TimeoutError):
+        wait_until(lambda: not queue(folder), within_s)
+    if orphans := queue(folder):
+        subprocess.run(["scancel", *orphans], check=True)
+    return orphans
 
 
 def wait_until(condition: Callable[[], object], timeout_s: float = 30) -> None:

@@ -1,8 +1,10 @@
 """A project folder with a study of seconds, run through the profile `slurm` as root or as an ordinary user."""
 
+import contextlib
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +16,7 @@ from typing import Any
 
 import yaml
 from quick_study import quick as short_quick
-from slurm_workflow import ROOT, queue
+from slurm_workflow import ROOT, end_queue
 
 from scalestudy.records.events import read_events
 from scalestudy.records.files import read_model
@@ -51,9 +53,10 @@ def config(strategies: Sequence[Any], epochs: int = 2, train: int = 256, batch_s
     }
 
 
-def slow_in_every_step() -> dict[str, Any]:
-    """One run of 128 steps of 0.5 s: more than two jobs get done in the half of their minute that is not for saving."""
-    study = config(["serial"], epochs=8, train=64, batch_size=4)
+def slow_in_every_step(strategies: Sequence[Any] = ("serial",), epochs: int = 8) -> dict[str, Any]:
+    """Runs of 16 steps of 0.5 s an epoch: eight are more than two jobs get done in the half of their minute that is not
+    for saving."""
+    study = config(strategies, epochs=epochs, train=64, batch_size=4)
     study["workloads"]["net"]["model"]["name"] = "slow_models:SlowInEveryStep"
     return study
 
@@ -76,6 +79,8 @@ class Project:
         self.account = pwd.getpwnam(user)
         self.output = folder / "output"
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.variables = {"PYTHONPATH": str(ROOT / "src")} if python == sys.executable else {}
+        self.peak_mib = 0.0
         folder.mkdir(exist_ok=True)
         shutil.copy(ROOT / "Snakefile", folder)
         for part in ("workflow", "slurm"):
@@ -87,7 +92,7 @@ class Project:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Snakemake in the background."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE", "PYTHONPATH"))}
-        environment = kept | {"HOME": str(self.folder), "XDG_CACHE_HOME": str(self.folder / ".cache")}
+        environment = kept | self.variables | {"HOME": str(self.folder), "XDG_CACHE_HOME": str(self.folder / ".cache")}
         command = [self.python, "-m", "snakemake", "--profile", "slurm", "--seconds-between-status-checks", "1"]
         with self.output.open("ab") as output:
             process = subprocess.Popen(
@@ -106,7 +111,14 @@ class Project:
 
     def run(self, *arguments: str, timeout_s: float = 900) -> int:
         """Snakemake to its end; the exit code."""
-        return self.start(*arguments).wait(timeout_s)
+        process, end = self.start(*arguments), time.monotonic() + timeout_s
+        while process.poll() is None:
+            assert time.monotonic() < end, f"Snakemake took more than {timeout_s:g} s"
+            with contextlib.suppress(OSError, IndexError):
+                status = Path(f"/proc/{process.pid}/status").read_text()
+                self.peak_mib = max(self.peak_mib, int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024)
+            time.sleep(0.1)
+        return int(process.returncode)
 
     def interrupt(self, process: subprocess.Popen[bytes]) -> None:
         """Ctrl-C, and wait for the end."""
@@ -132,19 +144,22 @@ class Project:
         path = self.paths(cell).events(0)
         return [event for event in read_events(path)[0] if event["event"] == name] if path.exists() else []
 
+    def starts(self, cell: str) -> list[dict[str, Any]]:
+        """The starts of a run, rank 0's."""
+        return self.events(cell, "start")
+
     def report(self) -> dict[str, Any]:
         """The report's numbers."""
         data: dict[str, Any] = json.loads((self.folder / "results" / self.name / "report.json").read_text())
         return data
 
-    def clean_up(self) -> None:
-        """End what a failed test left running."""
+    def clean_up(self) -> list[str]:
+        """End what a failed test left running; returns the jobs that Snakemake had left in the queue."""
         for process in self.processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        if left := queue(self.folder):
-            subprocess.run(["scancel", *left], check=False, capture_output=True)
+        return end_queue(self.folder)
 
 
 def wait_for(condition: Any, what: str, timeout_s: float = 120) -> None:

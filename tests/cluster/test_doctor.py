@@ -21,6 +21,7 @@ def test_a_cluster_that_is_well_is_ok_in_every_line(tmp_path: Path) -> None:
     checks = [line.split()[1].rstrip(":") for line in done.stdout.splitlines() if line.startswith("ok")]
     for check in ("commands", "partition", "job", "shared", "clocks", "training", "network"):
         assert check in checks, done.stdout
+    assert "note   jobs: the site allows arrays of up to 1001 jobs" in done.stdout
     assert "wrong" not in done.stdout
     assert not list(tmp_path.iterdir())
 
@@ -29,6 +30,14 @@ def test_a_partition_that_does_not_exist_is_wrong_and_the_others_are_named(tmp_p
     done = doctor(tmp_path, "--partition", "gold")
     assert done.returncode == 1
     assert "wrong  partition: found gold; must be one of " in done.stdout
+
+
+def test_a_runtime_that_the_partition_does_not_allow_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "slurm").mkdir()
+    (tmp_path / "slurm/config.yaml").write_text("default-resources: [runtime=121]\n")
+    done = doctor(tmp_path)
+    assert done.returncode == 1
+    assert "runtime of every rule: found 121 minutes; main allows 120" in done.stdout
 
 
 def test_an_option_that_slurm_refuses_is_told_in_its_own_words(tmp_path: Path) -> None:

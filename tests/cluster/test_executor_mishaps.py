@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from running_beside import Beside
-from slurm_workflow import PATIENT, TESTBED, SlurmWorkflow, wait_until
+from slurm_here import TESTBED
+from slurm_workflow import PATIENT, SlurmWorkflow, wait_until
 
 Make = Callable[[str], SlurmWorkflow]
 pytestmark = pytest.mark.usefixtures("beside")  # begins early what takes minutes
@@ -28,6 +29,31 @@ def test_sbatch_that_refuses_once_is_asked_again(workflow: Make) -> None:
     flow.touch("sbatch-refuses")
     assert flow.run() == 0, flow.said
     assert len(flow.calls("sbatch")) == 2
+
+
+def test_what_sbatch_submitted_before_it_failed_is_cancelled_and_runs_nothing(workflow: Make) -> None:
+    flow = workflow(PATIENT)
+    flow.touch("sbatch-unheard")
+    process = flow.start()
+    wait_until(lambda: flow.lines("starts") and flow.calls("scancel"))
+    wait_until(lambda: len(flow.queue()) == 1)
+    flow.touch("go")
+    assert process.wait(60) == 0, flow.said
+    assert flow.lines("starts") == ["start"]
+    assert len(flow.calls("sbatch")) == 2
+    assert flow.said.count("wait until SLURM takes them: 1; not submitted: sbatch: error: Socket timed out") == 1
+
+
+def test_a_job_that_could_not_be_cancelled_is_reported_only_when_it_is(workflow: Make) -> None:
+    flow = workflow('rule one:\n    output: "done"\n    resources: runtime=100000\n    shell: "touch {output}"\n')
+    flow.touch("scancel-fails")
+    process = flow.start()
+    wait_until(lambda: flow.said.count("scancel failed; left in the queue") >= 2)
+    assert "Error in rule" not in flow.said
+    flow.remove("scancel-fails")
+    assert process.wait(60) == 1
+    assert flow.said.count("can never start, so it was cancelled") == 1
+    assert flow.queue() == []
 
 
 FORGOTTEN = """
@@ -76,6 +102,33 @@ def test_a_restart_of_slurmctld_is_waited_for(workflow: Make) -> None:
     assert process.wait(120) == 0, flow.said
     assert flow.lines("starts") == ["start"]
     assert len(flow.calls("sbatch")) == 1
+
+
+def test_a_job_that_is_ready_while_slurmctld_is_away_waits_for_it(workflow: Make) -> None:
+    flow = workflow("""
+rule one:
+    input: "ready"
+    output: "done"
+    shell: "echo start >> starts; touch {output}"
+rule ready:
+    output: "ready"
+    localrule: True
+    shell: "touch waits; while [ ! -e go ]; do sleep 0.2; done; touch {output}"
+""")
+    process = flow.start()
+    wait_until((flow.folder / "waits").exists)
+    subprocess.run([TESTBED, "stop-controller"], check=True)
+    try:
+        flow.touch("go")
+        wait_until(lambda: "wait until SLURM takes them: 1; not submitted: sbatch: error: " in flow.said, 60)
+        wait_until(lambda: "squeue does not answer" in flow.said, 90)
+    finally:
+        subprocess.run([TESTBED, "start-controller"], check=True)
+    assert process.wait(120) == 0, flow.said
+    assert flow.lines("starts") == ["start"]
+    assert len(flow.calls("sbatch")) == 2  # nothing is submitted while squeue does not answer
+    assert flow.said.count("wait until SLURM takes them") == 1
+    assert "Error in rule" not in flow.said
 
 
 def test_a_time_limit_that_is_reached_twice_is_named_and_the_job_goes_on(beside: Beside) -> None:

@@ -5,7 +5,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from slurm_workflow import ROOT, UP
+from slurm_here import UP
+from slurm_workflow import ROOT
 
 NAMES = re.compile(r"slurm|munge|mysql|mariadb|scalestudy")
 FOLDERS = ("/etc", "/etc/slurm", "/run", "/var/lib", "/var/lib/slurm", "/var/log", "/var/spool", "/dev/shm", "/tmp")

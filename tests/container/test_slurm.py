@@ -13,7 +13,7 @@ import pytest
 from ordinary_user import NAME
 from processes import nothing_is_left, processes, wait_for
 from quick_study import quick
-from slurm_here import need_cluster
+from slurm_here import cluster, need_cluster
 from study_folder import StudyFolder, tiny
 
 SLURM = ("snakemake", "--profile", "slurm", "--seconds-between-status-checks", "1")
@@ -22,8 +22,9 @@ SLURM = ("snakemake", "--profile", "slurm", "--seconds-between-status-checks", "
 @pytest.fixture(scope="module", autouse=True)
 def slurm_cluster() -> Iterator[None]:
     need_cluster()
-    yield
-    subprocess.run(["scancel", f"--user={NAME}"], check=False, capture_output=True)
+    with cluster():
+        yield
+        subprocess.run(["scancel", f"--user={NAME}"], check=False, capture_output=True)
 
 
 def queue() -> list[str]:

@@ -138,7 +138,7 @@ def begun_after(folder: Path, name: str, known: int, process: subprocess.Popen[s
 def test_a_run_asked_to_stop_saves_inside_the_epoch_and_goes_on_there(
     strategy: str, number: signal.Signals, to_group: bool, tmp_path: Path
 ) -> None:
-    run = long_run(strategy, images=2 * IMAGES)  # ranks ask each other every 32 of 120 steps
+    run = long_run(strategy, images=2 * IMAGES)  # ranks ask each other after 32 of 120 steps at the latest
     whole = trained(run, tmp_path / "whole")
     folder = tmp_path / "stopped"
     process = command(folder, run)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from train_setup import learned, make_run, trained
 
+from scalestudy.cli.training import train_run
 from scalestudy.errors import MayPass
 from scalestudy.records.events import read_events
 from scalestudy.records.files import read_model, write_model
@@ -20,6 +21,8 @@ from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Run
 from scalestudy.train.control import join_process_group
+from scalestudy.train.lock import only_one
+from scalestudy.train.stopping import EXIT_STOPPED
 
 SLURM = {
     "SLURM_JOB_ID": "4713",
@@ -152,6 +155,33 @@ def test_a_full_disk_of_another_rank_is_not_recorded_either(
     assert code == 2
     assert said.endswith("rank 1 of 2: OSError: [Errno 28] No space left on device")
     assert not RunPaths(tmp_path / "run").result.exists()
+
+
+def test_a_launched_rank_waits_for_the_one_that_still_trains_its_run(tmp_path: Path) -> None:
+    """After a node was lost to SLURM, but not to the rank on it."""
+    with only_one(tmp_path):
+        (process,) = launch(make_run(epochs=1), tmp_path, 1)
+        until = time.monotonic() + 60
+        while not any(file.samefile(tmp_path / "lock") for file in Path(f"/proc/{process.pid}/fd").iterdir()):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3)
+        assert not RunPaths(tmp_path).events(0).exists()
+    assert ended([process]) == [(0, "")]
+
+
+def test_a_launched_rank_that_waited_in_vain_asks_to_be_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scalestudy.train.launch.WAIT_S", 0.2)
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with only_one(tmp_path):
+        code = train_run(make_run(epochs=1), RunPaths(tmp_path), time.time(), record_failure=True)
+    assert code == EXIT_STOPPED
+    assert "another process trains this run" in capsys.readouterr().err
+    assert not RunPaths(tmp_path).result.exists()
 
 
 def test_ranks_that_do_not_meet_may_meet_the_next_time() -> None:

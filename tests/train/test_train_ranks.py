@@ -33,6 +33,11 @@ def test_slurm_names_the_rank_and_the_job_id_chooses_a_port_below_the_ephemeral_
     assert PORT_BASE + PORT_SPAN <= 32_768
 
 
+def test_two_steps_of_a_job_meet_on_ports_of_their_own() -> None:
+    ranks = [rank_from_environment(SLURM | {"SLURM_STEP_ID": step}) for step in ("0", "1", "2")]
+    assert len({rank.init_method for rank in ranks if rank}) == 3
+
+
 def test_a_single_slurm_task_starts_its_own_ranks() -> None:
     assert rank_from_environment(SLURM | {"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"}) is None
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from scalestudy.cli.doctor.limits import check_limits, minutes_of
 from scalestudy.cli.doctor.nodes import Report, clocks, equipment, network, why_not
-from scalestudy.cli.doctor.partition import Partition, check_partition, gpus_of
+from scalestudy.cli.doctor.partition import Partition, check_partition, find_partition, gpus_of
 from scalestudy.spec.config import ClusterSpec
 
 
@@ -101,6 +102,67 @@ def test_a_partition_that_has_what_is_described_is_one_ok() -> None:
     assert [finding.state for finding in check_partition(partition(), ClusterSpec())] == ["ok"]
 
 
+SINFO = (
+    "main*|up|2:00:00|2|8|16000|gpu:a100:2(S:0)|idle\n"
+    "main*|up|2:00:00|1|16|32000|gpu:a100:4|mixed\n"
+    "main*|up|2:00:00|3|64|99000|gpu:h100:8|drained\n"
+    "main*|up|2:00:00|1|64|99000|gpu:h100:8|idle*\n"
+    "main*|up|2:00:00|1|8|16000|(null)|idle~\n"
+    "old|up|infinite|2|4|8000|(null)|down*\n"
+)
+
+
+def test_only_nodes_that_can_run_a_job_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sinfo").write_text(f"#!/bin/sh\ncat <<'END'\n{SINFO}END\n")
+    (tmp_path / "sinfo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    main, _ = find_partition(None)
+    assert main is not None
+    assert (main.nodes, main.cores, main.memory_mb, main.gpus) == (4, 16, 32000, 4)
+    old, _ = find_partition("old")
+    assert old is not None
+    assert old.nodes == 0
+    assert [finding.state for finding in check_partition(old, ClusterSpec(nodes=1))][1] == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("limit", "minutes"),
+    [("infinite", None), ("30:00", 30), ("2:00:00", 120), ("1-00:00:00", 1440), ("3-12:30:30", 5070.5)],
+)
+def test_time_limits_are_read_from_slurms_words(limit: str, minutes: float | None) -> None:
+    assert minutes_of(limit) == minutes
+
+
+def test_a_runtime_above_the_partitions_time_limit_is_named_with_its_rule(tmp_path: Path) -> None:
+    profile = tmp_path / "config.yaml"
+    profile.write_text(
+        "default-resources: [disk_mb=0, runtime=60]\n"
+        "set-resources: {train: {runtime: 240, mem_mb: 1}, probe: {runtime: attempt * 600}}\n"
+    )
+    found = [one.text for one in check_limits(partition(time_limit="2:00:00"), profile) if one.state == "wrong"]
+    assert len(found) == 1
+    assert "runtime of train: found 240 minutes; main allows 120" in found[0]
+    assert not [one for one in check_limits(partition(time_limit="infinite"), profile) if one.state == "wrong"]
+
+
+@pytest.mark.parametrize("text", ["[", "3", "default-resources: 3", "set-resources: [train:runtime=3]", "\x00"])
+def test_a_profile_that_is_none_is_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    (found,) = (one for one in check_limits(partition(), tmp_path / "config.yaml") if one.state == "wrong")
+    assert found.text == f"{tmp_path}/config.yaml: cannot be read as a profile of Snakemake"
+
+
+def test_how_many_jobs_there_may_be_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {"scontrol": "MaxArraySize            = 1001", "sacctmgr": "\n500\n200"}
+    for name, text in words.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (found,) = check_limits(partition(), tmp_path / "none.yaml")
+    assert found.state == "note"
+    assert found.text.startswith("the site allows arrays of up to 1001 jobs and 200 jobs of ")
+
+
 def test_a_clock_that_differs_is_told_with_its_node() -> None:
     assert clocks(two_nodes()).state == "ok"
     wrong = clocks(two_nodes(time=40.0))
@@ -128,9 +190,16 @@ def test_an_engine_whose_images_the_nodes_cannot_have_is_wrong_even_where_they_h
     assert "the nodes need apptainer" in found.text
 
 
-def test_gpu_studies_need_gpus_in_the_job() -> None:
-    found = next(equipment(two_nodes(), ClusterSpec(device="cuda"), "none"))
-    assert (found.what, found.state) == ("GPUs", "wrong")
+@pytest.mark.parametrize(("gpus", "state"), [(0, "wrong"), (3, "wrong"), (4, "ok"), (8, "ok")])
+def test_gpu_studies_need_as_many_gpus_in_the_job_as_a_node_has_devices(gpus: int, state: str) -> None:
+    report = two_nodes()
+    for facts in report.facts.values():
+        facts["gpus"] = gpus
+    found = next(equipment(report, ClusterSpec(device="cuda", devices_per_node=4), "none"))
+    assert (found.what, found.state) == ("GPUs", state)
+    if state == "wrong":
+        assert f"sees {gpus} on a node, and cluster.devices_per_node is 4" in found.text
+        assert found.text.endswith("doctor -- --gres=gpu:4 (or --gpus-per-node=4)")
 
 
 def test_a_blocked_port_is_told_with_both_nodes() -> None:

@@ -7,8 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
+from snakemake.jobs import Job
+from snakemake.settings.types import DeploymentMethod
+
+from snakemake_executor_plugin_submitit.request import KINDS, NotSubmitted, task_of
 
 ROOT = Path(__file__).resolve().parents[2]
 # Runs until the file `go` appears, and says with which parameter it started.
@@ -171,3 +176,51 @@ def test_a_limit_of_the_site_is_named_where_no_job_of_this_workflow_will_make_ro
     assert flow.said.count(f"not submitted: sbatch: error: {refusal}") == 2
     assert len((flow.folder / "calls").read_text().splitlines()) == 2  # both at once, and one alone
     assert not list((flow.folder / ".snakemake/submitit").glob("*.pkl"))
+
+
+TOUCH = '    output: "done"\n    shell: "touch {output}"\n'
+PIPED = 'rule all:\n    input: "done"\nrule one:\n    output: pipe("p")\n    shell: "echo > {output}"\n'
+
+
+@pytest.mark.parametrize(
+    ("rules", "arguments", "part"),
+    [
+        ('rule odd:\n    output: "done"\n    notebook: "odd.py.ipynb"\n', [], "notebook"),
+        ('rule odd:\n    output: "done"\n    wrapper: "file:wrapper"\n', [], "wrapper"),
+        (f'rule odd:\n    shadow: "minimal"\n{TOUCH}', [], "shadow"),
+        (f'rule odd:\n    envmodules: "apptainer"\n{TOUCH}', ["--sdm", "env-modules"], "envmodules"),
+        (f"rule odd:\n    cache: True\n{TOUCH}", ["--cache"], "cache"),
+        (f'rule odd:\n    resources: clusters="other"\n{TOUCH}', [], "resources: clusters"),
+        (f"rule odd:\n    resources: gpu=2, cpus_per_gpu=4\n{TOUCH}", [], "resources: cpus_per_gpu"),
+        (f"rule odd:\n    resources: gpu=2, tasks_per_gpu=1\n{TOUCH}", [], "resources: tasks_per_gpu"),
+        (PIPED + 'rule two:\n    input: "p"\n    output: "done"\n    shell: "cp {input} {output}"\n', [], "group"),
+    ],
+)
+def test_what_only_snakemake_could_do_on_a_node_is_refused_by_name_and_once(
+    flow: Flow, rules: str, arguments: list[str], part: str
+) -> None:
+    for name in ("odd.py.ipynb", "wrapper/wrapper.py"):
+        (flow.folder / name).parent.mkdir(exist_ok=True)
+        (flow.folder / name).write_text('{"metadata": {"language_info": {"name": "python"}}, "cells": []}')
+    flow.write(rules)
+    process = flow.start("--retries", "5", *arguments, SNAKEMAKE_OUTPUT_CACHE=str(flow.folder / "cache"))
+    assert process.wait(60) == 1, flow.said
+    assert flow.said.count(f": the executor submitit cannot run `{part}`") == 1, flow.said
+    assert not (flow.folder / "done").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "directive", "part"),
+    [(DeploymentMethod.CONDA, "conda_env", "conda"), (DeploymentMethod.APPTAINER, "container_img_url", "container")],
+)
+def test_what_snakemake_would_deploy_is_refused_only_where_it_is_told_to(
+    method: DeploymentMethod, directive: str, part: str
+) -> None:
+    """Without conda and Apptainer Snakemake itself does not come so far as to ask the executor."""
+    job = MagicMock(spec_set=Job, name="odd", **{f"is_{kind}": False for kind in KINDS}, **{directive: "given"})
+    job.is_group.return_value = False
+    job.configure_mock(benchmark=None, resources={})
+    job.rule.cache.output = False
+    job.rule.workflow.deployment_settings.deployment_method = {method}
+    with pytest.raises(NotSubmitted, match=f"cannot run `{part}`"):
+        task_of(job)

@@ -1,6 +1,7 @@
 """The profile `slurm` and the examples of sites: what each asks SLURM for, in the words of the script it submits."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,3 +93,13 @@ def test_without_the_profile_the_same_study_is_planned_for_this_machine(folder: 
         plans[place] = (folder / "results/tiny/study.json").read_text()
     assert '"cluster": false' in plans["here"]
     assert '"cluster": true' in plans["cluster"]
+
+
+def test_the_command_of_every_job_takes_the_place_of_its_shell_which_would_not_pass_on_a_signal() -> None:
+    """A shell that waits for its child ends at once on SIGTERM, and what it ran goes on."""
+    texts = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
+    rules = [rule for text in texts for rule in re.split(r"^ *(?:rule|checkpoint) ", text, flags=re.MULTILINE)[1:]]
+    sent = {rule.split(":")[0]: rule for rule in rules if "localrule: True" not in rule}
+    assert sent.keys() == {"train", "parity", "probe", "data"}
+    for rule in sent.values():
+        assert re.search(r"shell:\s+\"exec \{params\.inside\} ", rule), rule

@@ -11,4 +11,5 @@ rule data:
     priority: 4  # a data set that cannot be had is found out before anything trains
     threads: HERE or 1
     shell:
-        '{params.inside} scalestudy data --config "$CONFIG" {wildcards.key:q} 2> >(tee {log:q} >&2)'
+        "exec {params.inside} scalestudy data --config \"$CONFIG\" {wildcards.key:q} "
+        "2> >(trap '' INT TERM; exec tee {log:q} >&2)"

@@ -23,4 +23,5 @@ rule probe:
         mem_mb=lambda wildcards: REQUESTS[wildcards.layout]["mem_mb"],
         gpu=lambda wildcards: REQUESTS[wildcards.layout]["gpu"],
     shell:
-        "{params.inside} scalestudy probe {input.study:q} {wildcards.layout:q} 2> >(tee {log:q}$OF_RANK >&2)"
+        "exec {params.inside} scalestudy probe {input.study:q} {wildcards.layout:q} "
+        "2> >(trap '' INT TERM; exec tee {log:q}$OF_RANK >&2)"

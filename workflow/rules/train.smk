@@ -47,4 +47,4 @@ rule parity:
         mem_mb=PARITY["mem_mb"],
         gpu=PARITY["gpu"],
     shell:
-        "{params.inside} scalestudy parity {input.study:q} 2> >(tee {log:q} >&2)"
+        "exec {params.inside} scalestudy parity {input.study:q} 2> >(trap '' INT TERM; exec tee {log:q} >&2)"

@@ -1,6 +1,7 @@
 """Train one run, and write down a failure where the study is to go on."""
 
 import os
+import sys
 import traceback
 from contextlib import suppress
 
@@ -24,12 +25,18 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
         from scalestudy.train.launch import train
         from scalestudy.train.lock import RunBusy
         from scalestudy.train.ranks import launched, leads
+        from scalestudy.train.stopping import EXIT_STOPPED
     except ImportError as error:
         raise StudyError(f"{run.id}: {error}; training needs torch and torchvision (see README)") from error
     try:
         return train(Job(run=run, paths=paths, title=title, started=started))
-    except (RunBusy, RankLost):
-        raise  # another process writes the result, or nobody knows what happened
+    except RunBusy as busy:
+        if not launched(os.environ):
+            raise
+        print(busy, file=sys.stderr)
+        return EXIT_STOPPED
+    except RankLost:
+        raise  # nobody knows what happened
     except Exception as error:
         reason = reason_of(error)
         if not isinstance(error, StudyError):

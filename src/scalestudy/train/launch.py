@@ -12,10 +12,10 @@ from scalestudy.errors import StudyError
 from scalestudy.spec.run import Run
 from scalestudy.train.failures import first_failure, hang_up
 from scalestudy.train.job import Job, run_rank
-from scalestudy.train.lock import only_one
+from scalestudy.train.lock import WAIT_S, only_one
 from scalestudy.train.mesh import Mesh
 from scalestudy.train.processes import Work, run_ranks
-from scalestudy.train.ranks import Rank, rank_from_environment
+from scalestudy.train.ranks import Rank, launched, rank_from_environment
 from scalestudy.train.stopping import EXIT_STOPPED, Stopped
 
 
@@ -23,10 +23,12 @@ def train(job: Job) -> int:
     """Train the run in this process and, where needed, in processes started from it. Returns the exit code.
 
     Raises StudyError for what the user can mend, RankFailed when a rank fails, MayPass when trying again may help
-    (one that a launcher started ends without a word), and RunBusy when another process trains the run already.
+    (one that a launcher started ends without a word), and RunBusy when another process trains the run already
+    (a launched rank waits for it first).
     """
     assigned = rank_from_environment(os.environ)
-    with only_one(job.paths.folder) if assigned is None or assigned.rank == 0 else nullcontext():
+    leads = assigned is None or assigned.rank == 0
+    with only_one(job.paths.folder, WAIT_S if launched(os.environ) else 0) if leads else nullcontext():
         work = _train_as if assigned is None or assigned.ranks == 1 else _train_among_others
         return on_all_ranks(lambda rank: work(job, rank), job.run, job.run.id)
 

@@ -5,8 +5,14 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 from scalestudy.errors import StudyError
+
+WAIT_S = 240.0
+"""How long a launched rank waits: SLURM starts a job anew beside ranks of it that live on, where it lost sight of their
+node. Less than the others wait for this rank."""
+POLL_S = 1.0
 
 
 class RunBusy(StudyError):
@@ -14,10 +20,11 @@ class RunBusy(StudyError):
 
 
 @contextmanager
-def only_one(folder: Path) -> Generator[None, None, None]:
+def only_one(folder: Path, wait_s: float = 0) -> Generator[None, None, None]:
     """Hold the run folder while training. The kernel lets go when the process and its ranks end, however they end.
 
-    Where the file system has no locks nothing is held. Raises RunBusy when another process holds the folder.
+    Where the file system has no locks nothing is held. Raises RunBusy when another process holds the folder, and
+    still does so after ``wait_s``.
     """
     path = folder / "lock"
     try:
@@ -26,12 +33,22 @@ def only_one(folder: Path) -> Generator[None, None, None]:
     except OSError as error:
         raise StudyError(f"{path}: cannot be written: {error.strerror or error}") from error
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunBusy(f"{folder}: another process trains this run; wait for it, or end it") from error
-        except OSError:
-            pass
+        end = monotonic() + wait_s
+        while not _held(handle):
+            if monotonic() >= end:
+                raise RunBusy(f"{folder}: another process trains this run; wait for it, or end it")
+            sleep(min(POLL_S, wait_s))
         yield
     finally:
         os.close(handle)
+
+
+def _held(handle: int) -> bool:
+    """Whether this process holds the lock now, or none can be held there."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True

@@ -137,7 +137,7 @@ class Trainer:
         before = self.progress.epoch * steps
         live = self.line.live and strategy.context.device.type == "cpu"
         for step in range(first, steps):
-            if self.stop.agreed(step) and step > first:
+            if self.stop.agreed() and step > first:
                 clock.end_epoch()
                 return step
             clock.start_step()

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from scalestudy.errors import StudyError
 
 PORT_BASE, PORT_SPAN = 20_000, 10_000
-"""Ports below the ephemeral range; the job id chooses one."""
+"""Ports below the ephemeral range; the job's number and the step's choose one."""
+STEPS_APART = 1009
+"""How far the ports of two steps of a job are apart: prime, so that no step of a near-by job has the same."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ def rank_from_environment(environment: Mapping[str, str]) -> Rank | None:
         rank, ranks = _place(environment, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
         if ranks == 1:
             return None
-        slurm_port = PORT_BASE + _number(environment, "SLURM_JOB_ID") % PORT_SPAN
+        own = _number(environment, "SLURM_JOB_ID") + STEPS_APART * _number(environment, "SLURM_STEP_ID")
+        slurm_port = PORT_BASE + own % PORT_SPAN
         address = environment.get("MASTER_ADDR") or _first_host(environment.get("SLURM_STEP_NODELIST", ""))
         nodes = _number(environment, "SLURM_STEP_NUM_NODES")
         return Rank(rank, ranks, f"tcp://{address}:{slurm_port}", one_machine=nodes == 1)

@@ -6,11 +6,13 @@ from pathlib import Path
 from time import time
 from types import FrameType
 
+import torch
+
 from scalestudy.errors import StudyError
 from scalestudy.train.control import Control
 
-CHECK_EVERY = 32
-"""Steps between questions to the other ranks; one process looks in every step."""
+ASK_EVERY_S, ASK_EVERY = 1.0, 32
+"""Ranks ask each other about so often, but after so many steps at the latest; one process looks in every step."""
 LOOK_EVERY_S = 1.0
 """How often the stop file is looked for: on a shared file system that is a question to a server."""
 MARGIN_S = 30.0
@@ -48,7 +50,8 @@ class StopRequest:
     ) -> None:
         """``file``: looked for by this rank; ``deadline_s``: seconds since 1970, on the clock of this host."""
         self._control = control
-        self._interval = 1 if control.ranks == 1 else CHECK_EVERY
+        self._steps, self._interval = 0, 1
+        self._asked_s: float | None = None
         self._file = file
         self._deadline_s = deadline_s
         self._clock = clock
@@ -66,14 +69,23 @@ class StopRequest:
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         self.reason = signal.Signals(number).name
 
-    def agreed(self, step: int) -> bool:
-        """Whether all ranks stop before this step; asked together, at the same steps."""
-        return step % self._interval == 0 and self.agreed_now()
+    def agreed(self) -> bool:
+        """Whether all ranks stop before the next step. Called for each step; all ranks ask at the same ones."""
+        self._steps += 1
+        return self._steps >= self._interval and self.agreed_now()
 
     def agreed_now(self) -> bool:
         """Whether any rank has a reason to stop; asked together."""
         self._look()
-        return self._control.any(bool(self.reason))
+        if self._control.ranks == 1:
+            return bool(self.reason)
+        step_s = 0.0 if self._asked_s is None else (self._clock() - self._asked_s) / max(1, self._steps)
+        answers = self._control.gather(torch.tensor([float(bool(self.reason)), step_s]))
+        slowest_s = float(answers[:, 1].max())
+        if slowest_s > 0:
+            self._interval = min(ASK_EVERY, max(1, int(ASK_EVERY_S / slowest_s)))
+        self._steps, self._asked_s = 0, self._clock()
+        return bool(answers[:, 0].any())
 
     def _look(self) -> None:
         """At the clock, and once in a while for the stop file."""

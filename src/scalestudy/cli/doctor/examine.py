@@ -6,6 +6,7 @@ from pathlib import Path
 
 from scalestudy.cli.doctor.finding import Finding, note, wrong
 from scalestudy.cli.doctor.here import check_commands, check_engine, check_gpus, check_training, slurm_is_here
+from scalestudy.cli.doctor.limits import check_limits
 from scalestudy.cli.doctor.nodes import check_nodes
 from scalestudy.cli.doctor.partition import check_partition, find_partition
 from scalestudy.container.engines import chosen_engine
@@ -47,7 +48,7 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
     if partition is None:
         yield problem
         return
-    about = list(check_partition(partition, spec))
+    about = [*check_partition(partition, spec), *check_limits(partition)]
     yield from about
     if all(finding.state != "wrong" for finding in about):
         yield from check_nodes(arguments, partition, spec, engine, Path.cwd())

@@ -121,9 +121,10 @@ def clocks(report: Report) -> Finding:
 def equipment(report: Report, spec: ClusterSpec, engine: str) -> Iterator[Finding]:
     """GPUs, container engines and what training imports, on the nodes."""
     gpus = min(int(facts["gpus"]) for facts in report.facts.values())
-    if spec.device == "cuda" and not gpus:
-        text = "the job sees none on a node; ask for them as the profile does: doctor -- --gres=gpu:1"
-        yield wrong("GPUs", f"{text} (or --gpus-per-node=1)")
+    if spec.device == "cuda" and gpus < spec.devices_per_node:
+        wanted = spec.devices_per_node
+        text = f"the job sees {gpus} on a node, and cluster.devices_per_node is {wanted}; ask for them"
+        yield wrong("GPUs", f"{text} as the profile does: doctor -- --gres=gpu:{wanted} (or --gpus-per-node={wanted})")
     elif spec.device == "cuda":
         yield ok("GPUs", f"{gpus} on each node, as asked for")
     if engine == "none":

@@ -1,4 +1,4 @@
-"""Checks of the partition that runs will be sent to."""
+"""Checks of the partition that runs will be sent to, and of the limits there."""
 
 import re
 import subprocess
@@ -10,18 +10,22 @@ from scalestudy.cli.requests import PARITY_MEMORY_MB, PARITY_RANKS, PROCESS_MEMO
 from scalestudy.spec.config import ClusterSpec
 
 TIMEOUT_S = 30
+USABLE = re.compile(r"(idle|mixed|allocated|completing|planned|reserved|powering_up|powered_down|power_up)[~#!%^@+]?")
+"""States of nodes that run jobs, or will without anybody's help; the sign tells of saving power. None with ``*``, which
+does not answer."""
 NO_FINDING = ok("partition", "")
 
 
 @dataclass(frozen=True)
 class Partition:
-    """What sinfo says; of nodes that differ, the most that any has."""
+    """What sinfo says; of nodes that differ, the most that any usable one has."""
 
     name: str
     default: bool
     up: bool
     time_limit: str
     nodes: int
+    """Those that can run a job, sooner or later."""
     cores: int
     memory_mb: int
     gpus: int
@@ -29,16 +33,16 @@ class Partition:
     @classmethod
     def merged(cls, lines: list[list[str]]) -> "Partition":
         """sinfo gives one line for each kind of node."""
-        first = lines[0]
+        first, usable = lines[0], [line for line in lines if USABLE.fullmatch(line[7])]
         return cls(
             name=first[0].rstrip("*"),
             default=first[0].endswith("*"),
             up=first[1] == "up",
             time_limit=first[2],
-            nodes=sum(int(line[3]) for line in lines),
-            cores=max(_number(line[4]) for line in lines),
-            memory_mb=max(_number(line[5]) for line in lines),
-            gpus=max(gpus_of(line[6]) for line in lines),
+            nodes=sum(int(line[3]) for line in usable),
+            cores=max((_number(line[4]) for line in usable), default=0),
+            memory_mb=max((_number(line[5]) for line in usable), default=0),
+            gpus=max((gpus_of(line[6]) for line in usable), default=0),
         )
 
 
@@ -54,7 +58,7 @@ def _number(text: str) -> int:
 
 def find_partition(name: str | None) -> tuple[Partition | None, Finding]:
     """The partition of this name, or the default one; or None and why there is none."""
-    command = ["sinfo", "--noheader", "--format=%P|%a|%l|%D|%c|%m|%G"]
+    command = ["sinfo", "--noheader", "--format=%P|%a|%l|%D|%c|%m|%G|%T"]
     try:
         listing = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
@@ -62,7 +66,7 @@ def find_partition(name: str | None) -> tuple[Partition | None, Finding]:
         return None, wrong("partition", f"sinfo does not answer ({said}); ask the site's support whether SLURM is up")
     kinds: dict[str, list[list[str]]] = {}
     for line in listing.splitlines():
-        if line.count("|") == 6:
+        if line.count("|") == 7:
             kinds.setdefault(line.split("|")[0], []).append(line.split("|"))
     partitions = [Partition.merged(lines) for lines in kinds.values()]
     names = ", ".join(partition.name for partition in partitions) or "none"

@@ -1,0 +1,72 @@
+"""Checks of what a site limits: how long a job may take, how many there may be."""
+
+import getpass
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scalestudy.cli.doctor.finding import Finding, note, wrong
+from scalestudy.cli.doctor.partition import TIMEOUT_S, Partition
+
+PROFILE = Path("slurm/config.yaml")
+UNLIMITED = ("infinite", "UNLIMITED", "NONE", "n/a")
+
+
+def minutes_of(limit: str) -> float | None:
+    """A time limit in SLURM's words (``DAYS-HOURS:MINUTES:SECONDS``, ``MINUTES:SECONDS``); None where there is none."""
+    if limit in UNLIMITED:
+        return None
+    days, _, rest = limit.rpartition("-")
+    parts = [float(part) for part in rest.split(":")]
+    hours, minutes, seconds = [0.0] * (3 - len(parts)) + parts
+    return 24 * 60 * float(days or 0) + 60 * hours + minutes + seconds / 60
+
+
+def runtimes(profile: Any) -> dict[str, float]:
+    """Minutes that a profile asks for, by rule; those that Snakemake works out are left out.
+
+    Raises AttributeError or TypeError where it is no profile.
+    """
+    asked = {"every rule": profile.get("default-resources") or []} | (profile.get("set-resources") or {})
+    found = {}
+    for rule, resources in asked.items():
+        pairs = resources.items() if isinstance(resources, dict) else (one.partition("=")[::2] for one in resources)
+        for name, value in pairs:
+            if name == "runtime" and re.fullmatch(r"[\d.]+", str(value)):
+                found[rule] = float(value)
+    return found
+
+
+def check_limits(partition: Partition, profile: Path = PROFILE) -> Iterator[Finding]:
+    """The profile's runtime against the partition's time limit; then how many jobs there may be."""
+    limit = minutes_of(partition.time_limit)
+    asked = {}
+    try:
+        asked = runtimes(yaml.safe_load(profile.read_text()) or {}) if profile.exists() else {}
+    except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError):
+        yield wrong("time limit", f"{profile}: cannot be read as a profile of Snakemake")
+    for rule, minutes in asked.items():
+        if limit is not None and minutes > limit:
+            text = f"{profile}: runtime of {rule}: found {minutes:g} minutes; {partition.name} allows {limit:g}"
+            yield wrong("time limit", f"{text}, and such jobs never start")
+    array = re.search(r"MaxArraySize\s*=\s*(\d+)", _said("scontrol", "show", "config"))
+    user = getpass.getuser()
+    rows = _said("sacctmgr", "--noheader", "--parsable2", "show", "assoc", f"user={user}", "format=MaxSubmitJobs")
+    submit = [int(row) for row in rows.split() if row.isdigit()]
+    said = [f"arrays of up to {array[1]} jobs"] if array else []
+    said += [f"{min(submit)} jobs of {user} at once"] if submit else []
+    if said:
+        yield note("jobs", f"the site allows {' and '.join(said)}; more are submitted in parts, or wait")
+
+
+def _said(*command: str) -> str:
+    """What a command prints; nothing where it fails, as sacctmgr does on sites without accounting."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout

@@ -1,0 +1,137 @@
+"""Trainings on a real SLURM cluster while something goes wrong under them, with the profile's own retries."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from slurm_here import TESTBED
+from slurm_workflow import ROOT, SlurmWorkflow, queue
+from study_project import Project, slow_in_every_step, wait_for
+
+from scalestudy.records.events import read_events
+
+Make = Callable[..., Project]
+DDP = {"name": "ddp", "layouts": ["2x1"]}
+WIDE = "ddp-2x1"
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> Iterator[Make]:
+    """Studies whose runs take half a second for each step, wherever they run; none may leave a job in the queue."""
+    made: list[Project] = []
+
+    def make(*strategies: object, epochs: int) -> Project:
+        made.append(Project(tmp_path / f"project{len(made)}", slow_in_every_step(strategies, epochs)))
+        shutil.copy(ROOT / "tests/slow_models.py", made[-1].folder)
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.output.exists():
+            print(one.said[-6000:])  # pytest shows it when the test failed
+    assert [one.clean_up() for one in made] == [[]] * len(made)
+
+
+def target(study: Project, *cells: str) -> list[str]:
+    """The results of these runs, for Snakemake's command line."""
+    return ["--", *(str(study.paths(cell).result.relative_to(study.folder)) for cell in cells)]
+
+
+def saved(study: Project, cell: str, times: int = 1) -> Callable[[], bool]:
+    return lambda: len(study.events(cell, "checkpoint")) >= times
+
+
+def processes(study: Project, cell: str) -> list[int]:
+    """Process ids of the ranks that started last; the nodes of this cluster share them."""
+    logs = sorted(study.paths(cell).ranks.glob("rank*.jsonl"))
+    return [[event["pid"] for event in read_events(log)[0] if event["event"] == "start"][-1] for log in logs]
+
+
+def test_the_other_ranks_of_one_that_is_killed_end_within_60_s_and_the_run_goes_on(training: Make) -> None:
+    study = training("serial", DDP, epochs=3)
+    process = study.start(*target(study, WIDE))
+    wait_for(saved(study, WIDE), "a checkpoint")
+    first, second = processes(study, WIDE)
+    os.kill(second, signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{first}").exists(), "the end of rank 0", 60)
+    assert process.wait(180) == 0, study.said
+    assert study.said.count("Error in rule train") == 1
+    assert "rank 1 on n" in study.said.partition("Error in rule train")[2]
+    assert "was ended by SIGKILL" in study.said
+    assert study.result(WIDE).resumed == 1
+    assert len(study.starts(WIDE)) == 2
+    assert not queue(study.folder)
+
+
+def test_a_cancelled_job_a_killed_snakemake_and_a_restart_of_slurmctld_lose_no_run_and_start_none_twice(
+    training: Make,
+) -> None:
+    study = training("serial", DDP, epochs=4)
+    asked = target(study, WIDE, "serial-1x1")
+    process = study.start(*asked)
+    wait_for(lambda: saved(study, WIDE)() and saved(study, "serial-1x1")(), "a checkpoint of both")
+    subprocess.run(["scancel", *queue(study.folder)], check=True)
+    wait_for(lambda: len(study.starts(WIDE)) == len(study.starts("serial-1x1")) == 2, "both runs to go on")
+    process.kill()
+    process.wait()
+    process = study.start(*asked)
+    wait_for(lambda: study.said.count("Took over job") == 2, "the restarted Snakemake to take over both")
+    subprocess.run([TESTBED, "stop-controller"], check=True)
+    try:
+        wait_for(lambda: "squeue does not answer" in study.said, "a squeue that fails")
+    finally:
+        subprocess.run([TESTBED, "start-controller"], check=True)
+    assert process.wait(180) == 0, study.said
+    for cell in (WIDE, "serial-1x1"):
+        assert study.result(cell).resumed == 1
+        assert len(study.result(cell).parts) == len(study.starts(cell)) == 2
+    assert not queue(study.folder)
+
+
+def test_a_run_whose_node_slurm_lost_sight_of_is_not_trained_twice_at_once(training: Make) -> None:
+    """Only slurmd is gone: the rank trains on beside the job that is started in its place, which waits for it."""
+    study = training("serial", epochs=9)
+    once = "train:slurm_extra='--no-requeue'"  # Snakemake's new attempt comes at once, SLURM's after a while
+    process = study.start("--set-resources", once, *target(study, "serial-1x1"))
+    wait_for(saved(study, "serial-1x1"), "a checkpoint")
+    (start,) = study.starts("serial-1x1")
+    subprocess.run([TESTBED, "kill-slurmd", start["host"]], check=True)
+    try:
+        wait_for(lambda: "is NODE_FAIL" in study.said, "SLURM to miss the node", 60)
+        wait_for(lambda: study.said.count("Submitted 1 x train") == 2, "the next attempt")
+        wait_for((study.paths("serial-1x1").folder / "train.log").exists, "its rank")
+        time.sleep(12)  # it has imported torch, and would have been refused
+        assert len(study.starts("serial-1x1")) == 1
+        assert Path(f"/proc/{start['pid']}").exists()
+    finally:
+        subprocess.run([TESTBED, "start-node", start["host"]], check=True)
+    assert process.wait(120) == 0, study.said
+    assert study.said.count("Error in rule train") == 1
+    assert study.result("serial-1x1").resumed == 1
+    assert len(study.starts("serial-1x1")) == 2
+
+
+def test_a_small_study_trains_without_sacct_through_an_sbatch_that_refuses_and_a_squeue_that_fails_for_a_minute(
+    training: Make, tmp_path: Path
+) -> None:
+    study = training("serial", epochs=2)
+    commands = SlurmWorkflow(tmp_path / "commands", "")
+    commands.without("sacct")
+    study.variables["PATH"] = commands.path
+    commands.touch("sbatch-refuses")
+    process = study.start(*target(study, "serial-1x1"))
+    wait_for(lambda: study.starts("serial-1x1"), "the run to start")
+    commands.touch("squeue-fails")
+    wait_for(study.paths("serial-1x1").result.exists, "its result")
+    wait_for(lambda: (calls := commands.calls("squeue")) and calls[-1] - calls[0] > 60, "a minute without squeue")
+    commands.remove("squeue-fails")
+    assert process.wait(60) == 0, study.said
+    assert study.result("serial-1x1").resumed == 0
+    assert len(study.starts("serial-1x1")) == 1
+    assert "Error in rule" not in study.said
+    assert study.said.count("squeue does not answer") == 1

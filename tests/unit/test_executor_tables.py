@@ -1,0 +1,51 @@
+"""What the executor `submitit` reads of the rows that squeue and sacct print."""
+
+from pathlib import Path
+
+import pytest
+
+from snakemake_executor_plugin_submitit.cluster import Slurm
+from snakemake_executor_plugin_submitit.ending import JobState
+
+ROWS = (
+    b"7_0|RUNNING|0|n1||/home/me/.snakemake/submitit/7_0_0_log.out|\n"
+    b"8|RUNNING|0|n1||/home/me/a|b|c/%j.out|\n"
+    b"9|PENDING|0||Priority|/home/me/caf\xe9/\x1c9.out|\n"
+    b"slurm_load_jobs: a message\n"
+    b"10|RUNNING|0\n"
+    b"|RUNNING|0|n1||/home/me/11.out|\n"
+    b"\n"
+    b"12|FAILED|256|n2|NonZeroExitCode|/home/me/12.out|\n"
+)
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, folder: Path, **commands: bytes) -> Slurm:
+    """A cluster whose commands print this."""
+    for name, text in commands.items():
+        (folder / f"{name}.txt").write_bytes(text)
+        (folder / name).write_text(f"#!/bin/sh\ncat {folder}/{name}.txt\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return Slurm(folder)
+
+
+def test_a_job_whose_path_has_a_bar_or_is_no_utf_8_and_rows_that_are_none_disturb_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = answers(monkeypatch, tmp_path, squeue=ROWS).states([])
+    assert states is not None
+    assert {name: state.state for name, state in states.items()} == {
+        "7_0": "RUNNING",
+        "8": "RUNNING",
+        "9": "PENDING",
+        "12": "FAILED",
+    }
+    assert states["7_0"].log.startswith("/home/me/.snakemake/submitit/")
+    assert states["8"].log.startswith("/home/me/a|b|c/")
+    assert (states["12"].exit, states["12"].nodes) == ("exit code 1", "n2")
+
+
+def test_rows_of_sacct_that_are_none_disturb_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sacct = b"7_0|CANCELLED by 0|0:15|n1\n7_1||0:0|\n7_2|FAILED\n7_3|RUNNING|0:0|n1\n"
+    cluster = answers(monkeypatch, tmp_path, squeue=b"", sacct=sacct)
+    assert cluster.states(["7_0", "7_1", "7_2", "7_3"]) == {"7_0": JobState("CANCELLED", "signal 15", "n1")}
