@@ -2,6 +2,7 @@
 
 import io
 import sys
+import tempfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,10 +13,21 @@ from PIL import Image
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 import report_data  # noqa: E402
+from synthetic_study import make_study  # noqa: E402
 
+from scalestudy.analysis.analyze import report_data as analyzed  # noqa: E402
+from scalestudy.analysis.collect import collect  # noqa: E402
 from scalestudy.report.figures import draw_figures  # noqa: E402
 from scalestudy.report.pdf import render_pages  # noqa: E402
 from scalestudy.report.printable import printable  # noqa: E402
+from scalestudy.spec.config import ReportSpec  # noqa: E402
+
+
+def ruled():
+    """A small study in German through the real analysis, whose rules write its sentences."""
+    with tempfile.TemporaryDirectory() as folder:
+        return analyzed(collect(make_study(Path(folder), words=ReportSpec(language="de", title="Studie")).results))
+
 
 REFERENCE = TESTS / "reference"
 SHAPES = {
@@ -23,6 +35,7 @@ SHAPES = {
     "hostile": report_data.hostile,
     "single": report_data.single,
     "whole": report_data.whole,
+    "ruled": ruled,
 }
 PIXELS_PER_INCH = 40
 ALLOWED = 2.0
