@@ -6,6 +6,8 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,15 @@ def test_only_what_is_named_is_passed_and_files_belong_to_the_caller(study: Stud
     path.unlink()
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder that no engine shows by itself, as Apptainer does with /tmp."""
+    folder = Path(tempfile.mkdtemp(prefix="scalestudy-", dir="/srv"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
 def test_values_of_variables_arrive_as_they_are_and_the_home_is_the_temporary_folder(
     built: StudyFolder, user: OrdinaryUser
 ) -> None:
@@ -155,13 +166,13 @@ def test_values_of_variables_arrive_as_they_are_and_the_home_is_the_temporary_fo
 
 
 def test_data_outside_and_results_that_are_linked_elsewhere_are_reached_inside(
-    other_study: StudyFolder, place: Path, user: OrdinaryUser, sif: Path
+    other_study: StudyFolder, elsewhere: Path, user: OrdinaryUser, sif: Path
 ) -> None:
-    outside = place / "outside"
+    outside = user.own(elsewhere / "outside")
     user.own(outside / "results")
-    user.own(outside)
     (other_study.folder / "results").symlink_to(outside / "results")
-    config = tiny() | {"data": {"folder": str(outside / "data")}}
+    (elsewhere / "named").symlink_to(outside)
+    config = tiny() | {"data": {"folder": str(elsewhere / "named/data")}}
     other_study.configure({"engine": "apptainer", "image": str(sif)}, config)
     run = other_study.run("net/epoch/serial-1x1")
     done = other_study.snakemake(f"{run}/result.json")
@@ -184,7 +195,7 @@ def test_another_ready_image_is_recorded_and_runs_that_are_there_keep_the_name_o
         config["studies"]["tiny"]["seeds"] = seeds
         other_study.configure({"engine": "apptainer", "image": str(file)}, config)
         run = other_study.run("net/epoch/serial-1x1").replace("seed1", f"seed{seeds[-1]}")
-        done = other_study.snakemake(f"{run}/result.json")
+        done = other_study.snakemake("--until", "train")
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
         digests.append(other_study.json("images/image.json")["digest"])
         assert other_study.json(f"{run}/result.json")["provenance"]["image_digest"] == digests[-1]
