@@ -61,7 +61,7 @@ def test_headline_text_counts_the_runs_and_names_the_report(tmp_path):
     assert "774 of 780 runs completed, 6 failed" in text
     assert "6 failed: " in text
     assert "scalestudy retry" in text
-    assert text.splitlines()[-1] == f"Report: {tmp_path / 'report.pdf'}"
+    assert text.splitlines()[-1] == f"Report: {tmp_path / 'report.pdf'}, with report.html beside it"
     assert report_data.cluster().headlines[0].value in text
 
 

@@ -1,6 +1,7 @@
 """From the records of a study to its tables and report.json."""
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,9 @@ from scalestudy.records.files import write_model
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import Counts, ReportData, RunRow, Thresholds
 
+OWN = "config.yaml"
+"""The configuration that comes with the source."""
+
 
 def analyze(results: Path) -> ReportData:
     """Analyze ``results/STUDY``: write ``tables/*.csv`` and ``report.json`` there and return the latter.
@@ -67,6 +71,7 @@ def report_data(collection: Collection) -> ReportData:
     fits = fit_rows(evidence.speedup)
     data = ReportData(
         study=collection.study.name,
+        configuration="" if collection.study.configuration == OWN else shlex.quote(collection.study.configuration),
         words=collection.study.report,
         date=last_day(collection.runs),
         commit=commit_of(collection.runs),

@@ -27,9 +27,18 @@ def _speedup(evidence: Evidence, row: SpeedupRow) -> Headline:
         label=f"{evidence.title(row.workload)}, {w.say('scaled speedup' if row.scaling == 'weak' else 'fastest')}",
         value=f"{w.number(speedup, 1)}×" if speedup >= 10 else w.times(speedup),
         interval=w.factor_interval(row.speedup_low, row.speedup_high),
-        detail=w.say("{name}, {efficiency} efficiency", name=evidence.name(row), efficiency=efficiency)
+        detail=_verdict(evidence, row)
+        + w.say("{name}, {efficiency} efficiency", name=evidence.name(row), efficiency=efficiency)
         + _disturbed(evidence, row),
     )
+
+
+def _verdict(evidence: Evidence, row: SpeedupRow) -> str:
+    """That it does not pay off, or that the data do not tell, where the interval says so."""
+    if row.scaling == "weak" or row.speedup_low is None or row.speedup_high is None or row.speedup_low > 1:
+        return ""
+    separated = row.speedup_high < 1
+    return evidence.wording.say("slower than one device; " if separated else "not separated from one device; ")
 
 
 def _disturbed(evidence: Evidence, row: SpeedupRow) -> str:

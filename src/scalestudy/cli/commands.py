@@ -177,8 +177,10 @@ def analyze(arguments: Namespace) -> int:
 
 def report(arguments: Namespace) -> int:
     """Typeset the report."""
-    from scalestudy.report.build import build_report
+    from scalestudy.report.build import PDF, build_report
 
+    if arguments.pdf.name != PDF:
+        raise StudyError(f"{arguments.pdf}: found {arguments.pdf.name}; must end in {PDF}, in a folder of your choice")
     build_report(arguments.report.parent, arguments.pdf.parent)
     return 0
 

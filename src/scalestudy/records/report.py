@@ -458,6 +458,8 @@ class ReportData(ReportModel):
 
     schema_version: Literal[1] = 1
     study: str
+    configuration: str = ""
+    """The file that describes the study, quoted for a shell; empty: the project's own config.yaml."""
     words: ReportSpec
     date: str
     """ISO day of the last run, UTC."""

@@ -16,6 +16,7 @@ from scalestudy.report.printable import printable
 from scalestudy.report.tables import write_table_pages
 
 COMMANDS = "README.md"
+PDF = "report.pdf"
 
 
 def build_report(results: Path, reports: Path) -> Path:
@@ -30,7 +31,7 @@ def build_report(results: Path, reports: Path) -> Path:
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as other:
         manuscript, figures, pictures = other.submit(_prepare, paths.report, paths.tables / "runs.csv").result()
     _write_figures(figures, pictures, paths.report, reports / "figures")
-    output = reports / "report.pdf"
+    output = reports / PDF
     write_pdf(manuscript, output)
     write_table_pages(paths.tables, reports / "tables")
     return output

@@ -77,7 +77,9 @@ def headline_text(data: ReportData, report: Path | None = None) -> str:
     if not data.headlines:
         lines.append("  No speedup can be reported.")
     lines += _failures(data)
-    return "\n".join(lines + ([f"Report: {report}"] if report else []))
+    if report:
+        lines += [f"Report: {report}, with {report.with_suffix('.html').name} beside it"]
+    return "\n".join(lines)
 
 
 def _failures(data: ReportData) -> list[str]:

@@ -104,6 +104,8 @@ class Study(SpecModel):
 
     schema_version: Literal[1] = 1
     name: str
+    configuration: str = "config.yaml"
+    """The file that describes it."""
     runs: list[Run]
     accuracy_margin: float
     accuracy_target: float | None = None

@@ -10,15 +10,17 @@ from time import time
 import torch
 from torch import Tensor, nn
 
+from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.parity import Parity, ParityRow
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.run import Run, Study
 from scalestudy.train.context import Context
 from scalestudy.train.control import join_process_group
+from scalestudy.train.data.tensors import load_meta
 from scalestudy.train.job import build, load_data, make_context
 from scalestudy.train.mesh import Mesh
-from scalestudy.train.models.build import Shape
+from scalestudy.train.models.build import Shape, build_model
 from scalestudy.train.models.traits import has_batch_norm, needs_two_images, switch_dropout_off
 from scalestudy.train.parity import (
     Reference,
@@ -43,9 +45,14 @@ BOTH_WAYS = ((2, 2),)
 
 
 def check_study(study: Study) -> Parity:
-    """Check every strategy of the study on each of its layouts. A strategy that crashes fails its check."""
+    """Check every strategy of the study on each of its layouts. A strategy that crashes fails its check.
+
+    Raises StudyError, naming the workload, where a model cannot be built: no run of it could train.
+    """
     for module in IMPORTED_ONCE:
         import_module(module)
+    for run in {run.cell.workload: run for run in study.runs}.values():
+        _build_once(run)
     provenance = here(part_from(time()))
     rows = []
     runs = list(runs_to_check(study))
@@ -54,6 +61,20 @@ def check_study(study: Study) -> Parity:
         rows.extend(found)
         print(f"parity {number}/{len(runs)}: {_summary(found)}", file=sys.stderr, flush=True)
     return Parity(rows=rows, provenance=provenance)
+
+
+def _build_once(run: Run) -> None:
+    """Raises StudyError where the model cannot be built; in a process of its own, since this one must not compute."""
+
+    def work(_: Rank) -> int:
+        prepared = load_meta(Path(run.data_folder))
+        build_model(run.workload.model, prepared.shape, len(prepared.classes))
+        return 0
+
+    try:
+        run_ranks(work, 1)
+    except RankFailed as failure:
+        raise StudyError(f"workloads.{run.cell.workload}: {failure}") from failure
 
 
 def _summary(rows: list[ParityRow]) -> str:
