@@ -331,3 +331,12 @@ def test_a_study_is_checked_once_per_layout_and_exactly(
         "parity 3/4: tiny hybrid 2x1 ok",
         "parity 4/4: tiny hybrid 2x2 ok",
     ]
+
+
+def test_a_model_that_cannot_be_built_ends_the_check_before_anything_is_trained() -> None:
+    run = make_run("serial")
+    model = run.workload.model.model_copy(update={"name": "torchvision.models:resnet18", "options": {"widht": 8}})
+    run = run.model_copy(update={"workload": run.workload.model_copy(update={"model": model})})
+    import_what_ranks_need()
+    with pytest.raises(StudyError, match=r"workloads\.tiny: .*model\.options.*widht"):
+        check_study(Study(name="test", runs=[run], accuracy_margin=0.01))

@@ -577,3 +577,15 @@ def test_r2_says_that_a_speedup_is_not_separated_from_one_device_and_does_not_st
     text = written("R2", speedup=[row])[0]
     assert ("**1.50×**" in text) is clear
     assert text.endswith(", and the data do not separate it from one device.") is not clear
+
+
+@pytest.mark.parametrize(
+    ("truth", "noise", "verdict"),
+    [(2.0, 0.01, ""), (0.8, 0.001, "slower than one device; "), (1.0, 0.01, "not separated from one device; ")],
+)
+def test_a_headline_says_where_it_does_not_pay(tmp_path, truth, noise, verdict):
+    study = make_study(
+        tmp_path, workloads=1, strategies={"ddp": ["1x2"]}, speedups={("ddp", "1x2"): truth}, noise=noise
+    )
+    fastest = report_data(collect(study.results)).headlines[0]
+    assert fastest.detail.startswith(f"{verdict}DDP, 2 ")

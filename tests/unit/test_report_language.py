@@ -287,8 +287,9 @@ NO_PROSE = {
     "DejaVu Sans Mono",
     "git checkout ",
     "make run STUDY=",
-    "snakemake --cores all --config study=",
-    "snakemake --profile slurm --config study=",
+    "snakemake --cores all",
+    "snakemake --profile slurm",
+    " --config study=",
     "sha256sum results/",
     "not shown",
 }

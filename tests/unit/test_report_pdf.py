@@ -458,3 +458,14 @@ def test_without_runs_csv_nothing_is_written(tmp_path):
     with pytest.raises(StudyError, match=r"runs\.csv: cannot be read"):
         write_manuscript(report_data.single(), [], tmp_path / "runs.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_commands_for_reproduction_name_the_configuration_that_described_the_study():
+    own = report_data.single()
+    for configuration, option, make_option in (
+        ("", "", ""),
+        ("'my study.yaml'", " --configfile 'my study.yaml'", " CONFIG='my study.yaml'"),
+    ):
+        text = bare(text_of(make(own.model_copy(update={"configuration": configuration}))))
+        assert bare(f"make run STUDY={own.study}{make_option} #") in text
+        assert bare(f"snakemake --cores all{option} --config study={own.study} #") in text
