@@ -100,7 +100,7 @@ def test_a_run_whose_node_slurm_lost_sight_of_is_not_trained_twice_at_once(train
     (start,) = study.starts("serial-1x1")
     subprocess.run([TESTBED, "kill-slurmd", start["host"]], check=True)
     try:
-        wait_for(lambda: "is NODE_FAIL" in study.said, "SLURM to miss the node", 60)
+        wait_for(lambda: "is NODE_FAIL" in study.said, "SLURM to miss the node", 150)
         wait_for(lambda: study.said.count("Submitted 1 x train") == 2, "the next attempt")
         wait_for((study.paths("serial-1x1").folder / "train.log").exists, "its rank")
         time.sleep(12)  # it has imported torch, and would have been refused
