@@ -98,9 +98,11 @@ def test_a_run_whose_node_slurm_lost_sight_of_is_not_trained_twice_at_once(train
     process = study.start("--set-resources", once, *target(study, "serial-1x1"))
     wait_for(saved(study, "serial-1x1"), "a checkpoint")
     (start,) = study.starts("serial-1x1")
+    node = ["scontrol", "update", f"nodename={start['host']}"]
     subprocess.run([TESTBED, "kill-slurmd", start["host"]], check=True)
+    subprocess.run([*node, "state=down", "reason=silent"], check=True)  # by itself SLURM misses it at some time
     try:
-        wait_for(lambda: "is NODE_FAIL" in study.said, "SLURM to miss the node", 60)
+        wait_for(lambda: "is NODE_FAIL" in study.said, "SLURM's word that the node failed", 60)
         wait_for(lambda: study.said.count("Submitted 1 x train") == 2, "the next attempt")
         wait_for((study.paths("serial-1x1").folder / "train.log").exists, "its rank")
         time.sleep(12)  # it has imported torch, and would have been refused
@@ -108,6 +110,7 @@ def test_a_run_whose_node_slurm_lost_sight_of_is_not_trained_twice_at_once(train
         assert Path(f"/proc/{start['pid']}").exists()
     finally:
         subprocess.run([TESTBED, "start-node", start["host"]], check=True)
+        subprocess.run([*node, "state=resume"], check=True)
     assert process.wait(120) == 0, study.said
     assert study.said.count("Error in rule train") == 1
     assert study.result("serial-1x1").resumed == 1
