@@ -58,7 +58,8 @@ ITEMS = (
 
 def environment_rows(collection: Collection, language: Language) -> list[EnvironmentRow]:
     """One line per item that any run recorded; several values are listed with what recorded them."""
-    pairs = zip(_rows(collection, language), _rows(collection, ENGLISH), strict=True)
+    rows = _rows(collection, language)
+    pairs = zip(rows, rows if language is ENGLISH else _rows(collection, ENGLISH), strict=True)
     return [row.model_copy(update={"key": plain.item, "found": plain.value}) for row, plain in pairs]
 
 
@@ -134,9 +135,9 @@ def _row(
 ) -> EnvironmentRow:
     """The line of the values, each with what recorded it: a run, or a check."""
     by_value: dict[str, Counter[str]] = {}
-    for source, value in values:
+    for (source, value), n in Counter(values).items():  # of thousands of runs, nearly all say the same
         if value:
-            by_value.setdefault(language.say(value), Counter())[source] += 1
+            by_value.setdefault(language.say(value), Counter())[source] += n
     if len(by_value) <= 1:
         return EnvironmentRow(item=title, value=next(iter(by_value), ""), part=part)
     ordered = sorted(by_value.items(), key=lambda pair: -pair[1].total())

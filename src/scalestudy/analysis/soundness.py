@@ -3,12 +3,15 @@
 What a result cannot be without, its epochs, is judged in reading.py: without them it counts as missing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from scalestudy.analysis.device_columns import COUNTS, DeviceColumns
 from scalestudy.records.probe import AllReduce, Probe, Throughput
-from scalestudy.records.result import PHASES, CommunicationCost, Result
+from scalestudy.records.result import PHASES, CommunicationCost, DevicePhases, Result
 
 LARGEST = 1e12
 """No time in seconds is longer, some 30,000 years: sums and squares of such times still are numbers."""
@@ -45,7 +48,26 @@ def _is_share(value: float | None) -> bool:
     return value is None or -ROUNDING <= value <= 1 + ROUNDING
 
 
+def _all_sound(phases: Sequence[DevicePhases]) -> bool:
+    """Whether nothing is wrong with any device, looked at all at once: a study has thousands."""
+    try:
+        columns = DeviceColumns.of(phases)
+    except OverflowError:  # a count beyond all floats
+        return False
+    time_s = columns.column("time_s")
+    counts = np.array([columns.column(name) for name in COUNTS])
+    values = np.array([columns.column(name) for name in PHASES])
+    within = (values >= -ROUNDING * time_s) & (values <= LARGEST)
+    return bool(
+        np.all((time_s >= 0) & (time_s <= LARGEST))
+        and np.all((counts >= 0) & (counts <= MOST))
+        and all(getattr(phases[device], PHASES[phase]) is None for phase, device in np.argwhere(~within).tolist())
+    )
+
+
 def _phases(result: Result) -> Iterator[Found]:
+    if _all_sound(result.phases):
+        return
     for number, device in enumerate(result.phases):
         if not is_duration(device.time_s):
             yield f"phases[{number}].time_s", device.time_s
