@@ -1,9 +1,3 @@
-def before_probing(wildcards):
-    """What the probe of a layout needs."""
-    mark = unless_outdated(f"{RESULTS}/probe/{wildcards.layout}.json", PROBINGS[wildcards.layout].digest)
-    return {"study": mark(f"{RESULTS}/study.json"), "data": mark(PREPARED), "image": mark(RECORD)}
-
-
 # What the machine allows on each layout of the study, measured by as many ranks as devices.
 rule probe:
     input:

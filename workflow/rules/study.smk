@@ -7,7 +7,6 @@ from pathlib import Path
 from scalestudy.cli.planning import chosen_config, image_of, plan_study
 from scalestudy.cli.requests import of_parity, of_run
 from scalestudy.errors import StudyError
-from scalestudy.records.current import is_current
 from scalestudy.spec.probing import probings
 
 # Jobs go to other machines where a profile limits their number and not the cores of this one; in a dry run Snakemake
@@ -51,13 +50,6 @@ shell.prefix(
 # With `--sdm apptainer` alone: every rule in one SIF, built by hand. Usually container.engine in config.yaml says in
 # what the rules with torch run, and the rule `image` sees to it.
 container: "containers/scalestudy.sif"
-
-
-def unless_outdated(record, digest):
-    """Marks the input of what need not be made again: `ancient` while its record is what is asked for. Else the input
-    counts, since Snakemake looks at params only where nothing before a job is made anew, as plan, data and image are.
-    """
-    return ancient if is_current(Path(record), digest, IMAGE is not None) else lambda files: files
 
 
 wildcard_constraints:

@@ -1,10 +1,3 @@
-def before_training(wildcards):
-    """What a run needs."""
-    run = RUNS[wildcards.run]
-    mark = unless_outdated(f"{RESULTS}/runs/{run.id}/result.json", run.digest)
-    return {"study": mark(f"{RESULTS}/study.json"), "data": mark(f"{run.data_folder}/meta.json"), "image": mark(RECORD)}
-
-
 # One job per run. Its state lies beside the result: a run that is started again goes on where it was.
 rule train:
     input:

@@ -30,18 +30,25 @@ class MeasuredRun:
     images: int
 
 
+Measured = tuple[list[MeasuredRun], str]
+"""The runs of a cell with all that the factors need, or none and the reason."""
+
+
 def efficiency_rows(cells: Sequence[CellRuns], speedup: Sequence[SpeedupRow]) -> list[EfficiencyRow]:
     """One row per cell, in the order of the plan. Over runs, factors are geometric means: their products stay exact."""
     rows: Mapping[CellKey, SpeedupRow] = {key_of(row): row for row in speedup}
     base_of = bases_in(cells)
-    return [_row(cell, base_of(cell.cell), rows[cell.key]) for cell in cells]
+    measured = {cell.key: _measured(cell) for cell in cells}
+    return [_row(cell, base_of(cell.cell), rows[cell.key], measured) for cell in cells]
 
 
-def _row(cell: CellRuns, base: CellRuns | None, speedup: SpeedupRow) -> EfficiencyRow:
-    runs, reason = _measured(cell)
+def _row(
+    cell: CellRuns, base: CellRuns | None, speedup: SpeedupRow, measured_of: Mapping[CellKey, Measured]
+) -> EfficiencyRow:
+    runs, reason = measured_of[cell.key]
     if speedup.speedup is None:
         runs, reason = [], speedup.note
-    base_runs = runs if base is cell else _measured(base)[0] if base else []
+    base_runs = runs if base is cell else measured_of[base.key][0] if base else []
     parallel = _mean(runs, lambda run: run.factors.parallel)
     base_parallel = _mean(base_runs, lambda run: run.factors.parallel)
     scalability = None if not base_runs else _mean(runs, lambda run: _scalability(run, base_runs))
@@ -83,8 +90,7 @@ def _scalability(run: MeasuredRun, base: Sequence[MeasuredRun]) -> float:
     )
 
 
-def _measured(cell: CellRuns) -> tuple[list[MeasuredRun], str]:
-    """The runs of a cell with all that the factors need, or none and the reason."""
+def _measured(cell: CellRuns) -> Measured:
     if not cell.results:
         return [], NO_RUN
     runs = []

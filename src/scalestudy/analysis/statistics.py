@@ -6,6 +6,7 @@ Source: T. Hoefler and R. Belli, "Scientific Benchmarking of Parallel Computing 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -130,13 +131,15 @@ def _bootstrap_of_medians(first: Sequence[float], second: Sequence[float], level
     import numpy as np
 
     streams = ((0, 1), (1, 0))
-    drawn = np.concatenate([_log_medians(first, one) - _log_medians(second, other) for one, other in streams])
+    one_side, other_side = tuple(first), tuple(second)
+    drawn = np.concatenate([_log_medians(one_side, one) - _log_medians(other_side, other) for one, other in streams])
     outside = int((1 - level) / 2 * len(drawn))
     drawn.partition([outside, len(drawn) - 1 - outside])
     return float(drawn[outside]), float(drawn[-1 - outside])
 
 
-def _log_medians(times_s: Sequence[float], stream: int) -> "NDArray[np.float64]":
+@lru_cache(maxsize=256)  # a base stands under the ratios of many cells
+def _log_medians(times_s: tuple[float, ...], stream: int) -> "NDArray[np.float64]":
     """Where the logarithm of the population's median may lie: by resampling, or with 3 to 5 values, where there is too
     little to draw from, by the t-distribution of the mean logarithm."""
     import numpy as np

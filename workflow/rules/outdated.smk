@@ -1,0 +1,21 @@
+# What runs and probes need before them, and which of them are outdated. Snakemake looks at params only where nothing
+# before a job is made anew, as plan, data and image are after a change.
+from scalestudy.records.current import is_current
+
+
+def unless_outdated(record, digest):
+    """Marks input: `ancient` while the record is what is asked for; else it counts, and the job waits for it."""
+    return ancient if is_current(Path(record), digest, IMAGE is not None) else lambda files: files
+
+
+def before_training(wildcards):
+    """What a run needs."""
+    run = RUNS[wildcards.run]
+    mark = unless_outdated(f"{RESULTS}/runs/{run.id}/result.json", run.digest)
+    return {"study": mark(f"{RESULTS}/study.json"), "data": mark(f"{run.data_folder}/meta.json"), "image": mark(RECORD)}
+
+
+def before_probing(wildcards):
+    """What the probe of a layout needs."""
+    mark = unless_outdated(f"{RESULTS}/probe/{wildcards.layout}.json", PROBINGS[wildcards.layout].digest)
+    return {"study": mark(f"{RESULTS}/study.json"), "data": mark(PREPARED), "image": mark(RECORD)}
