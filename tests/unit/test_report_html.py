@@ -97,7 +97,7 @@ def test_every_table_that_the_analysis_writes_has_a_label_and_a_caption(tmp_path
     from scalestudy.analysis.tables import write_tables
     from scalestudy.records.paths import StudyPaths
 
-    write_tables(StudyPaths(tmp_path), report_data.whole())
+    write_tables(StudyPaths(tmp_path), report_data.whole(), "run\n")
     written = {path.stem for path in (tmp_path / "tables").glob("*.csv")}
     captions = (Path(__file__).parents[2] / "workflow" / "captions" / "table.rst").read_text()
     assert written <= set(TABLES)

@@ -56,26 +56,32 @@ def analyze(results: Path) -> ReportData:
     Raises StudyError when study.json is missing or damaged, or a file cannot be written. Every other damage is a line
     in ``problems``.
     """
-    data = report_data(collect(results))
+    data, runs = _computed(collect(results))
     paths = StudyPaths(results)
-    write_tables(paths, data)
+    write_tables(paths, data, runs)
     write_model(paths.report, data)
     return data
 
 
 def report_data(collection: Collection) -> ReportData:
     """Everything that the report prints, computed from the collected runs."""
+    return _computed(collection)[0]
+
+
+def _computed(collection: Collection) -> tuple[ReportData, str]:
+    """The same, and runs.csv, whose digest is in it."""
     cells = cells_of(collection)
     evidence = _evidence(collection, cells)
     language = evidence.language
     fits = fit_rows(evidence.speedup)
+    runs = runs_csv(evidence.runs)
     data = ReportData(
         study=collection.study.name,
         configuration="" if collection.study.configuration == OWN else shlex.quote(collection.study.configuration),
         words=collection.study.report,
         date=last_day(collection.runs),
         commit=commit_of(collection.runs),
-        data_sha256=hashlib.sha256(runs_csv(evidence.runs).encode()).hexdigest(),
+        data_sha256=hashlib.sha256(runs.encode()).hexdigest(),
         device_name=language.say(evidence.device_name),
         device_plural=language.say(f"{evidence.device_name}s"),
         image=image_of(collection.runs),
@@ -120,7 +126,7 @@ def report_data(collection: Collection) -> ReportData:
     )
     compliance = compliance_rows(data, cells)
     written = sentences(replace(evidence, compliance=compliance))
-    return data.model_copy(update={"compliance": compliance, "sentences": written})
+    return data.model_copy(update={"compliance": compliance, "sentences": written}), runs
 
 
 def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:

@@ -48,26 +48,25 @@ def _is_share(value: float | None) -> bool:
     return value is None or -ROUNDING <= value <= 1 + ROUNDING
 
 
-def _all_sound(phases: Sequence[DevicePhases]) -> bool:
-    """Whether nothing is wrong with any device, looked at all at once: a study has thousands."""
+def _sound_columns(phases: Sequence[DevicePhases]) -> DeviceColumns | None:
+    """The phases of all devices where nothing is wrong with any, looked at all at once: a study has thousands."""
     try:
         columns = DeviceColumns.of(phases)
     except OverflowError:  # a count beyond all floats
-        return False
+        return None
     time_s = columns.column("time_s")
     counts = np.array([columns.column(name) for name in COUNTS])
     values = np.array([columns.column(name) for name in PHASES])
     within = (values >= -ROUNDING * time_s) & (values <= LARGEST)
-    return bool(
+    sound = (
         np.all((time_s >= 0) & (time_s <= LARGEST))
         and np.all((counts >= 0) & (counts <= MOST))
         and all(getattr(phases[device], PHASES[phase]) is None for phase, device in np.argwhere(~within).tolist())
     )
+    return columns if sound else None
 
 
 def _phases(result: Result) -> Iterator[Found]:
-    if _all_sound(result.phases):
-        return
     for number, device in enumerate(result.phases):
         if not is_duration(device.time_s):
             yield f"phases[{number}].time_s", device.time_s
@@ -141,7 +140,6 @@ class _Part(NamedTuple):
 
 
 _PARTS = (
-    _Part(_phases, lambda _: {"phases": [], "phases_reason": NOT_USED}),
     _Part(_cost, lambda _: {"communication_cost": CommunicationCost(reason=NOT_USED)}),
     _Part(_startup, lambda _: {"startup": None}),
     _Part(_total, lambda _: {"total_s": 0.0}),
@@ -160,6 +158,11 @@ def sound_result(result: Result) -> tuple[Result, list[str]]:
     """The result without the parts that hold impossible numbers, and for each of these what was found."""
     changes: dict[str, Any] = {}
     flaws = []
+    if (columns := _sound_columns(result.phases)) is not None:
+        changes["phases"] = columns
+    elif wrong := next(_phases(result), None):
+        changes |= {"phases": [], "phases_reason": NOT_USED}
+        flaws.append(_said(*wrong))
     for part in _PARTS:
         if wrong := next(part.wrong(result), None):
             changes |= part.without(result)

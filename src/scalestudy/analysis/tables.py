@@ -60,9 +60,9 @@ TABLES: dict[str, tuple[type[BaseModel], Callable[[ReportData], Sequence[BaseMod
 """Each table whose lines are rows of report.json: its name, the model that names its columns, its rows."""
 
 
-def write_tables(paths: StudyPaths, data: ReportData) -> None:
-    """Write every table below ``tables/``. Raises StudyError when the disk refuses."""
-    write_text(paths.tables / "runs.csv", runs_csv(data.runs))
+def write_tables(paths: StudyPaths, data: ReportData, runs: str) -> None:
+    """Write every table below ``tables/``, ``runs`` as runs.csv. Raises StudyError when the disk refuses."""
+    write_text(paths.tables / "runs.csv", runs)
     for name, (kind, rows) in TABLES.items():
         lines = [row.model_dump() for row in rows(data)]
         write_text(paths.tables / f"{name}.csv", _csv(list(kind.model_fields), lines))
