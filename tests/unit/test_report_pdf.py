@@ -469,3 +469,150 @@ def test_the_commands_for_reproduction_name_the_configuration_that_described_the
         text = bare(text_of(make(own.model_copy(update={"configuration": configuration}))))
         assert bare(f"make run STUDY={own.study}{make_option} #") in text
         assert bare(f"snakemake --cores all{option} --config study={own.study} #") in text
+
+
+def titled(data, workload):
+    facts = next(row for row in data.workloads if row.name == workload)
+    said = "synthetic" in facts.title.lower() or not facts.data_synthetic
+    return facts.title if said else f"{facts.title} (synthetic data)"
+
+
+def scientific(value):
+    if value == 0:
+        return "0"
+    digits, power = f"{value:.1e}".split("e")
+    raised = str(abs(int(power))).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{digits}·10{'⁻' * (int(power) < 0)}{raised}"
+
+
+def test_every_number_of_the_table_of_parity_is_printed(whole):
+    data, text = whole
+
+    def cells(row):
+        errors = [scientific(row.gradient_error), scientific(row.parameter_error)]
+        return [STRATEGIES[row.strategy].title, layout(row), row.reference, row.shares, row.steps, *errors, "equal"]
+
+    assert_printed(data.parity, cells, text)
+
+
+def test_every_number_of_the_table_of_targets_is_printed(whole):
+    data, text = whole
+
+    def cells(row):
+        members = [other for other in data.targets if (other.workload, other.scaling) == (row.workload, row.scaling)]
+        batch, target = numbers.fixed(row.global_batch, 0), numbers.fixed(100 * row.target, 1)
+        start = [STRATEGIES[row.strategy].title, layout(row), batch, target]
+        decimals = numbers.decimals_for(other.time_s for other in members)
+        return [
+            *start,
+            f"{row.reached}/{row.n}",
+            "–" if row.epochs is None else numbers.significant(row.epochs),
+            "–" if row.time_s is None else numbers.fixed(row.time_s, decimals),
+            numbers.fixed(row.speedup, 2),
+            numbers.interval(row.speedup_low, row.speedup_high, 2),
+        ]
+
+    assert_printed(data.targets, cells, text)
+
+
+def test_every_number_of_the_comparisons_on_the_most_devices_is_printed(whole):
+    data, text = whole
+    most = Counter()
+    for row in data.comparisons:
+        most[row.workload, row.scaling] = max(most[row.workload, row.scaling], row.devices)
+
+    def named(strategy, nodes):
+        return STRATEGIES[strategy].title + (f" ({nodes} nodes)" if nodes > 1 else "")
+
+    def cells(row):
+        sides = [named(row.strategy, row.nodes), named(row.other_strategy, row.other_nodes)]
+        ratio = [numbers.fixed(row.ratio, 2), numbers.interval(row.low, row.high, 2)]
+        return [row.devices, *sides, *ratio, f"{row.n}, {row.other_n}", row.verdict]
+
+    shown = [row for row in data.comparisons if row.devices == most[row.workload, row.scaling]]
+    assert_printed(shown, cells, text)
+
+
+def test_every_number_of_the_table_of_ceilings_is_printed(whole):
+    data, text = whole
+    works = {"training": "serial training", "matmul": "matrix product", "memory": "memory copy"}
+    works["host_to_device"] = "copy to device"
+
+    def rate(value, row):
+        size, prefix = next(pair for pair in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1, "")) if value >= pair[0])
+        written = numbers.significant(value / size) if prefix else numbers.fixed(value, 0)
+        return f"{written} {prefix}{'B' if row.unit == 'bytes' else row.unit}"
+
+    def cells(row):
+        trained = f", {titled(data, row.workload)} (batch {row.batch_size})" if row.workload else ""
+        ratio = [numbers.fixed(row.speedup, 2), numbers.interval(row.speedup_low, row.speedup_high, 2)]
+        return [works[row.work] + trained, layout(row), rate(row.alone, row), rate(row.together, row), *ratio]
+
+    assert_printed(data.probe.ceilings, cells, text)
+
+
+def test_what_is_trained_and_its_protocol_are_printed(whole):
+    data, text = whole
+    for write in (
+        lambda row: numbers.fixed(row.train_images, 0),
+        lambda row: numbers.fixed(row.parameters, 0),
+        lambda row: f"{numbers.fixed(row.gradient_bytes / 2**20, 1)} MiB",
+        lambda row: row.optimizer,
+        lambda row: row.precision,
+        lambda row: f"{numbers.significant(row.base_time_s)} s",
+        lambda row: f"{numbers.significant(row.base_images_per_s)} images/s",
+    ):
+        assert bare("".join(map(write, data.workloads))) in text  # a line of the table, which has a column for each
+    layers = [layer for row in data.workloads for layer in row.layers]
+
+    def layer_cells(layer):
+        return [layer.name, layer.kind, "×".join(map(str, layer.output_shape)), numbers.fixed(layer.parameters, 0)]
+
+    assert_printed({bare("".join(map(str, layer_cells(layer)))): layer for layer in layers}.values(), layer_cells, text)
+
+    def protocol(row):
+        runs = [run for run in data.runs if run.workload == row.name]
+        seeds = ", ".join(str(seed) for seed in sorted({run.seed for run in runs}))
+        return [titled(data, row.name), row.batch_size, row.epochs, row.untimed_epochs, seeds, len(runs)]
+
+    assert_printed(data.workloads, protocol, text)
+
+
+def test_what_became_of_the_runs_is_printed():
+    keys = ("planned", "completed", "failed", "missing", "resumed", "oversubscribed", "loaded", "excluded", "flawed")
+    numbered = {key: 100 + place for place, key in enumerate((*keys, "skipped"))}
+    data = report_data.single()
+    data = data.model_copy(update={"counts": data.counts.model_copy(update=numbered)})
+    text = bare(text_of(compile_report(data, [], RUNS, "pdf")))
+    assert "".join(map(str, numbered.values())) in text
+
+
+def test_headlines_compliance_and_published_speedups_are_printed(whole):
+    data, text = whole
+    for row in data.headlines:
+        for part in (row.label, row.value, row.interval, row.detail):
+            assert bare(part) in text, row
+    assert_printed(data.compliance, lambda row: [row.rule, row.title, row.satisfied, row.evidence], text)
+
+    def published(row):
+        setting = row.setting or "setting not recorded here"
+        return [
+            row.source,
+            setting,
+            "; ".join(numbers.fixed(value, 2) for value in row.speedups),
+            "published elsewhere",
+        ]
+
+    assert_printed(data.words.published, published, text)
+
+
+def test_every_efficiency_of_the_heat_tables_is_printed(whole):
+    data, text = whole
+    found = [row for row in data.speedup if row.strategy != "serial"]
+    for scaling in dict.fromkeys(row.scaling for row in found):
+        rows = [row for row in found if row.scaling == scaling]
+        layouts = [at for _, _, at in sorted({(row.devices, row.nodes, layout(row)) for row in rows})]
+        for workload, strategy in dict.fromkeys((row.workload, row.strategy) for row in rows):
+            there = {layout(row): row for row in rows if (row.workload, row.strategy) == (workload, strategy)}
+            line = [numbers.percent(there[at].efficiency) if at in there else "–" for at in layouts]
+            assert bare("".join([STRATEGIES[strategy].title, *line])) in text, (scaling, workload, strategy)
