@@ -131,7 +131,9 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         if task.key not in self.left_behind:
             return False
         name, earlier, over = self.left_behind.pop(task.key)
-        if (earlier.command, earlier.signature) != (task.command, task.signature):
+        # Of the input what counts now: what was `ancient` then need not be so now, nor the other way round.
+        newer = {(file, time) for file, time, counts in task.inputs if counts} - {one[:2] for one in earlier.inputs}
+        if newer or (earlier.command, earlier.signature) != (task.command, task.signature):
             self.logger.info(f"Job {name} is of an older command, params or input of rule {job.name}: not taken over.")
             if over or self._cancel([name]):
                 self._forget(name)
@@ -159,8 +161,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         return left
 
     def _in_queue(self, states: dict[str, JobState]) -> list[str]:
-        mine = f"{self.folder}/"
-        return [name for name, state in states.items() if not state.ending and state.log.startswith(mine)]
+        return [name for name, state in states.items() if not state.ending and state.log.startswith(f"{self.folder}/")]
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Ask once for all jobs, report those that are over and yield the others; then submit what waits."""

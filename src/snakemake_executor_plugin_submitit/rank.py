@@ -20,12 +20,14 @@ class Task:
     command: tuple[str, ...]
     """The shell and its arguments."""
     signature: str
-    """A digest of what else Snakemake would run the job again for: its params, its input."""
+    """A digest of its params, for which Snakemake would run it again."""
     ranks: int
     threads: int
     runtime_min: int | None
     parameters: dict[str, dict[str, Any]]
     """What submitit is told, by the kind of cluster. Tasks with equal parameters form an array."""
+    inputs: tuple[tuple[str, int, bool], ...] = ()
+    """Path and time (ns) of each input file, and whether newer input counts: not where it is `ancient`."""
 
     def __call__(self) -> None:
         """Run as this rank; raises RuntimeError that names rank, host and exit code or signal: srun ends the others."""

@@ -63,7 +63,7 @@ def task_of(job: Any) -> Task:
     script = f"{shell._get_process_prefix(program)} {job.shellcmd or ':'} {shell._process_suffix}".strip()
     key = tuple(str(Path(path).absolute()) for path in job.output) or (script,)
     parameters: dict[str, dict[str, Any]] = {"slurm": slurm, "local": local, "debug": {}}
-    return Task(key, (program, "-c", script), _signature(job), ranks, threads, limit_min, parameters)
+    return Task(key, (program, "-c", script), _signature(job), ranks, threads, limit_min, parameters, _inputs(job))
 
 
 def _options(where: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -87,11 +87,12 @@ def _options(where: str, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _signature(job: Any) -> str:
-    """A digest of the params and of the input's times: both by Snakemake's own notion of what makes a job run again."""
-    params = [value for value in job.non_derived_params if isinstance(value, PLAIN)]
-    files = [Path(path) for path in job.input if not path.is_ancient]
-    times = [(str(file), file.stat().st_mtime_ns) for file in files if file.is_file()]
-    return hashlib.sha256(repr((params, times)).encode()).hexdigest()
+    """A digest of the params, by Snakemake's own notion of what makes a job run again."""
+    return hashlib.sha256(repr([p for p in job.non_derived_params if isinstance(p, PLAIN)]).encode()).hexdigest()
+
+
+def _inputs(job: Any) -> tuple[tuple[str, int, bool], ...]:
+    return tuple((str(f), Path(f).stat().st_mtime_ns, not f.is_ancient) for f in job.input if Path(f).is_file())
 
 
 def _refused(job: Any) -> str | None:

@@ -371,3 +371,13 @@ def test_a_run_is_read_in_little_more_time_than_its_files_take(tmp_path):
         for _ in range(6)
     ]
     assert min(own for own, _ in pairs) < 3 * min(plain for _, plain in pairs)
+
+
+def test_lines_that_moved_from_one_file_to_the_end_of_the_one_before_are_found(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    first, second = (paths.run(RUN).events(rank) for rank in (0, 1))
+    start, *lines = second.read_text().splitlines(keepends=True)
+    first.write_text(first.read_text() + "".join(lines[:2]))
+    second.write_text(start + "".join(lines[2:]))
+    row = next(run.row for run in collect(paths.results).runs if run.run.id == RUN)
+    assert row.flaw

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scalestudy.cli.main import main
+from scalestudy.cli.planning import plan_study
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,3 +36,16 @@ def test_what_is_wrong_with_a_configuration_is_named(
     assert main(["check", "--config", str(path)]) == 2
     assert said in (printed := capsys.readouterr().err)
     assert all(str(path) in line for line in printed.splitlines())
+
+
+def test_a_study_names_its_configuration_as_seen_from_the_folder_of_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = tmp_path / "folder" / "my.yaml"
+    inner.parent.mkdir()
+    inner.write_text((ROOT / "config.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    assert plan_study(inner, "quick").configuration == "folder/my.yaml"  # Snakemake makes paths absolute
+    monkeypatch.chdir(inner.parent)
+    assert plan_study(Path("my.yaml"), "quick").configuration == "my.yaml"
+    assert plan_study(ROOT / "config.yaml", "quick").configuration == "config.yaml"  # from elsewhere

@@ -109,6 +109,23 @@ def test_cells_that_do_other_work_are_not_judged_and_what_differs_is_listed(tmp_
     ]
 
 
+def test_titles_and_settings_that_a_scaling_does_not_use_are_no_other_work(tmp_path):
+    def renamed(run):
+        return run.model_copy(update={"workload": run.workload.model_copy(update={"title": "Z", "weak_samples": 64})})
+
+    found = compare_studies(report(tmp_path, "one"), with_runs(study(tmp_path, "two"), renamed))
+    assert set(verdicts(found).values()) == {"not separated"}
+    assert found.differences == []
+
+
+def test_a_setting_that_only_a_later_version_has_is_listed_and_does_not_keep_cells_from_being_judged(tmp_path):
+    data = report(tmp_path)
+    later = [row.model_copy(update={"settings": row.settings | {"workload.new": "true"}}) for row in data.work]
+    found = compare_studies(data, data.model_copy(update={"work": later}))
+    assert "not computed" not in {row.verdict for row in found.cells}
+    assert ("mnist: workload.new", "", "true") in [(one.item, one.first, one.second) for one in found.differences]
+
+
 def test_other_options_or_devices_are_other_work_and_another_number_of_epochs_is_not(tmp_path):
     first = report(tmp_path, "one")
 

@@ -94,6 +94,21 @@ def test_after_kill_9_a_plain_restart_takes_over_the_job(flow: Flow) -> None:
     assert flow.starts() == ["start"]
 
 
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("when", ['Path("done").exists()', 'not Path("starts").exists()'])
+def test_a_job_is_taken_over_though_its_input_counts_only_before_or_after(flow: Flow, when: str, ended: bool) -> None:
+    flow.write("from pathlib import Path\n" + QUIET.replace('"new"', f'ancient("new") if {when} else "new"'))
+    flow.killed_while_it_runs()
+    if ended:
+        (flow.folder / "go").touch()
+        wait_until(lambda: list((flow.folder / ".snakemake/submitit").glob("*_result.pkl")))
+    process = flow.start()
+    wait_until(lambda: "Took over job" in flow.said)
+    (flow.folder / "go").touch()
+    assert process.wait(60) == 0, flow.said
+    assert flow.starts() == ["start"]
+
+
 @pytest.mark.parametrize("change", ["params", "input"])
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_job_of_older_params_or_input_is_not_taken_over(flow: Flow, change: str, ended: bool) -> None:

@@ -4,8 +4,10 @@ from scalestudy.records.current import is_current
 
 
 def unless_outdated(record, digest):
-    """Marks input: `ancient` while the record is what is asked for; else it counts, and the job waits for it."""
-    return ancient if is_current(Path(record), digest, IMAGE is not None) else lambda files: files
+    """Marks input: it counts where the record is of something else; `ancient` where it is what is asked for, or missing,
+    which is a reason of its own."""
+    outdated = Path(record).exists() and not is_current(Path(record), digest, IMAGE is not None)
+    return (lambda files: files) if outdated else ancient
 
 
 def before_training(wildcards):

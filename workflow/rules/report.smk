@@ -1,6 +1,7 @@
 # The PDF, its figures and tables; and, when the workflow ends well, Snakemake's HTML report of all of them.
 from scalestudy.report.captions import figure_labels, table_labels, words
 from scalestudy.report.html import make_html
+from scalestudy.report.show import headline_of
 
 config["words"] = words(STUDY)  # for the captions: the study's own words, with nothing in them that RST would obey
 
@@ -44,4 +45,4 @@ onsuccess:
         place = ["--executor", "submitit", "--jobs", "1"] if CLUSTER else ["--cores", str(asked.cores or 1)]
         make_html(Path(REPORTS), [*place, "--configfile", str(CONFIG), "--config", f"study={STUDY.name}"])
         if not workflow.output_settings.quiet:
-            shell("scalestudy show --headline --config {CONFIG:q} {STUDY.name:q}")
+            print(headline_of(Path(RESULTS), Path(REPORTS)))

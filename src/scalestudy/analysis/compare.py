@@ -110,8 +110,9 @@ def _changes(key: CellKey, first: Work, second: Work) -> list[Difference]:
 
 
 def _other_work(key: CellKey, first: Work, second: Work) -> str:
-    """In what the work of the cell differs between the studies; empty: in nothing that they recorded."""
-    names = [change.item for change in _changes(key, first, second)]
+    """In what the work of the cell differs between the studies; empty: in nothing that both recorded. A setting that
+    only a later version has is listed among the differences."""
+    names = [change.item for change in _changes(key, first, second) if change.first and change.second]
     return f"the studies do different work: {', '.join(names)}" if names else ""
 
 

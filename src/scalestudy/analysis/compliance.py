@@ -149,9 +149,7 @@ def _normality(data: ReportData, cells: Sequence[CellRuns]) -> Judgment:
     few = range(SMALLEST_N, SMALLEST_N_FOR_ORDER_STATISTICS)
     samples = [cell.times_s for cell in cells if len(cell.times_s) in few and len(set(cell.times_s)) > 1]
     if not samples and any(len(cell.times_s) >= few.stop for cell in cells):
-        return _answer(
-            True, "No interval of a time assumes a distribution: cells have {least} runs or more.", least=few.stop
-        )
+        return _answer(True, "Every interval of a median rests on {least} runs or more.", least=few.stop)
     if not samples:
         return _none("No interval assumes a distribution: there are too few runs, or no noise.")
     from scipy.stats import combine_pvalues, shapiro

@@ -35,7 +35,7 @@ def _speedup(evidence: Evidence, row: SpeedupRow) -> Headline:
 
 def _verdict(evidence: Evidence, row: SpeedupRow) -> str:
     """That it does not pay off, or that the data do not tell, where the interval says so."""
-    if row.scaling == "weak" or row.speedup_low is None or row.speedup_high is None or row.speedup_low > 1:
+    if row.speedup_low is None or row.speedup_high is None or row.speedup_low > 1:
         return ""
     separated = row.speedup_high < 1
     return evidence.wording.say("slower than one device; " if separated else "not separated from one device; ")

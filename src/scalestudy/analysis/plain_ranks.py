@@ -19,7 +19,7 @@ MOST_BYTES = 2**16
 MOST_PATTERNS = 1000
 EPOCH, EVALUATION = b"epoch", b"evaluation"
 _DIGITS = b"0123456789"
-_WORD, _COUNT = rb'[^"\\\x00-\x1f]*', rb"(?:0|[1-9][0-9]*)"
+_WORD, _COUNT = rb'[^"\\\x00-\x1f]*', rb"(?:0|[1-9][0-9]{0,17})"
 _START = re.compile(
     rb'\{"event": "start", "time": ([1-9][0-9]{9}\.[0-9]+), "run": "%s", "digest": "(%s)", "rank": (%s), '
     rb'"ranks": %s, "host": "%s", "pid": %s\}\n' % (_WORD, _WORD, _COUNT, _COUNT, _WORD, _COUNT)
@@ -79,7 +79,11 @@ class PlainRanks:
         pattern = _PATTERNS.get(bare[:size])
         if pattern is None or bare != bare[:size] * len(bodies):
             return False
-        return self._agrees(np.frombuffer(joined, dtype=np.uint8), pattern, begun)
+        text = np.frombuffer(joined, dtype=np.uint8)
+        ends, lines = np.flatnonzero(text == ord("\n")), len(pattern.stamps)
+        files = np.cumsum([len(body) for body in bodies])
+        # Each file has all lines of the pattern, and none of its neighbour.
+        return np.array_equal(ends[lines - 1 :: lines] + 1, files) and self._agrees(text, ends, pattern, begun)
 
     def learn(self, content: bytes) -> None:
         """Take a file with nothing wrong as the pattern for others, if it is of a run that was not interrupted."""
@@ -101,9 +105,8 @@ class PlainRanks:
             ends=names[-2:] == [EVALUATION, b"end"],
         )
 
-    def _agrees(self, text: Characters, pattern: Pattern, begun: Numbers) -> bool:
-        """Whether epochs follow each other, and no clock jumps, in any of the files that have this pattern."""
-        ends = np.flatnonzero(text == ord("\n"))
+    def _agrees(self, text: Characters, ends: Places, pattern: Pattern, begun: Numbers) -> bool:
+        """Whether epochs follow each other, and no clock jumps, in any of the files; ``ends`` are those of lines."""
         places = np.concatenate([[0], ends[:-1] + 1]) + np.tile(pattern.stamps, len(begun))
         times = _times(text, places)
         if times is None or len(pattern.epochs) != len(self._evaluations_s):

@@ -76,8 +76,10 @@ def _contents(folder: str, names: Sequence[str]) -> list[bytes]:
         try:
             for name in names:  # 640,000 times in a large study: opened below the folder, a path need not be walked
                 handle = os.open(name, os.O_RDONLY, dir_fd=place)
-                found.append(os.read(handle, MOST_BYTES))
-                os.close(handle)
+                try:
+                    found.append(os.read(handle, MOST_BYTES))
+                finally:
+                    os.close(handle)
         finally:
             os.close(place)
     except OSError:

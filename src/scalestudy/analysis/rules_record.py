@@ -215,8 +215,8 @@ def several_images(evidence: Evidence) -> Iterator[Statement]:
     """R15, where the tables are."""
     if any(row.key == "Image" and row.conflict for row in evidence.environment):
         text = (
-            "**Several container images:** runs, parity check and probe were not all in the same one, and the tables "
-            "do not tell them apart; the environment tables name the images."
+            "**Several container images:** runs, parity check and probe were not all in the same one. Notes tell which "
+            "speedups are over a base from another, and the environment tables name the images."
         )
         yield Statement(evidence.wording.say(text))
 

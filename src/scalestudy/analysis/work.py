@@ -9,8 +9,8 @@ from scalestudy.records.report import WorkRow
 from scalestudy.spec.options import settings_of, show_option
 from scalestudy.spec.run import Run
 
-LENGTH = frozenset({"epochs", "untimed_epochs"})
-"""Settings of a workload that change how many epochs there are, and not what one is."""
+NO_WORK = frozenset({"title", "epochs", "untimed_epochs"})
+"""Settings of a workload that change what it is called or how many epochs there are, and not what one is."""
 
 
 def work_rows(cells: Sequence[CellRuns]) -> list[WorkRow]:
@@ -19,7 +19,8 @@ def work_rows(cells: Sequence[CellRuns]) -> list[WorkRow]:
 
 
 def _settings(run: Run) -> Iterator[tuple[str, str]]:
-    workload = {name: value for name, value in run.workload.model_dump(mode="json").items() if name not in LENGTH}
+    no_work = NO_WORK if run.cell.scaling == "weak" else NO_WORK | {"weak_samples"}
+    workload = {name: value for name, value in run.workload.model_dump(mode="json").items() if name not in no_work}
     yield from _flat("workload", workload)
     yield "strategy", run.cell.strategy
     try:

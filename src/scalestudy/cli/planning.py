@@ -18,7 +18,14 @@ def plan_study(path: Path, study: str | None = None, cluster: bool = False) -> S
     """
     config = load_config(path, {"study": study} if study is not None else None)
     machine = Machine.of_cluster(config.cluster) if cluster else detect(config.machine, source=str(path))
-    return expand(config, machine, source=str(path))
+    found = expand(config, machine, source=str(path))
+    return found.model_copy(update={"configuration": str(_from_here(path))})
+
+
+def _from_here(path: Path) -> Path:
+    """The path as a reader of the report can use it: Snakemake makes every path absolute."""
+    place, here = path.absolute(), Path.cwd()
+    return place.relative_to(here) if place.is_relative_to(here) else Path(path.name)
 
 
 def image_of(path: Path, cluster: bool = False) -> PlannedImage | None:

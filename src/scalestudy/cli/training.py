@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from pathlib import Path
 
 from scalestudy.errors import StudyError, may_pass
 from scalestudy.records.current import is_current
@@ -71,6 +72,13 @@ def reason_of(error: Exception) -> str:
     return message if isinstance(error, StudyError) else f"{type(error).__name__}: {message}"
 
 
+def _done(result: Path, digest: str, planned: float) -> bool:
+    """Whether a run is done; only what is older than the plan is looked into."""
+    with suppress(OSError):
+        return result.stat().st_mtime >= planned or is_current(result, digest)
+    return False
+
+
 def progress_title(run: Run, paths: RunPaths) -> str:
     """``[3/30] WORKLOAD SCALING STRATEGY-NxD seed K``; the count is left out outside a study folder."""
     name = f"{run.cell.workload} {run.cell.scaling} {run.cell.variant}-{run.cell.layout} seed {run.seed}"
@@ -82,7 +90,8 @@ def progress_title(run: Run, paths: RunPaths) -> str:
     except StudyError:
         return name
     runs = plan.runs
-    done = sum(is_current(study.run(one.id).result, one.digest) for one in runs)
+    planned = study.study.stat().st_mtime
+    done = sum(_done(study.run(one.id).result, one.digest, planned) for one in runs)
     if plan.repeats:  # how many there will be is not known yet
         return f"[{done + 1}] {name}"
     return f"[{min(done + 1, len(runs)):{len(str(len(runs)))}}/{len(runs)}] {name}"

@@ -51,7 +51,7 @@ def linked_results(folder: Path) -> Iterator[Path]:
     """Where results lie that are linked to a file system with more room, all of them or those of a study."""
     results = folder / "results"
     for path in (results, *sorted(results.glob("*"))):
-        if path.is_symlink():
+        if path.is_symlink() and path.exists():  # a link to what is gone leads no command anywhere
             yield from outside(path, folder)
 
 

@@ -82,6 +82,11 @@ def headline_text(data: ReportData, report: Path | None = None) -> str:
     return "\n".join(lines)
 
 
+def headline_of(results: Path, reports: Path) -> str:
+    """The same of an analyzed study by its folders. Raises StudyError when report.json is missing or damaged."""
+    return headline_text(read_model(StudyPaths(results).report, ReportData), reports / "report.pdf")
+
+
 def _failures(data: ReportData) -> list[str]:
     """Each reason for which runs failed, and what to do then."""
     reasons = Counter(row.reason for row in data.runs if row.outcome == "failed")

@@ -39,7 +39,6 @@ def expand(config: Config, machine: Machine, study: str | None = None, source: s
         )
     return Study(
         name=name,
-        configuration=source,
         runs=runs,
         accuracy_margin=planner.study.accuracy_margin,
         accuracy_target=planner.study.accuracy_target,

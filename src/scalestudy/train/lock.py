@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,10 +34,13 @@ def only_one(folder: Path, wait_s: float = 0) -> Generator[None, None, None]:
     except OSError as error:
         raise StudyError(f"{path}: cannot be written: {error.strerror or error}") from error
     try:
-        end = monotonic() + wait_s
+        end, said = monotonic() + wait_s, False
         while not _held(handle):
             if monotonic() >= end:
                 raise RunBusy(f"{folder}: another process trains this run; wait for it, or end it")
+            if not said:
+                print(f"{folder}: another process trains this run; waiting {wait_s:.0f} s for it", file=sys.stderr)
+                said = True
             sleep(min(POLL_S, wait_s))
         yield
     finally:

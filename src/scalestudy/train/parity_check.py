@@ -30,7 +30,7 @@ from scalestudy.train.parity import (
     trace_reference,
     trace_strategy,
 )
-from scalestudy.train.processes import RankFailed, run_ranks
+from scalestudy.train.processes import RankFailed, Work, run_ranks
 from scalestudy.train.provenance import here, part_from
 from scalestudy.train.ranks import Rank
 from scalestudy.train.stopping import EXIT_STOPPED
@@ -72,9 +72,15 @@ def _build_once(run: Run) -> None:
         return 0
 
     try:
-        run_ranks(work, 1)
+        _as_ranks(work, 1)
     except RankFailed as failure:
         raise StudyError(f"workloads.{run.cell.workload}: {failure}") from failure
+
+
+def _as_ranks(work: Work, ranks: int) -> None:
+    """Do the work as so many ranks. Raises KeyboardInterrupt when they were asked to stop."""
+    if run_ranks(work, ranks) == EXIT_STOPPED:
+        raise KeyboardInterrupt
 
 
 def _summary(rows: list[ParityRow]) -> str:
@@ -130,8 +136,7 @@ def check_run(run: Run) -> list[ParityRow]:
             return 0
 
         try:
-            if run_ranks(work, Mesh.of(run).processes) == EXIT_STOPPED:
-                raise KeyboardInterrupt
+            _as_ranks(work, Mesh.of(run).processes)
         except RankFailed as failure:
             return [_failed(run, shares, str(failure)) for shares in SHARES]
         return read_model(path, Parity).rows

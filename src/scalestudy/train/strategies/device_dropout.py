@@ -34,16 +34,16 @@ class DeviceDropout:
 
     def __init__(self, replicas: Sequence[nn.Module]) -> None:
         self._generators = [torch.Generator() for _ in replicas]
-        self._any = False
+        self._layers: list[nn.Module] = []
         for replica, generator in zip(replicas, self._generators, strict=True):
             for layer in replica.modules():
                 if type(layer) in MASKS:
                     layer.forward = partial(_drop, layer, generator)
-                    self._any = True
+                    self._layers.append(layer)
 
     def start_step(self) -> None:
         """Seed the devices' generators from that of the process."""
-        if self._any:
+        if any(layer.p for layer in self._layers):
             step = int(torch.randint(1 << 62, ()))
             for device, generator in enumerate(self._generators):
                 generator.manual_seed(step + device)
