@@ -29,3 +29,15 @@ def test_masks_of_threads_differ_by_device_and_step_and_keep_the_mean() -> None:
     assert not torch.equal(values, drawn()[0])
     replicas[0].eval()
     assert torch.equal(layers[0](images), images)
+
+
+def test_layers_that_drop_nothing_draw_nothing_not_even_a_seed() -> None:
+    layer = nn.Dropout(0.5)
+    masks = DeviceDropout([layer])
+    layer.p = 0.0  # as the parity check sets it, after the strategy was made
+    before = torch.get_rng_state()
+    masks.start_step()
+    assert torch.equal(torch.get_rng_state(), before)
+    layer.p = 0.5
+    masks.start_step()
+    assert not torch.equal(torch.get_rng_state(), before)
