@@ -44,5 +44,5 @@ onsuccess:
     if workflow.is_main_process:
         place = ["--executor", "submitit", "--jobs", "1"] if CLUSTER else ["--cores", str(asked.cores or 1)]
         make_html(Path(REPORTS), [*place, "--configfile", str(CONFIG), "--config", f"study={STUDY.name}"])
-        if not workflow.output_settings.quiet:
+        if Path(f"{RESULTS}/report.json").exists() and not workflow.output_settings.quiet:
             print(headline_of(Path(RESULTS), Path(REPORTS)))
