@@ -11,8 +11,8 @@ from scalestudy.analysis.collect import collect
 from scalestudy.analysis.evidence import Evidence
 from scalestudy.analysis.headlines import headlines
 from scalestudy.analysis.language import ENGLISH, GERMAN
-from scalestudy.analysis.rules_time import holds_one
 from scalestudy.analysis.sentences import RULES, rule_table, sentences
+from scalestudy.analysis.statistics import holds_one
 from scalestudy.records.findings import (
     ComplianceRow,
     MitigationRow,

@@ -7,11 +7,10 @@ from typing import Literal
 
 from scalestudy.analysis.cells import CellKey, key_of, what_is_wrong
 from scalestudy.analysis.comparisons import time_verdict
-from scalestudy.analysis.statistics import SMALLEST_N, ratio
+from scalestudy.analysis.statistics import LEVEL, SMALLEST_N, ratio
 from scalestudy.records.report import ReportData, RunRow
 
 Verdict = Literal["faster", "slower", "not separated", "not computed", "missing"]
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from itertools import combinations
 from typing import Literal
 
 from scalestudy.analysis.cells import CellRuns
-from scalestudy.analysis.statistics import Estimate, ratio
+from scalestudy.analysis.statistics import Estimate, holds_one, ratio
 from scalestudy.records.findings import ComparisonRow
 
 
@@ -48,6 +48,6 @@ def time_verdict(found: Estimate) -> Literal["faster", "slower", "not separated"
     """What a ratio of times says of its numerator; None without an interval."""
     if found.low is None or found.high is None:
         return None
-    if found.low <= 1 <= found.high:
+    if holds_one(found.low, found.high):
         return "not separated"
     return "faster" if found.high < 1 else "slower"

@@ -2,6 +2,7 @@
 
 from scalestudy.analysis.evidence import Evidence
 from scalestudy.analysis.load import is_loaded
+from scalestudy.analysis.statistics import holds_one
 from scalestudy.records.report import Headline, SpeedupRow
 
 MOST = 4
@@ -37,8 +38,8 @@ def _verdict(evidence: Evidence, row: SpeedupRow) -> str:
     """That it does not pay off, or that the data do not tell, where the interval says so."""
     if row.speedup_low is None or row.speedup_high is None or row.speedup_low > 1:
         return ""
-    separated = row.speedup_high < 1
-    return evidence.wording.say("slower than one device; " if separated else "not separated from one device; ")
+    open_question = holds_one(row.speedup_low, row.speedup_high)
+    return evidence.wording.say("not separated from one device; " if open_question else "slower than one device; ")
 
 
 def _disturbed(evidence: Evidence, row: SpeedupRow) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scalestudy.analysis.cells import key_of
 from scalestudy.analysis.evidence import Evidence, Statement
-from scalestudy.analysis.rules_time import holds_one
+from scalestudy.analysis.statistics import holds_one
 from scalestudy.analysis.wording import PHASE_WORDS
 from scalestudy.records.findings import MitigationRow
 from scalestudy.records.report import EfficiencyRow, PhaseRow

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from scalestudy.analysis.evidence import Evidence, Statement
+from scalestudy.analysis.statistics import holds_one
 from scalestudy.records.report import SpeedupRow
 
 EFFICIENCY_TARGET = 0.8
@@ -94,11 +95,6 @@ def _ratio_words(evidence: Evidence, first: SpeedupRow, other: SpeedupRow) -> st
         text = "{ratio} times as long as with {other} ({interval}), the data do not separate them"
     interval = w.factor_interval(estimate.low, estimate.high)
     return w.say(text, ratio=w.number(estimate.value, 2), other=_short(evidence, other), interval=interval)
-
-
-def holds_one(low: float, high: float) -> bool:
-    """Whether the interval of a ratio, ends included, leaves open which of the two is larger."""
-    return low <= 1 <= high
 
 
 def not_faster(evidence: Evidence) -> Iterator[Statement]:

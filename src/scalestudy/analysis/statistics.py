@@ -151,6 +151,11 @@ def _log_medians(times_s: tuple[float, ...], stream: int) -> "NDArray[np.float64
     return fmean(logs) + t_draws(n - 1, stream) * math.sqrt(variance(logs) / n)
 
 
+def holds_one(low: float, high: float) -> bool:
+    """Whether the interval of a ratio, ends included, leaves open which of the two is larger."""
+    return low <= 1 <= high
+
+
 def quotient(numerator: Estimate, denominator: Estimate) -> Estimate:
     """One estimate over another that was measured apart from it, both positive, with an interval where both have one.
 
