@@ -79,7 +79,10 @@ class Project:
         self.account = pwd.getpwnam(user)
         self.output = folder / "output"
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.variables = {"PYTHONPATH": str(ROOT / "src")} if python == sys.executable else {}
+        # The Python of an ordinary user has its own library: the place that it was built for, root alone may read.
+        library = str(Path(python).resolve().parents[1] / "lib")
+        here = python == sys.executable
+        self.variables = {"PYTHONPATH": str(ROOT / "src")} if here else {"LD_LIBRARY_PATH": library}
         self.peak_mib = 0.0
         folder.mkdir(exist_ok=True)
         shutil.copy(ROOT / "Snakefile", folder)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -162,13 +163,22 @@ def test_a_launched_rank_waits_for_the_one_that_still_trains_its_run(tmp_path: P
     with only_one(tmp_path):
         (process,) = launch(make_run(epochs=1), tmp_path, 1)
         until = time.monotonic() + 60
-        while not any(file.samefile(tmp_path / "lock") for file in Path(f"/proc/{process.pid}/fd").iterdir()):
+        while not opens(process.pid, tmp_path / "lock"):
             assert time.monotonic() < until
             time.sleep(0.05)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(3)
         assert not RunPaths(tmp_path).events(0).exists()
-    assert ended([process]) == [(0, "")]
+    assert ended([process]) == [(0, f"{tmp_path}: another process trains this run; waiting 240 s for it")]
+
+
+def opens(pid: int, path: Path) -> bool:
+    """Whether a process has the file open."""
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            if file.readlink() == path:
+                return True
+    return False
 
 
 def test_a_launched_rank_that_waited_in_vain_asks_to_be_started_again(
