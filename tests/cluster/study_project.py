@@ -190,7 +190,9 @@ def readable_python(folder: Path) -> str:
     _link(ROOT / "src" / "scalestudy", packages / "scalestudy")
     _link(ROOT / "src" / "snakemake_executor_plugin_submitit", packages / "snakemake_executor_plugin_submitit")
     script = folder / "venv/bin/scalestudy"
-    script.write_text(f"#!{folder}/venv/bin/python\nimport sys\nfrom scalestudy.cli import main\nsys.exit(main())\n")
+    # As an installer writes it: what is spawned imports the script, and must not run it.
+    lines = ["import sys", "from scalestudy.cli import main", "if __name__ == '__main__':", "    sys.exit(main())"]
+    script.write_text("\n".join([f"#!{folder}/venv/bin/python", *lines, ""]))
     script.chmod(0o755)
     return str(folder / "venv/bin/python")
 
