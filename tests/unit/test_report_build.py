@@ -141,3 +141,11 @@ def test_a_figure_that_is_not_there_and_an_unknown_ending_are_one_line(tmp_path)
         write_figure("scaling-weak", report, tmp_path / "a.svg")
     with pytest.raises(StudyError, match=r"found the ending \.jpg; must be \.svg or \.png"):
         write_figure("scaling-epoch", report, tmp_path / "a.jpg")
+
+
+def test_the_package_run_as_a_module_makes_a_report_too(tmp_path):
+    results = store(report_data.single(), tmp_path / "results")
+    command = [sys.executable, "-m", "scalestudy", "report", str(results / "report.json"), str(tmp_path / "report.pdf")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "report.pdf").exists()
