@@ -51,7 +51,7 @@ def test_the_quick_study_with_ddp_on_two_nodes_runs_in_the_image(other_study: St
         assert len(provenance["hosts"]) == nodes[run.rpartition("/")[2]]
         assert all(re.fullmatch(r"n\d+", host) for host in provenance["hosts"])
         assert provenance["engine"] == "apptainer"
-        assert provenance["image_digest"] == image["digest"]
+        assert provenance["image_digest"] == result["parts"][0]["image_digest"] == image["digest"]
         assert provenance["slurm"]["SLURM_JOB_ID"].isdigit()
     nothing_is_left()
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import torch
 from train_setup import learned, make_run, trained
 
 from scalestudy.cli.training import train_run
@@ -90,6 +91,8 @@ def test_one_process_cannot_stand_for_two_nodes(tmp_path: Path) -> None:
     ended(launch(make_run("ddp", (2, 1), epochs=1), tmp_path, 1))
     result = read_model(RunPaths(tmp_path).result, Result)
     assert result.outcome == "failed"
+    assert result.provenance is not None
+    assert (result.provenance.torch, result.provenance.engine) == (torch.__version__, "")
     assert "started with 1 rank; it needs 2 (2 nodes, 1 per node)" in (result.error or "")
 
 

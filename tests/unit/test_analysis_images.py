@@ -9,7 +9,8 @@ from scalestudy.analysis.analyze import analyze
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.parity import Parity
 from scalestudy.records.probe import Probe
-from scalestudy.records.result import Result
+from scalestudy.records.provenance import Provenance
+from scalestudy.records.result import Part, Result
 
 RUN = "mnist/epoch/ddp-1x2/seed0"
 
@@ -49,6 +50,23 @@ def test_a_base_whose_runs_were_in_two_images_says_so_in_its_own_row(tmp_path):
     assert all(row.note.startswith("2 container images:") for row in rows.values() if row.speedup is not None)
 
 
+def test_a_run_whose_parts_were_in_two_images_says_so_in_its_own_row(tmp_path):
+    paths = make_study(tmp_path, noise=0)
+    digest = "sha256:" + 64 * "a"
+    put_inside(paths, RUN, "apptainer", digest)
+    result = read_model(paths.run(RUN).result, Result)
+    parts = [Part(started="", time_s=1.0, image_digest=one) for one in ("sha256:" + 64 * "b", digest)]
+    write_model(paths.run(RUN).result, result.model_copy(update={"parts": parts, "resumed": 1}))
+    data = analyze(paths.results)
+    assert all(f"sha256:{64 * letter} (1 run)" in row(data, "Image").value for letter in "ab")
+    note = next(row.note for row in data.speedup if (row.workload, row.strategy, row.devices) == ("mnist", "ddp", 2))
+    assert note.startswith("3 container images:")
+
+
+def row(data, item):
+    return next(row for row in data.environment if row.item == item)
+
+
 @pytest.mark.parametrize(("check", "words"), [("parity", "parity check"), ("probe", "1 probe")])
 def test_a_parity_check_or_a_probe_in_another_image_than_the_runs_is_said(tmp_path, check, words):
     paths = make_study(tmp_path, noise=0)
@@ -80,6 +98,18 @@ def test_a_parity_check_on_another_machine_is_no_disagreement(tmp_path):
     )
     write_model(paths.parity, record.model_copy(update={"provenance": elsewhere}))
     assert analyze(paths.results).problems == []
+
+
+def test_a_run_that_failed_in_another_image_is_said_and_its_other_facts_are_not_compared(tmp_path):
+    paths = make_study(tmp_path, noise=0)
+    result = read_model(paths.run(RUN).result, Result)
+    where = Provenance(processor=result.provenance.processor, engine="apptainer", image_digest="sha256:" + 64 * "a")
+    failed = Result(run_id=RUN, run_digest=result.run_digest, outcome="failed", error="no", provenance=where)
+    write_model(paths.run(RUN).result, failed)
+    rows = {row.item: row for row in analyze(paths.results).environment}
+    assert [item for item, row in rows.items() if row.conflict] == ["Container", "Image"]
+    assert rows["Image"].value.endswith(f"sha256:{64 * 'a'} (1 failed run)")
+    assert "failed" not in rows["Threads per rank"].value
 
 
 def test_runs_in_one_image_are_compared_without_a_word(tmp_path):

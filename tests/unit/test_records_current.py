@@ -38,7 +38,7 @@ def test_a_record_made_in_an_image_is_not_current_outside_and_the_other_way(
     assert is_current(path, "abc", in_image) is current
 
 
-def test_a_failed_run_names_no_engine_and_is_judged_by_its_specification(tmp_path: Path) -> None:
+def test_a_record_without_provenance_is_judged_by_its_specification(tmp_path: Path) -> None:
     assert is_current(record(tmp_path, run_digest="abc", provenance=None), "abc", in_image=True)
 
 

@@ -58,7 +58,7 @@ class CellRuns:
     @cached_property
     def containers(self) -> set[str]:
         """Digests of the images that the completed runs ran in; empty text: none."""
-        return {result.provenance.image_digest if result.provenance else "" for result in self.results}
+        return set().union(*(result.images for result in self.results))
 
     @cached_property
     def times_s(self) -> list[float]:

@@ -12,9 +12,9 @@ from scalestudy.records.report import EnvironmentRow
 
 Part = Literal["architecture", "provenance"]
 Recorded = tuple[CollectedRun, Provenance]
-Check = Literal["parity check", "probe"]
-"""What is judged by, or compared with, the runs: it should have run in what they ran in."""
-CHECKS: tuple[Check, ...] = ("parity check", "probe")
+Check = Literal["failed run", "parity check", "probe"]
+"""What is judged by, or compared with, the completed runs: it should have run in what they ran in."""
+CHECKS: tuple[Check, ...] = ("failed run", "parity check", "probe")
 GIB = 2**30
 
 
@@ -27,12 +27,15 @@ class Item:
     uniform: bool = True
     """All runs of a study should have the same value."""
     part: Part = "architecture"
+    parts: bool = False
+    """Parts of a run that was interrupted may differ, and recorded it."""
     checks: tuple[Check, ...] = ()
-    """And these too. Parity is exact arithmetic on any machine; a probe is of the machine."""
+    """And these too. Parity is exact arithmetic on any machine; a probe is of the machine; of a failed run its place
+    alone is known."""
 
 
 ITEMS = (
-    Item("Processor", lambda p: p.processor, checks=("probe",)),
+    Item("Processor", lambda p: p.processor, checks=("failed run", "probe")),
     Item("Cores of a run", lambda p: str(p.cores) if p.cores else "", uniform=False),
     Item("Memory", lambda p: f"{p.memory_bytes / GIB:.1f} GiB" if p.memory_bytes else "", uniform=False),
     Item("Accelerators", lambda p: ", ".join(sorted(set(p.accelerators))), checks=("probe",)),
@@ -50,7 +53,7 @@ ITEMS = (
         part="provenance",
     ),
     Item("Container", lambda p: f"{p.engine} {p.engine_version}".strip() or "none", checks=CHECKS),
-    Item("Image", lambda p: p.image_digest or "none", checks=CHECKS),
+    Item("Image", lambda p: p.image_digest or "none", parts=True, checks=CHECKS),
     Item("scalestudy", lambda p: p.version, part="provenance", checks=CHECKS),
     Item("Source commit", lambda p: p.commit, part="provenance", checks=CHECKS),
 )
@@ -65,10 +68,11 @@ def environment_rows(collection: Collection, language: Language) -> list[Environ
 
 def _rows(collection: Collection, language: Language) -> list[EnvironmentRow]:
     recorded, checks = _recorded(collection.runs), list(_checks(collection))
-    hosts = sorted({host for _, provenance in recorded for host in provenance.hosts})
+    by_run = [provenance for _, provenance in recorded]
+    hosts = sorted({host for _, provenance in _started(collection.runs) for host in provenance.hosts})
     rows = [EnvironmentRow(item=language.say("Hosts"), value=", ".join(hosts), part="architecture")]
     for item in ITEMS:
-        values = [("run", item.read(provenance)) for _, provenance in recorded]
+        values = [("run", item.read(one)) for one in (_by_parts(recorded) if item.parts else by_run)]
         values += [(check, item.read(provenance)) for check, provenance in checks if check in item.checks and values]
         rows.append(_row(language.say(item.title), values, item.uniform, item.part, language))
     data: dict[str, list[tuple[str, str]]] = {}
@@ -88,18 +92,18 @@ def environment_problems(rows: Sequence[EnvironmentRow], language: Language) -> 
 
 def commit_of(runs: Sequence[CollectedRun]) -> str:
     """The commit that the runs recorded, or all of them."""
-    return ", ".join(dict.fromkeys(provenance.commit for _, provenance in _recorded(runs) if provenance.commit))
+    return ", ".join(dict.fromkeys(provenance.commit for _, provenance in _started(runs) if provenance.commit))
 
 
 def image_of(runs: Sequence[CollectedRun]) -> str:
     """Digest of the container image that the runs recorded, or all of them; empty when they were in none."""
-    digests = (provenance.image_digest for _, provenance in _recorded(runs))
+    digests = (provenance.image_digest for _, provenance in _started(runs))
     return ", ".join(dict.fromkeys(digest for digest in digests if digest))
 
 
 def last_day(runs: Sequence[CollectedRun]) -> str:
     """ISO day on which the last run started, UTC; empty when none recorded it."""
-    return max((provenance.started for _, provenance in _recorded(runs)), default="")[:10]
+    return max((provenance.started for _, provenance in _started(runs)), default="")[:10]
 
 
 def device_name(runs: Sequence[CollectedRun]) -> str:
@@ -110,13 +114,30 @@ def device_name(runs: Sequence[CollectedRun]) -> str:
 
 
 def _recorded(runs: Sequence[CollectedRun]) -> list[Recorded]:
-    """The runs that left a record, with their provenance; also those that failed."""
-    records = [(run, run.result or run.failure) for run in runs]
-    return [(run, record.provenance) for run, record in records if record and record.provenance]
+    """The completed runs, with their provenance."""
+    return [(run, run.result.provenance) for run in runs if run.result and run.result.provenance]
+
+
+def _by_parts(recorded: Sequence[Recorded]) -> Iterator[Provenance]:
+    """Provenance of each run, once for each image that parts of it ran in."""
+    for run, provenance in recorded:
+        for digest in sorted(run.result.images) if run.result else ():
+            yield provenance.model_copy(update={"image_digest": digest})
+
+
+def _failed(runs: Sequence[CollectedRun]) -> list[Recorded]:
+    return [(run, run.failure.provenance) for run in runs if run.failure and run.failure.provenance]
+
+
+def _started(runs: Sequence[CollectedRun]) -> list[Recorded]:
+    """The runs that left a record, however they ended."""
+    return [*_recorded(runs), *_failed(runs)]
 
 
 def _checks(collection: Collection) -> Iterator[tuple[Check, Provenance]]:
-    """The parity check and each probe that recorded with what it ran."""
+    """What else recorded with what it ran: each run that failed, the parity check and each probe."""
+    for _, provenance in _failed(collection.runs):
+        yield "failed run", provenance
     if collection.parity_provenance:
         yield "parity check", collection.parity_provenance
     for probe in collection.probes:
@@ -154,6 +175,8 @@ def _counted(counts: Counter[str], language: Language) -> Iterator[str]:
 PLURALS = {
     ("run", False): "{n} run",
     ("run", True): "{n} runs",
+    ("failed run", False): "{n} failed run",
+    ("failed run", True): "{n} failed runs",
     ("parity check", False): "parity check",
     ("probe", False): "{n} probe",
     ("probe", True): "{n} probes",

@@ -47,7 +47,7 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
         if try_again or not record_failure:
             raise StudyError(f"{run.id}: {reason}") from error
         if leading:
-            _record(run, paths, reason)
+            _record(run, paths, reason, started)
         print(f"{title}  failed: {reason}")
         return 0
 
@@ -61,8 +61,12 @@ def completed(run: Run, paths: RunPaths) -> Result | None:
     return None
 
 
-def _record(run: Run, paths: RunPaths, reason: str) -> None:
-    write_model(paths.result, Result(run_id=run.id, run_digest=run.digest, outcome="failed", error=reason))
+def _record(run: Run, paths: RunPaths, reason: str, started: float) -> None:
+    from scalestudy.train.provenance import here, part_from
+
+    where = here(part_from(started))  # in another image the run may not fail
+    failed = Result(run_id=run.id, run_digest=run.digest, outcome="failed", error=reason, provenance=where)
+    write_model(paths.result, failed)
 
 
 def reason_of(error: Exception) -> str:

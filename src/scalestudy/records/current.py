@@ -7,8 +7,8 @@ from pathlib import Path
 def is_current(path: Path, digest: str, in_image: bool | None = None) -> bool:
     """Whether a run's result or a layout's probe is of this specification, and made in an image or outside as asked.
 
-    ``in_image`` None: either will do. A record that is missing or damaged is not current; one that names no engine,
-    as that of a failed run, is judged by its digest alone. Reads JSON without the models: thousands in a second.
+    ``in_image`` None: either will do. A record that is missing or damaged is not current; one without
+    provenance is judged by its digest alone. Reads JSON without the models: thousands in a second.
     """
     try:
         record = json.loads(path.read_bytes())

@@ -106,6 +106,8 @@ class Part(Record):
     """Of rank 0."""
     slurm: dict[str, str] = {}
     """SLURM's job variables, where there are any: job, array task, nodes."""
+    image_digest: str | None = None
+    """Of the image around it; empty: none. None in records of earlier versions."""
 
 
 class LayerRow(Record):
@@ -155,3 +157,10 @@ class Result(Record):
     parts: list[Part] = []
     """Every start that led to the result, in order."""
     provenance: Provenance | None = None
+    """Of the last start."""
+
+    @property
+    def images(self) -> set[str]:
+        """Digests of the images that its parts ran in; empty text: none."""
+        parts = {part.image_digest for part in self.parts if part.image_digest is not None}
+        return parts | {self.provenance.image_digest if self.provenance else ""}

@@ -71,6 +71,7 @@ def part_from(started: float) -> Part:
         time_s=0.0,
         host=platform.node(),
         slurm=slurm_variables(os.environ),
+        image_digest=around(os.environ).image_digest,
     )
 
 
