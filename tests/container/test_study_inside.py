@@ -181,7 +181,7 @@ def test_data_outside_and_results_that_are_linked_elsewhere_are_reached_inside(
     assert (outside / "results/tiny/runs/net/epoch/serial-1x1/seed1/result.json").is_file()
 
 
-def test_another_ready_image_is_recorded_and_runs_that_are_there_keep_the_name_of_theirs(
+def test_another_ready_image_is_recorded_and_runs_that_are_there_stay_and_keep_the_name_of_theirs(
     other_study: StudyFolder, place: Path, sif: Path
 ) -> None:
     second = place / "second.sif"
@@ -203,6 +203,11 @@ def test_another_ready_image_is_recorded_and_runs_that_are_there_keep_the_name_o
     first = other_study.json(f"{other_study.run('net/epoch/serial-1x1')}/result.json")
     assert first["provenance"]["image_digest"] == digests[0]
     second.unlink()
+    (other_study.folder / "images").rename(other_study.folder / "lost")  # or the image could not be made
+    config["studies"]["tiny"]["seeds"] = [1, 2, 3]
+    other_study.configure({"engine": "apptainer", "image": str(sif)}, config)
+    planned = other_study.snakemake("-n")
+    assert re.search(r"^train +1$", planned.stdout + planned.stderr, re.M), planned.stdout + planned.stderr
 
 
 def test_a_run_needs_no_network(study: StudyFolder, other_study: StudyFolder, sif: Path) -> None:

@@ -127,6 +127,20 @@ def test_one_more_seed_trains_only_its_own_runs(project: Path) -> None:
     assert json.loads((project / "results/tiny/report.json").read_text())["counts"]["planned"] == 4
 
 
+@pytest.mark.parametrize("lost", ["results/tiny/study.json", "data"])
+def test_one_more_seed_trains_only_its_own_runs_where_what_was_before_them_is_lost(
+    lost: str, tmp_path: Path, project: Path
+) -> None:
+    """As the image is when making another one fails: Snakemake trains all again behind what it has to make."""
+    folder = shutil.copytree(project, tmp_path / "copy")
+    write_config(folder, studies={"tiny": CONFIG["studies"]["tiny"] | {"seeds": [1, 2, 3]}})
+    (folder / lost).rename(folder / "lost")
+    planned = snakemake(folder, "--dry-run")
+    new = 6 - len(results(folder))
+    assert re.search(rf"^train +{new}$", planned.stdout + planned.stderr, re.M), planned.stdout + planned.stderr
+    assert "rule probe" not in planned.stdout + planned.stderr
+
+
 def test_a_changed_workload_is_trained_and_probed_again_by_the_next_call(tmp_path: Path, project: Path) -> None:
     folder = tmp_path / "changed"
     shutil.copytree(project, folder, symlinks=True)

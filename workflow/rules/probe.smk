@@ -6,6 +6,8 @@ rule probe:
         f"{RESULTS}/probe/{{layout}}.json",
     log:
         f"{RESULTS}/logs/probe-{{layout}}.log",
+    wildcard_constraints:
+        layout=unless_current(r"\d+x\d+", PROBINGS, record_of_layout),
     params:
         digest=lambda wildcards: PROBINGS[wildcards.layout].digest,
         inside=INSIDE,

@@ -52,11 +52,6 @@ shell.prefix(
 container: "containers/scalestudy.sif"
 
 
-wildcard_constraints:
-    run=r"[^/]+/[^/]+/[^/]+/seed\d+",
-    layout=r"\d+x\d+",
-
-
 rule plan:
     input:
         ancient(str(CONFIG)),

@@ -6,6 +6,8 @@ rule train:
         f"{RESULTS}/runs/{{run}}/result.json",
     log:
         f"{RESULTS}/runs/{{run}}/train.log",
+    wildcard_constraints:
+        run=unless_current(r"[^/]+/[^/]+/[^/]+/seed\d+", RUNS, record_of_run),
     params:
         run=f"{RESULTS}/runs/{{run}}/run.json",
         digest=lambda wildcards: RUNS[wildcards.run].digest,
