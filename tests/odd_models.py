@@ -55,6 +55,20 @@ class Normalizing(_Perceptron):
         self.between = nn.Sequential(nn.BatchNorm1d(HIDDEN), nn.ReLU())
 
 
+class Transposed(_Perceptron):
+    """With a weight whose gradient autograd computes in another memory layout."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__(shape, classes)
+        self.weight = nn.Parameter(self.first.weight.detach().t().contiguous())
+        del self.first
+
+    def forward(self, images: Tensor) -> Tensor:
+        hidden = (self.weight.t() @ images.flatten(1).t()).t()
+        scores: Tensor = self.last(self.between(hidden))
+        return scores
+
+
 class Unused(_Perceptron):
     """With a layer that nothing depends on."""
 

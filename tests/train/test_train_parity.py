@@ -133,7 +133,7 @@ DECAY = SGD | {"weight_decay": 0.1}
 
 @pytest.mark.parametrize(("strategy", "layout"), [("serial", (1, 1)), *PARALLEL])
 @pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize("model", ["Dropping", "Normalizing", "Unused", "Frozen"])
+@pytest.mark.parametrize("model", ["Dropping", "Normalizing", "Unused", "Frozen", "Transposed"])
 def test_models_that_are_odd_for_a_strategy_pass(
     model: str, accumulate: int, strategy: str, layout: tuple[int, int]
 ) -> None:

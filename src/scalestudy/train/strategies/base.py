@@ -81,8 +81,12 @@ class Strategy(ABC):
         """
         optimizer.zero_grad()
         loss = self.gradients(batches, start, stop, clock)
-        optimizer.step()
+        self.update(optimizer)
         return loss
+
+    def update(self, optimizer: Optimizer) -> None:
+        """Let the optimizer update the parameters by their gradients."""
+        optimizer.step()
 
     def modules(self) -> list[nn.Module]:
         """The modules that compute, one per device of this process."""

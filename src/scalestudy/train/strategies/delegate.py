@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from scalestudy.train.strategies.base import Strategy
 
@@ -18,6 +19,10 @@ class Delegate(Strategy):
     def parameters(self) -> list[nn.Parameter]:
         """Those of the inner strategy."""
         return self.inner.parameters()
+
+    def update(self, optimizer: Optimizer) -> None:
+        """As the inner strategy does."""
+        self.inner.update(optimizer)
 
     def modules(self) -> list[nn.Module]:
         """Those of the inner strategy."""

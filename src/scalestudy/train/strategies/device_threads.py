@@ -5,12 +5,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from scalestudy.train.clock import BACKWARD, COMMUNICATION, DATA, FORWARD, WAITING, DeviceClock, StepClock
 from scalestudy.train.context import Context
 from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
 from scalestudy.train.strategies.device_dropout import DeviceDropout
-from scalestudy.train.strategies.threads import DeviceThreads, GradientSum, replicas_sharing_parameters
+from scalestudy.train.strategies.divided_update import DividedUpdate
+from scalestudy.train.strategies.threads import DeviceThreads, GradientSum, divided, replicas_sharing_parameters
 
 Gradients = list[Tensor | None]
 Result = tuple[Tensor, Gradients]
@@ -32,7 +34,9 @@ class ThreadedDevices(Strategy):
         self._replicas = replicas_sharing_parameters(model, count)
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._threads = DeviceThreads(context.cores, context.run.cores_per_device)
-        self._sum = GradientSum(self._parameters, count)
+        shares = divided(self._parameters, count)
+        self._sum = GradientSum(shares)
+        self._update = DividedUpdate(self._parameters, shares, self._threads)
         repeats = count == 1 or context.run.workload.compile  # compiled layers draw in their own way
         self._dropout = DeviceDropout([] if repeats else self._replicas)
         self._watched = count == 1
@@ -82,6 +86,10 @@ class ThreadedDevices(Strategy):
             laps.lap(COMMUNICATION, now)
         return add_up([loss for loss, _ in results], context)
 
+    def update(self, optimizer: Optimizer) -> None:
+        """Each thread its rows of the parameters."""
+        self._update.step(optimizer)
+
     def _compute_side_by_side(self, tasks: Sequence[Callable[..., Result]]) -> list[Result]:
         """What the busy devices compute, each on its thread; says so once where their random numbers have no order."""
         self._dropout.start_step()
@@ -104,7 +112,8 @@ class ThreadedDevices(Strategy):
             laps.lap(DATA)
             loss = sum_loss(self.context, self._replicas[place], images, labels)
             laps.lap(FORWARD)
-            pieces = torch.autograd.grad(loss, self._parameters, weight, allow_unused=True)
+            found = torch.autograd.grad(loss, self._parameters, weight, allow_unused=True)
+            pieces = [_laid_out(piece, own) for piece, own in zip(found, self._parameters, strict=True)]
             total = _own(pieces) if not total else _add(total, pieces)
             laps.lap(BACKWARD)
             losses.append(loss.detach())
@@ -122,15 +131,25 @@ class ThreadedDevices(Strategy):
         self._threads.close()
 
 
-def _own(pieces: tuple[Tensor | None, ...]) -> Gradients:
+def _laid_out(piece: Tensor | None, parameter: nn.Parameter) -> Tensor | None:
+    """A gradient in the memory layout of its parameter, as ``backward`` gives it and ``grad`` does not.
+
+    Fused optimizers on CPUs take the layout for granted, and mix up elements without a word.
+    """
+    if piece is None or piece.stride() == parameter.stride():
+        return piece
+    return torch.empty_like(parameter).copy_(piece)
+
+
+def _own(pieces: Gradients) -> Gradients:
     """Gradients that can be added to in place: autograd gives parameters that are only added the same tensor."""
     places = [piece.data_ptr() for piece in pieces if piece is not None]
     if len(set(places)) == len(places):
-        return list(pieces)
+        return pieces
     return [None if piece is None else piece.clone() for piece in pieces]
 
 
-def _add(total: Gradients, pieces: tuple[Tensor | None, ...]) -> Gradients:
+def _add(total: Gradients, pieces: Gradients) -> Gradients:
     for index, piece in enumerate(pieces):
         target = total[index]
         if target is None:

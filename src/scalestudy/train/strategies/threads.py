@@ -7,10 +7,11 @@ devices, so that they are bitwise those of a serial loop over the same shares.
 """
 
 import copy
+import math
 import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,11 @@ from scalestudy.train.processor import pin_thread
 
 Task = Callable[[], Any]
 LARGE = 1 << 16
-"""Gradients with more elements than this are summed in one piece per device."""
+"""Parameters with more elements than this are divided among the devices' threads."""
+
+VECTOR = 16
+"""They are divided at multiples of so many elements: between two vectors of the processor, since what computes the last
+elements, fewer than a vector, may round otherwise."""
 
 
 class DeviceThreads:
@@ -83,38 +88,54 @@ def replicas_sharing_parameters(model: nn.Module, count: int) -> list[nn.Module]
     return replicas
 
 
+class Rows(NamedTuple):
+    """Rows of the parameter at a place: ``length`` from ``first`` on; all of it where ``first`` is None."""
+
+    place: int
+    first: int | None
+    length: int
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """These rows of a tensor of the parameter's shape."""
+        return tensor if self.first is None else tensor.narrow(0, self.first, self.length)
+
+
+def divided(parameters: Sequence[nn.Parameter], devices: int) -> list[list[Rows]]:
+    """What each device's thread does of work on all parameters: rows of the large ones, and some small ones whole."""
+    shares: list[list[Rows]] = [[] for _ in range(devices)]
+    loads = [0] * devices
+    for index, parameter in enumerate(parameters):
+        rows = parameter.shape[0] if parameter.dim() else 1
+        block = VECTOR // math.gcd(parameter.numel() // max(rows, 1), VECTOR)
+        if parameter.numel() > LARGE and rows >= devices * block:
+            edges = [rows * place // (devices * block) * block for place in range(devices)] + [rows]
+            for place in range(devices):
+                shares[place].append(Rows(index, edges[place], edges[place + 1] - edges[place]))
+                loads[place] += parameter.numel() // devices
+        else:
+            place = loads.index(min(loads))
+            shares[place].append(Rows(index, None, 0))
+            loads[place] += parameter.numel()
+    return shares
+
+
 class GradientSum:
     """Sums the devices' gradients in the order of the devices, the work divided among the devices' threads."""
 
-    def __init__(self, parameters: Sequence[nn.Parameter], devices: int) -> None:
-        self._pieces: list[list[tuple[int, int | None, int]]] = [[] for _ in range(devices)]
-        loads = [0] * devices
-        for index, parameter in enumerate(parameters):
-            rows = parameter.shape[0] if parameter.dim() else 1
-            if parameter.numel() > LARGE and rows >= devices:
-                edges = [rows * place // devices for place in range(devices + 1)]
-                for place in range(devices):
-                    self._pieces[place].append((index, edges[place], edges[place + 1] - edges[place]))
-                    loads[place] += parameter.numel() // devices
-            else:
-                place = loads.index(min(loads))
-                self._pieces[place].append((index, None, 0))
-                loads[place] += parameter.numel()
+    def __init__(self, shares: Sequence[Sequence[Rows]]) -> None:
+        self._shares = shares
 
     def tasks(self, gradients: Sequence[Sequence[Tensor | None]]) -> list[Task]:
         """One task per thread; after all of them ``gradients[0]`` holds the sums."""
-        return [lambda pieces=pieces: self._add(pieces, gradients) for pieces in self._pieces]  # type: ignore[misc]
+        return [lambda share=share: self._add(share, gradients) for share in self._shares]  # type: ignore[misc]
 
     @staticmethod
-    def _add(pieces: list[tuple[int, int | None, int]], gradients: Sequence[Sequence[Tensor | None]]) -> None:
-        for index, start, length in pieces:
-            total = gradients[0][index]
+    def _add(share: Sequence[Rows], gradients: Sequence[Sequence[Tensor | None]]) -> None:
+        for rows in share:
+            total = gradients[0][rows.place]
             if total is None:  # a parameter that the loss does not depend on
                 continue
             for other in gradients[1:]:
-                term = other[index]
+                term = other[rows.place]
                 assert term is not None  # those that some devices lack are zeros
-                if start is None:
-                    total.add_(term)
-                else:
-                    total.narrow(0, start, length).add_(term.narrow(0, start, length))
+                rows.of(total).add_(rows.of(term))
