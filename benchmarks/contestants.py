@@ -8,6 +8,7 @@ from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 import torch
+import torch.distributed as dist
 from pairs import Block, Build
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,7 +43,7 @@ def make_trainer(run: Run, rank: Rank) -> Trainer:
     context = make_context(run, rank)
     prepared, (train, test) = load_data(run, context)
     control = Control(rank.ranks)
-    if rank.ranks > 1:
+    if rank.ranks > 1 and not dist.is_initialized():
         join_process_group(rank.rank, rank.ranks, run.device, rank.init_method)
     model, _ = build(run, prepared, context)
     strategy = make_strategy(context, model)
@@ -127,6 +128,13 @@ class SilentDeviceClock(DeviceClock):
         return 0
 
 
+def silenced(trainer: Trainer) -> Trainer:
+    """The same trainer with its timers off."""
+    silent = copy.copy(trainer)
+    silent.clock = SilentClock(len(trainer.clock.devices))
+    return silent
+
+
 def from_start(model: nn.Module, block: Callable[[], T]) -> Callable[[], T]:
     """The block, starting from the same weights every time."""
     state = [*model.parameters(), *model.buffers()]
@@ -144,8 +152,7 @@ def one_device(run: Run) -> Build:
 
     def load() -> dict[str, Block]:
         trainer = make_trainer(run, ALONE)
-        silent = copy.copy(trainer)
-        silent.clock = SilentClock(1)
+        silent = silenced(trainer)
         model, batches, size = trainer.strategy.plain, trainer.train, run.global_batch
         batches.start_epoch(run.seed, 0, trainer.samples)
         fixed = batches.batch(0, size)
@@ -165,20 +172,24 @@ def one_device(run: Run) -> Build:
 
 
 def device_threads(run: Run) -> Build:
-    """``trainer`` over several devices of one process."""
+    """``trainer`` over several devices of one process, and ``silent`` (its timers off)."""
 
     def load() -> dict[str, Block]:
         trainer = make_trainer(run, ALONE)
-        return {"trainer": from_start(trainer.strategy.plain, lambda: epoch_of(trainer))}
+        silent = silenced(trainer)
+        model = trainer.strategy.plain
+        blocks: dict[str, Block] = {"trainer": lambda: epoch_of(trainer), "silent": lambda: epoch_of(silent)}
+        return {name: from_start(model, block) for name, block in blocks.items()}
 
     return load
 
 
 def one_rank(run: Run, rank: Rank) -> Build:
-    """``trainer`` with DDP, and ``bare``: DDP with the same communication in the plain loop."""
+    """``trainer`` with DDP, ``silent`` (its timers off), and ``bare``: DDP with that communication in a plain loop."""
 
     def load() -> dict[str, Block]:
-        trainer = make_trainer(run, rank)
+        trainer, silent = make_trainer(run, rank), silenced(make_trainer(run, rank))
+        silent.strategy.not_apart = "timers are off"  # then nothing marks the last gradient either
         context, batches = trainer.strategy.context, trainer.train
         model = copy.deepcopy(trainer.strategy.plain)
         bare = DistributedDataParallel(
@@ -196,6 +207,7 @@ def one_rank(run: Run, rank: Rank) -> Build:
 
         return {
             "trainer": from_start(trainer.strategy.plain, lambda: epoch_of(trainer)),
+            "silent": from_start(silent.strategy.plain, lambda: epoch_of(silent)),
             "bare": from_start(model, lambda: plain_epoch(bare, optimizer, trainer.steps, batch, trainer.control)),
         }
 

@@ -148,7 +148,9 @@ def two_devices(bench: Bench, name: str) -> list[Row]:
             "ceiling": Contestant(independent, "trainer", 64 * steps, steps),
             "threads": Contestant(threaded, "trainer", 128 * steps, steps),
             "intra-op": Contestant(intra_op, "plain", 128 * steps, steps),
+            "threads, silent": Contestant(threaded, "silent", 128 * steps, steps),
             "ddp": Contestant(shared, "trainer", 64 * steps, steps, together=True),
+            "ddp, silent": Contestant(shared, "silent", 64 * steps, steps, together=True),
             "bare": Contestant(shared, "bare", 64 * steps, steps, together=True),
             "gloo": Contestant(gloo, "trainer", 64 * steps, steps, together=True),
             "bare gloo": Contestant(gloo, "bare", 64 * steps, steps, together=True),
@@ -162,6 +164,8 @@ def two_devices(bench: Bench, name: str) -> list[Row]:
         ratio(rounds, f"ddp (gloo) / ceiling, {title}", "gloo", "ceiling", DDP_BAR[name]),
         ratio(rounds, f"ddp / bare DDP (shared memory), {title}", "ddp", "bare", 0.97),
         ratio(rounds, f"ddp / bare DDP (gloo), {title}", "gloo", "bare gloo", 0.97),
+        ratio(rounds, f"timers on / timers off, data_parallel, {title}", "threads", "threads, silent", 0.99),
+        ratio(rounds, f"timers on / timers off, ddp, {title}", "ddp", "ddp, silent", 0.99),
     ]
 
 
