@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,14 @@ from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
 
 ORDINARY = "nobody"
-DIFFERENT_HOSTS = [
-    "serial",
-    {"name": "data_parallel", "layouts": ["1x2"]},
-    {"name": "ddp", "layouts": ["2x1"]},
-    {"name": "hybrid", "layouts": ["2x1"]},
-    {"name": "hsdp", "layouts": ["2x1"]},
-]
-"""The strategies of the study `quick`, with one rank on each node where there are several."""
+WIDE = ("ddp", "hybrid", "hsdp")
+"""The strategies on several nodes."""
+
+
+def on_two_nodes(*layouts: str) -> list[Any]:
+    """The strategies of the study `quick` with these layouts; 2x1 is one rank on each of two nodes."""
+    wide = [{"name": name, "layouts": list(layouts)} for name in WIDE]
+    return ["serial", {"name": "data_parallel", "layouts": ["1x2"]}, *wide]
 
 
 def config(strategies: Sequence[Any], epochs: int = 2, train: int = 256, batch_size: int = 64) -> dict[str, Any]:
@@ -163,6 +163,25 @@ class Project:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         return end_queue(self.folder)
+
+
+@contextlib.contextmanager
+def projects(folder: Path) -> Iterator[Callable[..., Project]]:
+    """Makes projects in the folder; none may leave a job in the queue."""
+    made: list[Project] = []
+
+    def make(*arguments: Any, **options: Any) -> Project:
+        made.append(Project(folder / f"project{len(made)}", *arguments, **options))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for one in made:
+            if one.output.exists():
+                print(one.said[-6000:])  # pytest shows it when the test failed
+        left = [one.clean_up() for one in made]
+    assert left == [[]] * len(made)
 
 
 def wait_for(condition: Any, what: str, timeout_s: float = 120) -> None:

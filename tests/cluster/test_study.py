@@ -1,5 +1,6 @@
 """Whole studies on a real SLURM cluster: from the configuration to the PDF, and through what goes wrong on the way."""
 
+import itertools
 import shutil
 import subprocess
 import sys
@@ -7,13 +8,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from running_beside import Beside
 from slurm_here import TESTBED
 from slurm_workflow import queue
-from study_project import DIFFERENT_HOSTS, ORDINARY, Project, config, quick, readable_python, wait_for
+from study_project import ORDINARY, WIDE, Project, config, on_two_nodes, projects, quick, readable_python, wait_for
 
 from scalestudy.records.events import read_events
 from scalestudy.records.files import read_model
@@ -35,17 +35,8 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def project(place: Path) -> Iterator[Make]:
-    made: list[Project] = []
-
-    def make(*arguments: object, **options: object) -> Project:
-        made.append(Project(place / f"project{len(made)}", *arguments, **options))  # type: ignore[arg-type]
-        return made[-1]
-
-    yield make
-    for one in made:
-        if one.output.exists():
-            print(one.said[-6000:])  # pytest shows it when the test failed
-    assert [one.clean_up() for one in made] == [[]] * len(made)
+    with projects(place) as make:
+        yield make
 
 
 def test_a_run_that_reaches_its_time_limit_twice_goes_on_where_it_was_and_ends(beside: Beside) -> None:
@@ -58,42 +49,39 @@ def test_a_run_that_reaches_its_time_limit_twice_goes_on_where_it_was_and_ends(b
     assert study.said.count("it stopped early to be started again") == 2
 
 
-@pytest.mark.parametrize(("user", "strategies", "layout"), [("root", (), "2x2"), (ORDINARY, DIFFERENT_HOSTS, "2x1")])
+@pytest.mark.parametrize(("user", "layouts"), [("root", ("2x1", "2x2")), (ORDINARY, ("2x1",))])
 def test_the_quick_study_goes_from_its_configuration_to_the_pdf_on_one_node_and_on_two(
-    user: str, strategies: list[Any], layout: str, place: Path, project: Make
+    user: str, layouts: tuple[str, ...], place: Path, project: Make
 ) -> None:
-    """As root with the layouts of config.yaml's own cluster; as an ordinary user with all ranks on different hosts."""
+    """With all ranks on different hosts; as root also with the layout of config.yaml's own cluster."""
     python = sys.executable if user == "root" else readable_python(place)
-    study = project(quick(strategies), user=user, python=python)
+    study = project(quick(on_two_nodes(*layouts)), user=user, python=python)
     assert study.run() == 0, study.said
     assert 0 < study.peak_mib < 200
     assert (study.folder / "reports/quick/report.pdf").read_bytes().startswith(b"%PDF-")
     assert (study.folder / "reports/quick/report.html").exists(), study.said
     report = study.report()
-    assert report["counts"]["completed"] == report["counts"]["planned"] == 10
+    assert report["counts"]["completed"] == report["counts"]["planned"] == 2 * (2 + len(WIDE) * len(layouts))
     assert all(row["passed"] for row in report["parity"])
     for workload in ("fashion", "cifar_synthetic"):
-        for cell, hosts in {"serial-1x1": 1, "data_parallel-1x2": 1, **dict.fromkeys(wide(layout), 2)}.items():
-            assert_recorded(study.result(cell, workload), hosts)
-        for cell in wide(layout)[:2]:  # `hybrid` is one rank with two threads on each node of two devices
-            slurm = study.result(cell, workload).parts[0].slurm
-            assert slurm.keys() >= {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"}  # alike jobs
-            logs = {path.name for path in study.paths(cell, workload).folder.glob("train.log*")}
-            ranks = range(1, 4 if layout == "2x2" else 2)
-            assert logs == {"train.log", *(f"train.log.rank{rank}" for rank in ranks)}
+        for cell in ("serial-1x1", "data_parallel-1x2"):
+            assert_recorded(study.result(cell, workload), 1)
+        for strategy, layout in itertools.product(WIDE, layouts):
+            result = study.result(f"{strategy}-{layout}", workload)
+            assert_recorded(result, 2)
+            assert result.parts[0].slurm.keys() >= {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"}  # alike jobs
+            logs = {path.name for path in study.paths(f"{strategy}-{layout}", workload).folder.glob("train.log*")}
+            ranks = 2 if layout == "2x1" or strategy == "hybrid" else 4  # hybrid: one rank a node, a thread a device
+            assert logs == {"train.log", *(f"train.log.rank{rank}" for rank in range(1, ranks))}
     assert not queue(study.folder)
-    assert_probed_between_nodes(study, layout)
+    for layout in layouts:
+        assert_probed_between_nodes(study, layout)
     # Too little was measured to predict from it; why, is said in one line.
     asked = [python, "-m", "scalestudy", "predict", "quick", "--devices", "64"]
     answer = subprocess.run(asked, cwd=study.folder, capture_output=True, text=True, check=False)
     assert answer.returncode == 2
     assert answer.stderr.startswith("scalestudy predict: results/quick: nothing can be predicted: ")
     assert answer.stderr.count("\n") == 1
-
-
-def wide(layout: str) -> tuple[str, str, str]:
-    """The cells on two nodes."""
-    return (f"ddp-{layout}", f"hsdp-{layout}", f"hybrid-{layout}")
 
 
 def assert_probed_between_nodes(study: Project, layout: str) -> None:

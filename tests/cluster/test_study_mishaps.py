@@ -1,5 +1,6 @@
 """Trainings on a real SLURM cluster while something goes wrong under them, with the profile's own retries."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from slurm_here import TESTBED
 from slurm_workflow import ROOT, SlurmWorkflow, queue
-from study_project import Project, slow_in_every_step, wait_for
+from study_project import Project, projects, slow_in_every_step, wait_for
 
 from scalestudy.records.events import read_events
 
@@ -22,19 +23,15 @@ WIDE = "ddp-2x1"
 
 @pytest.fixture
 def training(tmp_path: Path) -> Iterator[Make]:
-    """Studies whose runs take half a second for each step, wherever they run; none may leave a job in the queue."""
-    made: list[Project] = []
+    """Studies whose runs take half a second for each step, wherever they run."""
+    with projects(tmp_path) as make:
 
-    def make(*strategies: object, epochs: int) -> Project:
-        made.append(Project(tmp_path / f"project{len(made)}", slow_in_every_step(strategies, epochs)))
-        shutil.copy(ROOT / "tests/slow_models.py", made[-1].folder)
-        return made[-1]
+        def slow(*strategies: object, epochs: int) -> Project:
+            study = make(slow_in_every_step(strategies, epochs))
+            shutil.copy(ROOT / "tests/slow_models.py", study.folder)
+            return study
 
-    yield make
-    for one in made:
-        if one.output.exists():
-            print(one.said[-6000:])  # pytest shows it when the test failed
-    assert [one.clean_up() for one in made] == [[]] * len(made)
+        yield slow
 
 
 def target(study: Project, *cells: str) -> list[str]:
@@ -50,6 +47,16 @@ def processes(study: Project, cell: str) -> list[int]:
     """Process ids of the ranks that started last; the nodes of this cluster share them."""
     logs = sorted(study.paths(cell).ranks.glob("rank*.jsonl"))
     return [[event["pid"] for event in read_events(log)[0] if event["event"] == "start"][-1] for log in logs]
+
+
+def holders(path: Path) -> set[int]:
+    """Process ids of what has the file open; all nodes of this cluster are on this machine."""
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # gone by now
+            if file.readlink() == path:
+                found.add(int(file.parts[2]))
+    return found
 
 
 def test_the_other_ranks_of_one_that_is_killed_end_within_60_s_and_the_run_goes_on(training: Make) -> None:
@@ -104,8 +111,9 @@ def test_a_run_whose_node_slurm_lost_sight_of_is_not_trained_twice_at_once(train
     try:
         wait_for(lambda: "is NODE_FAIL" in study.said, "SLURM's word that the node failed", 60)
         wait_for(lambda: study.said.count("Submitted 1 x train") == 2, "the next attempt")
-        wait_for((study.paths("serial-1x1").folder / "train.log").exists, "its rank")
-        time.sleep(12)  # it has imported torch, and would have been refused
+        lock = study.paths("serial-1x1").folder / "lock"
+        wait_for(lambda: holders(lock) - {start["pid"]}, "its rank to wait")
+        time.sleep(3)
         assert len(study.starts("serial-1x1")) == 1
         assert Path(f"/proc/{start['pid']}").exists()
     finally:
