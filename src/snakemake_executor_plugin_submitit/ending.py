@@ -48,11 +48,6 @@ class JobState:
         return self.state in ENDINGS
 
     @property
-    def ending(self) -> bool:
-        """Whether nothing is left to cancel."""
-        return self.over or self.state == "COMPLETING"
-
-    @property
     def hopeless(self) -> bool:
         """Whether it waits for what will never come."""
         return self.state == "PENDING" and HOPELESS.fullmatch(self.reason) is not None

@@ -36,7 +36,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         except BlockingIOError:
             raise WorkflowError(f"{folder}: another Snakemake watches its jobs here; wait for it, or end it") from None
         except OSError:
-            self.logger.warning(f"{folder} is on a file system without locks: run one Snakemake at a time here.")
+            self.logger.warning(f"{folder} has no locks: run one Snakemake at a time here: two cancel each other's.")
         self.cluster = CLUSTERS[self.executor_settings.cluster or "slurm"](folder)
         self.left_behind: dict[tuple[str, ...], tuple[str, Task, bool]] | None = None
         self.waiting: deque[tuple[Any, Task]] = deque()  # for SLURM to answer; or for room, where the site sets a limit
@@ -161,7 +161,9 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         return left
 
     def _in_queue(self, states: dict[str, JobState]) -> list[str]:
-        return [name for name, state in states.items() if not state.ending and state.log.startswith(f"{self.folder}/")]
+        """What can be cancelled of the jobs of this folder."""
+        own = {name: state for name, state in states.items() if state.log.startswith(f"{self.folder}/")}
+        return [name for name, state in own.items() if not state.over and state.state != "COMPLETING"]
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
         """Ask once for all jobs, report those that are over and yield the others; then submit what waits."""
