@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 SNAKEMAKE = $(BIN)/snakemake --cores all --quiet all $(if $(CONFIG),--configfile $(CONFIG)) \
 	$(if $(STUDY),--config study=$(STUDY))
 
-.PHONY: help run test lint lock clean cluster cluster-down
+.PHONY: help install run test lint lock clean cluster cluster-down
 help:
 	@echo "make run        install, train every strategy, typeset the report (STUDY=paper: that study;"
 	@echo "                CONFIG=my.yaml: your own configuration)"
+	@echo "make install    install alone, as on a cluster's login node"
 	@echo "make test       install and run all tests that this machine allows;   make lint   style, types, workflow"
 	@echo "make clean      forget results;   make lock   resolve the dependencies of pyproject.toml anew"
 	@echo "make cluster    a SLURM cluster on this machine, for tests;   make cluster-down"
@@ -22,6 +23,8 @@ run: $(VENV)/run.stamp
 		[ ! "$$stopped" ] || printf '\nStopped. The same command goes on where it was.\n'; exit $$code; }
 	@[ "$$(find results -newer $(VENV)/run.begin -type f -print -quit)" ] || echo "Nothing to be done: all is up to date"
 	@$(BIN)/scalestudy show --headline $(if $(CONFIG),--config $(CONFIG)) $(STUDY)
+
+install: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest

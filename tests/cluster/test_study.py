@@ -137,6 +137,9 @@ def test_a_ddp_run_that_lost_a_node_and_was_cancelled_ends_on_other_nodes_with_t
     assert lost not in resumed.parts[-1].slurm["SLURM_JOB_NODELIST"]
     assert trained_s(study) < resumed.total_s < time.monotonic() - begin
     assert resumed.weights_sha256 == never_stopped(study).weights_sha256
+    by_hand = never_stopped(study, "srun", "--nodes=2", "--ntasks-per-node=1")  # ranks find each other by themselves
+    assert_recorded(by_hand, 2)
+    assert resumed.weights_sha256 == by_hand.weights_sha256
 
 
 def trained_s(study: Project) -> float:
@@ -149,13 +152,13 @@ def trained_s(study: Project) -> float:
     return total_s
 
 
-def never_stopped(study: Project) -> Result:
-    """The same run, trained on this machine in one go."""
-    again = study.folder / "again"
+def never_stopped(study: Project, *launcher: str) -> Result:
+    """The same run, trained in one go: on this machine, or where a launcher starts its ranks."""
+    again = study.folder / "-".join(["again", *launcher])
     again.mkdir()
     shutil.copy(study.paths("ddp-2x1").run, again / "run.json")
     subprocess.run(
-        [sys.executable, "-m", "scalestudy", "train", str(again / "run.json")],
+        [*launcher, sys.executable, "-m", "scalestudy", "train", str(again / "run.json")],
         cwd=study.folder,
         check=True,
         timeout=300,

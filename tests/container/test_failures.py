@@ -21,15 +21,22 @@ SMALL_NAMESPACE = (
 )
 
 
-def said(study: StudyFolder, *words: object, around: Sequence[str] = (), **environment: object) -> str:
-    """The one line that a command that must fail writes, run by what takes something away from it."""
+def fails(
+    study: StudyFolder, *words: object, around: Sequence[str] = (), **environment: object
+) -> subprocess.CompletedProcess[str]:
+    """A command that must fail, run by what takes something away from it."""
     command = [*around, *study.user.command("scalestudy", *words, **environment)]
     done = subprocess.run(
         command, cwd=study.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    return done.stderr.strip().splitlines()[-1]
+    return done
+
+
+def said(study: StudyFolder, *words: object, **settings: Any) -> str:
+    """The one line that a command that must fail writes."""
+    return fails(study, *words, **settings).stderr.strip().splitlines()[-1]
 
 
 def image_fails(study: StudyFolder, container: dict[str, Any], **settings: Any) -> str:
@@ -150,9 +157,12 @@ def test_no_space_to_build_in(other_study: StudyFolder, base_sif: Path) -> None:
     small = other_study.folder / "small"
     small.mkdir()
     around = as_root(f"mount -t tmpfs -o size=20m,mode=777 none '{small}'")
-    line = image_fails(other_study, {"base": str(base_sif)}, around=around, TMPDIR=small)
-    assert f"scalestudy.def: building failed: no space: building needs 12 GB in {small}" in line
-    assert list((other_study.folder / "images").glob("*.log"))
+    other_study.configure({"engine": "apptainer", "base": str(base_sif)})
+    done = fails(other_study, "image", "images/image.json", around=around, TMPDIR=small)
+    assert not (other_study.folder / "images/image.json").exists()
+    assert f"scalestudy.def: building failed: no space: building needs 12 GB in {small}" in done.stderr
+    (log,) = (other_study.folder / "images").glob("*.log")
+    assert log.read_text().splitlines()[-1] in done.stdout.splitlines()  # the builder's own last words
     assert [path.name for path in (other_study.folder / "images").iterdir() if path.is_dir()] == []
 
 

@@ -170,6 +170,13 @@ def test_a_clock_that_differs_is_told_with_its_node() -> None:
     assert "n2 is -60.0 s off from here" in wrong.text
 
 
+def test_a_word_that_arrives_seconds_late_is_no_proof_of_a_slow_clock_but_one_from_the_future_is_of_a_fast_one() -> (
+    None
+):
+    assert clocks(two_nodes(time=95.0)).state == "ok"
+    assert clocks(two_nodes(time=105.0)).state == "wrong"
+
+
 def test_nodes_without_torch_are_wrong_unless_runs_are_in_a_container() -> None:
     bare = two_nodes(missing=["torch"])
     (found,) = equipment(bare, ClusterSpec(), "none")

@@ -57,6 +57,6 @@ def check_training() -> Iterator[Finding]:
     """What training imports."""
     missing = [name for name in ("torch", "torchvision") if importlib.util.find_spec(name) is None]
     if missing:
-        yield wrong("training", f"{' and '.join(missing)} cannot be imported; run `make run`, or use a container")
+        yield wrong("training", f"{' and '.join(missing)} cannot be imported; run `make install`, or use a container")
     else:
         yield ok("training", "torch and torchvision are installed")

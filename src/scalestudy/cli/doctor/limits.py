@@ -12,7 +12,6 @@ import yaml
 from scalestudy.cli.doctor.finding import Finding, note, wrong
 from scalestudy.cli.doctor.partition import TIMEOUT_S, Partition
 
-PROFILE = Path("slurm/config.yaml")
 UNLIMITED = ("infinite", "UNLIMITED", "NONE", "n/a")
 
 
@@ -41,8 +40,8 @@ def runtimes(profile: Any) -> dict[str, float]:
     return found
 
 
-def check_limits(partition: Partition, profile: Path = PROFILE) -> Iterator[Finding]:
-    """The profile's runtime against the partition's time limit; then how many jobs there may be."""
+def check_limits(partition: Partition, profile: Path) -> Iterator[Finding]:
+    """The profile file's runtime against the partition's time limit; then how many jobs there may be."""
     limit = minutes_of(partition.time_limit)
     asked = {}
     try:

@@ -18,6 +18,8 @@ from scalestudy.container.engines import ENGINES
 from scalestudy.spec.config import ClusterSpec
 
 CLOCK_TOLERANCE_S = 2.0
+DELAY_S = 10.0
+"""How late a node's word may arrive."""
 SHARED_WITHIN_S = 30.0
 """How long a file of a node may take to be seen here."""
 JOB_MINUTES = 2
@@ -108,14 +110,14 @@ def shared_folder(report: Report, folder: Path, project: Path) -> Finding:
 
 
 def clocks(report: Report) -> Finding:
-    """A node's word arrives after it was said: a difference is at least what is found here."""
+    """A node's word arrives after it was said, on a busy machine seconds after: a clock may only seem to be late."""
     apart = {str(facts["host"]): float(facts["time"]) - float(facts["heard"]) for facts in report.facts.values()}
     host, most = max(apart.items(), key=lambda item: abs(item[1]))
-    if abs(most) > CLOCK_TOLERANCE_S:
+    if not -DELAY_S - CLOCK_TOLERANCE_S <= most <= CLOCK_TOLERANCE_S:
         return wrong(
             "clocks", f"{host} is {most:+.1f} s off from here; time limits are missed by as much: tell the site"
         )
-    return ok("clocks", f"within {CLOCK_TOLERANCE_S:g} s of here")
+    return ok("clocks", f"no more than {max(abs(most), CLOCK_TOLERANCE_S):.0f} s off from here")
 
 
 def equipment(report: Report, spec: ClusterSpec, engine: str) -> Iterator[Finding]:
@@ -131,7 +133,7 @@ def equipment(report: Report, spec: ClusterSpec, engine: str) -> Iterator[Findin
         missing = sorted({str(name) for facts in report.facts.values() for name in facts["missing"]})
         if missing:
             what = f"{' and '.join(missing)} cannot be imported on the nodes"
-            yield wrong("training", f"{what}; run `make run` in a folder that they see, or set container.engine")
+            yield wrong("training", f"{what}; run `make install` in a folder that they see, or set container.engine")
         else:
             yield ok("training", "torch and torchvision are installed where the nodes see them")
         return
