@@ -69,7 +69,8 @@ def test_the_quick_study_goes_from_its_configuration_to_the_pdf_on_one_node_and_
         for strategy, layout in itertools.product(WIDE, layouts):
             result = study.result(f"{strategy}-{layout}", workload)
             assert_recorded(result, 2)
-            assert result.parts[0].slurm.keys() >= {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"}  # alike jobs
+            if strategy != "hybrid":  # which asks for other cores, and may be alone
+                assert result.parts[0].slurm.keys() >= {"SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"}  # alike jobs
             logs = {path.name for path in study.paths(f"{strategy}-{layout}", workload).folder.glob("train.log*")}
             ranks = 2 if layout == "2x1" or strategy == "hybrid" else 4  # hybrid: one rank a node, a thread a device
             assert logs == {"train.log", *(f"train.log.rank{rank}" for rank in range(1, ranks))}

@@ -131,7 +131,7 @@ COMMANDS = {
         (
             CONFIG,
             _argument(
-                "--profile", type=Path, default=Path("slurm"), metavar="FOLDER", help="Snakemake's (default: slurm)"
+                "--profile", type=Path, default=Path("slurm"), metavar="FOLDER", help="of Snakemake (default: slurm)"
             ),
             _argument("--partition", help="as slurm_partition in the profile (default: the cluster's own default)"),
             _argument("--account", help="as slurm_account in the profile"),
