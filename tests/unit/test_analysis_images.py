@@ -11,6 +11,7 @@ from scalestudy.records.parity import Parity
 from scalestudy.records.probe import Probe
 from scalestudy.records.provenance import Provenance
 from scalestudy.records.result import Part, Result
+from scalestudy.spec.config import ReportSpec
 
 RUN = "mnist/epoch/ddp-1x2/seed0"
 
@@ -34,7 +35,7 @@ def test_a_speedup_over_a_base_in_another_image_says_so_in_its_row_in_a_sentence
     assert any("records disagree on Image" in problem for problem in data.problems)
     said = {sentence.section: sentence.text for sentence in data.sentences if sentence.rule == "R15"}
     assert "Image" in said["setup"]
-    assert "Several container images" in said["performance"]
+    assert said["performance"].startswith("**Several container images:** the runs were not all in the same one. Notes")
     with (paths.tables / "runs.csv").open() as stream:
         images = {row["run"]: row["image"] for row in csv.DictReader(stream)}
     assert images[RUN] == "sha256:" + 64 * "a"
@@ -87,7 +88,28 @@ def test_a_parity_check_or_a_probe_in_another_image_than_the_runs_is_said(tmp_pa
     assert row.conflict
     assert f"{digest} ({words})" in row.value
     assert any(problem.startswith("records disagree on Image: none (") for problem in data.problems)
-    assert {sentence.section for sentence in data.sentences if sentence.rule == "R15"} == {"setup", "performance"}
+    said = {sentence.section: sentence.text for sentence in data.sentences if sentence.rule == "R15"}
+    assert said["setup"] == "The records disagree on Container and Image; the environment tables list the values."
+    assert said["performance"] == (
+        f"**Several container images:** in another one than the runs: {words}. The environment tables name the images."
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "the runs were not all in the same one; in another than any of them: parity check. Notes"),
+        ("de", "Die Läufe waren nicht alle im selben; in einem anderen als alle Läufe: Paritätsprüfung. Anmerkungen"),
+    ],
+)
+def test_runs_and_a_parity_check_in_three_images_are_all_named(tmp_path, language, words):
+    paths = make_study(tmp_path, noise=0, words=ReportSpec(language=language))
+    put_inside(paths, RUN, "apptainer", "sha256:" + 64 * "a")
+    third = read_model(paths.run(RUN).result, Result).provenance.model_copy(update={"image_digest": "sha256:b"})
+    write_model(paths.parity, read_model(paths.parity, Parity).model_copy(update={"provenance": third}))
+    data = analyze(paths.results)
+    said = {sentence.section: sentence.text for sentence in data.sentences if sentence.rule == "R15"}
+    assert words in said["performance"]
 
 
 def test_a_parity_check_on_another_machine_is_no_disagreement(tmp_path):

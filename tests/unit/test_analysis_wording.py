@@ -47,6 +47,13 @@ def test_a_time_and_its_interval_have_one_unit_and_one_number_of_decimals(time_s
     assert WORDING.seconds_interval(time_s, low, high) == interval
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(4.53e-13, "4,5·10⁻¹³"), (9.96e-10, "1,0·10⁻⁹"), (0.0, "0"), (250.0, "2,5·10²")]
+)
+def test_a_small_error_is_written_as_in_the_tables(value, text):
+    assert Wording(GERMAN).error(value) == text
+
+
 def test_the_level_of_an_interval_is_that_of_the_report(monkeypatch):
     levels = Thresholds(interval=0.975, difference_interval=0.8)
     assert (LEVELS.interval, LEVELS.difference_interval) == (0.95, 0.9)

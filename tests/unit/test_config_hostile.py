@@ -21,6 +21,7 @@ from synthetic_study import result_of, write_run
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
+from scalestudy.analysis.language import LANGUAGES
 from scalestudy.analysis.tables import write_tables
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_model
@@ -241,10 +242,11 @@ def test_every_text_of_the_configuration_is_literal_in_the_pages_of_html(shown, 
         assert_literal(page.text, given, [])
 
 
-def test_every_text_of_the_configuration_is_literal_in_the_caption_of_the_workflow(shown):
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_text_of_the_configuration_is_literal_in_the_caption_of_the_workflow(shown, code):
     paths, given = shown
     study = collect(paths.results).study
-    caption = (Path(__file__).parents[2] / "workflow" / "captions" / "workflow.rst").read_text(encoding="utf-8")
+    caption = (Path(__file__).parents[2] / "workflow" / "captions" / code / "workflow.rst").read_text(encoding="utf-8")
     snakemake = {"config": {"words": words(study)}}
     source = Environment().from_string(caption).render(snakemake=snakemake)
     settings = {"report_level": 1, "halt_level": 2}

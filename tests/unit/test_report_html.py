@@ -1,17 +1,26 @@
 """Tables as pages, and captions: text of the study is never markup."""
 
+import re
 from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 import report_data
 from docutils.core import publish_parts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment
 
+from scalestudy.analysis.language import GERMAN, LANGUAGES
 from scalestudy.analysis.tables import runs_csv
-from scalestudy.report.captions import FIGURES, TABLES, literal
+from scalestudy.report.captions import FIGURES, TABLES, Labels, literal, words
 from scalestudy.report.figures import KINDS
 from scalestudy.report.tables import table_page, write_table_pages
+from scalestudy.spec.config import ReportSpec
+from scalestudy.spec.run import Study
+
+CAPTIONS = Path(__file__).parents[2] / "workflow" / "captions"
 
 HOSTILE = [*report_data.HOSTILE, "</script><script>alert(1)</script>", ".. include:: /etc/passwd", "|x|", "`a`_",
            "1. a", "$(rm -rf /)", "{{ 7 * 7 }}", "\\", "..", "* a", ":raw:`x`", "a\n\n::\n\n b"]  # fmt: skip
@@ -87,18 +96,40 @@ def test_any_text_is_a_paragraph_in_a_caption(text):
         assert set(tags) <= {"p", "strong"}
 
 
-def test_every_kind_of_figure_has_a_label():
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_kind_of_figure_has_a_label_and_a_caption(code):
+    captions = (CAPTIONS / code / "figure.rst").read_text(encoding="utf-8")
     assert set(FIGURES) == set(KINDS)
+    assert [kind for kind in KINDS if f'"{kind}":' not in captions] == []
 
 
-def test_every_table_that_the_analysis_writes_has_a_label_and_a_caption(tmp_path):
-    from pathlib import Path
+def test_categories_and_labels_of_a_german_report_are_german():
+    rules = (CAPTIONS.parent / "rules" / "report.smk").read_text(encoding="utf-8")
+    said = re.findall(r'LABELS\.say\("(.+)"\)', rules)
+    said += [*FIGURES.values(), *TABLES.values(), "part", "of", "the report", "the study", "No authors were named"]
+    assert len(said) > len(FIGURES) + len(TABLES) + 3
+    assert [text for text in said if text not in GERMAN.phrases] == []
 
+
+def test_labels_follow_the_language_of_the_report():
+    labels = Labels(Study(name="time", runs=[], accuracy_margin=0.01, report=ReportSpec(language="de")))
+    assert labels.captions == "../captions/de"
+    assert labels.of_report() == {"Teil": "der Bericht", "von": "time"}  # a phrase elsewhere, and a name here
+    figure, table = SimpleNamespace(figure="scaling-epoch"), SimpleNamespace(table="runs")
+    assert labels.of_figure(figure) == {"Teil": "Speedup und Effizienz", "von": "Epochenskalierung"}
+    assert labels.of_table(table) == {"Teil": "jeder geplante Lauf", "von": "runs.csv"}
+    assert words(labels.study)["title"] == "Skalierungsstudie time"
+    english = Labels(Study(name="time", runs=[], accuracy_margin=0.01))
+    assert english.of_figure(figure) == {"part": "speedup and efficiency", "of": "epoch scaling"}
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_table_that_the_analysis_writes_has_a_label_and_a_caption(tmp_path, code):
     from scalestudy.analysis.tables import write_tables
     from scalestudy.records.paths import StudyPaths
 
     write_tables(StudyPaths(tmp_path), report_data.whole(), "run\n")
     written = {path.stem for path in (tmp_path / "tables").glob("*.csv")}
-    captions = (Path(__file__).parents[2] / "workflow" / "captions" / "table.rst").read_text()
+    captions = (CAPTIONS / code / "table.rst").read_text(encoding="utf-8")
     assert written <= set(TABLES)
     assert [name for name in written if f'"{name}":' not in captions] == []

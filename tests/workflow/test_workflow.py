@@ -108,6 +108,20 @@ def test_a_second_run_has_nothing_to_do(project: Path) -> None:
     assert results(project) == before
 
 
+def test_the_html_report_of_a_german_study_is_german(project: Path) -> None:
+    before = results(project)
+    write_config(project, report={"language": "de"})
+    done = snakemake(project)
+    assert done.returncode == 0, done.stderr
+    assert results(project) == before
+    page = (project / "reports/tiny/report.html").read_text(encoding="utf-8")
+    assert set(embedded(page, "categories")) == {"Bericht", "Abbildungen", "Tabellen"}
+    entries = {Path(name).name: entry for name, entry in embedded(page, "results").items()}
+    assert all(set(entry["labels"]) == {"Teil", "von"} for entry in entries.values())
+    assert "Jeder geplante Lauf" in html.unescape(entries["runs.html"]["caption"])
+    assert "Lohnt sich paralleles Training hier" in html.unescape(embedded(page, "workflow-desc"))
+
+
 def test_touching_the_configuration_without_changing_the_study_trains_nothing(project: Path) -> None:
     before = results(project)
     write_config(project, data={"download": False})

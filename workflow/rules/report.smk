@@ -1,12 +1,13 @@
 # The PDF, its figures and tables; and, when the workflow ends well, Snakemake's HTML report of all of them.
-from scalestudy.report.captions import figure_labels, table_labels, words
+from scalestudy.report.captions import Labels, words
 from scalestudy.report.html import make_html
 from scalestudy.report.show import headline_of
 
+LABELS = Labels(STUDY)  # categories and labels in the report's language
 config["words"] = words(STUDY)  # for the captions: the study's own words, with nothing in them that RST would obey
 
 
-report: "../captions/workflow.rst"
+report: f"{LABELS.captions}/workflow.rst"
 
 
 rule report:
@@ -15,23 +16,23 @@ rule report:
     output:
         pdf=report(
             f"{REPORTS}/report.pdf",
-            caption="../captions/report.rst",
-            category="Report",
-            labels={"part": "the report", "of": STUDY.name},
+            caption=f"{LABELS.captions}/report.rst",
+            category=LABELS.say("Report"),
+            labels=LABELS.of_report(),
         ),
         figures=report(
             directory(f"{REPORTS}/figures"),
             patterns=["{figure}.svg"],
-            caption="../captions/figure.rst",
-            category="Figures",
-            labels=figure_labels,
+            caption=f"{LABELS.captions}/figure.rst",
+            category=LABELS.say("Figures"),
+            labels=LABELS.of_figure,
         ),
         tables=report(
             directory(f"{REPORTS}/tables"),
             patterns=["{table}.html"],
-            caption="../captions/table.rst",
-            category="Tables",
-            labels=table_labels,
+            caption=f"{LABELS.captions}/table.rst",
+            category=LABELS.say("Tables"),
+            labels=LABELS.of_table,
         ),
     log:
         f"{RESULTS}/logs/report.log",

@@ -163,7 +163,15 @@ def _row(
         return EnvironmentRow(item=title, value=next(iter(by_value), ""), part=part)
     ordered = sorted(by_value.items(), key=lambda pair: -pair[1].total())
     listed = [f"{value} ({', '.join(_counted(counts, language))})" for value, counts in ordered]
-    return EnvironmentRow(item=title, value="; ".join(listed), part=part, conflict=uniform)
+    apart = sum((counts for _, counts in ordered if "run" not in counts), Counter[str]())
+    return EnvironmentRow(
+        item=title,
+        value="; ".join(listed),
+        part=part,
+        conflict=uniform,
+        runs_differ=sum("run" in counts for _, counts in ordered) > 1,
+        apart=list(_counted(apart, language)),
+    )
 
 
 def _counted(counts: Counter[str], language: Language) -> Iterator[str]:

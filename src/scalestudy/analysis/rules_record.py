@@ -213,12 +213,24 @@ def disagreements(evidence: Evidence) -> Iterator[Statement]:
 
 def several_images(evidence: Evidence) -> Iterator[Statement]:
     """R15, where the tables are."""
-    if any(row.key == "Image" and row.conflict for row in evidence.environment):
-        text = (
-            "**Several container images:** runs, parity check and probe were not all in the same one. Notes tell which "
-            "speedups are over a base from another, and the environment tables name the images."
-        )
-        yield Statement(evidence.wording.say(text))
+    w = evidence.wording
+    for row in evidence.environment:
+        if row.key != "Image" or not row.conflict:
+            continue
+        apart = w.enumeration(row.apart) if row.apart else ""
+        if row.runs_differ:
+            text = (
+                "**Several container images:** the runs were not all in the same one{others}. Notes tell which "
+                "speedups are over a base from another, and the environment tables name the images."
+            )
+            others = w.say("; in another than any of them: {apart}", apart=apart) if apart else ""
+            yield Statement(w.say(text, others=others))
+        else:
+            text = (
+                "**Several container images:** in another one than the runs: {apart}. The environment tables name the "
+                "images."
+            )
+            yield Statement(w.say(text, apart=apart))
 
 
 def compliance(evidence: Evidence) -> Iterator[Statement]:

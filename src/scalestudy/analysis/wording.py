@@ -13,6 +13,7 @@ from scalestudy.spec.catalog import STRATEGIES
 LEVELS = Thresholds()
 """Of the intervals that sentences name."""
 MOST_DECIMALS = 5
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 PHASE_WORDS = {
     "data_s": "waiting for data",
     "host_to_device_s": "copies from host to device",
@@ -121,8 +122,11 @@ class Wording:
         return f"{ends} {unit}" if unit else ends
 
     def error(self, value: float) -> str:
-        """A small error: ``2.0e-16``."""
-        return self.language.number(f"{value:.1e}").replace("\u2212", "-")
+        """A small error, as the tables have it: ``2.0·10⁻¹⁶``."""
+        if not value:
+            return "0"
+        digits, _, power = f"{value:.1e}".partition("e")
+        return f"{self.language.number(digits)}·10{str(int(power)).translate(RAISED)}"
 
     def enumeration(self, parts: Sequence[str]) -> str:
         """``a, b and c``."""

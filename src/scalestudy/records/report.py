@@ -426,7 +426,11 @@ class EnvironmentRow(ReportModel):
     value: str
     """Distinct values with the number of runs where there are several."""
     conflict: bool = False
-    """The runs disagree on what should be the same for all of them."""
+    """The records disagree on what should be the same for all of them."""
+    runs_differ: bool = False
+    """The runs themselves have several values."""
+    apart: list[str] = []
+    """What else has a value that no run has, in words: ``parity check``, ``2 probes``."""
     key: str = ""
     """``item`` in English, and ``found`` the value: the same in every language, for programs."""
     found: str = ""

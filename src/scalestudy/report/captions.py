@@ -1,8 +1,10 @@
 """What Snakemake's HTML report says: labels of figures and tables, and the study's words as harmless RST."""
 
 import unicodedata
+from dataclasses import dataclass
 from typing import Any
 
+from scalestudy.analysis.language import LANGUAGES, Language
 from scalestudy.spec.run import Study
 
 FIGURES = {
@@ -38,25 +40,52 @@ TABLES = {
 """What each table of results/STUDY/tables holds."""
 
 
-def figure_labels(wildcards: Any) -> dict[str, str]:
-    """What a figure shows and of which scaling."""
-    kind, _, scaling = wildcards.figure.partition("-")
-    return {"part": FIGURES.get(kind, kind), "of": f"{scaling} scaling" if scaling else "the study"}
+@dataclass(frozen=True)
+class Labels:
+    """Categories and labels in the language of the study's report."""
 
+    study: Study
 
-def table_labels(wildcards: Any) -> dict[str, str]:
-    """What a table holds."""
-    return {"part": TABLES.get(wildcards.table, wildcards.table), "of": f"{wildcards.table}.csv"}
+    @property
+    def language(self) -> Language:
+        """Of the report."""
+        return LANGUAGES[self.study.report.language]
+
+    @property
+    def captions(self) -> str:
+        """The folder of the captions in this language, from that of the rules."""
+        return f"../captions/{self.language.code}"
+
+    def say(self, text: str) -> str:
+        """The phrase in this language."""
+        return self.language.say(text)
+
+    def of_report(self) -> dict[str, str]:
+        """The PDF and its study."""
+        return self._labels("the report", self.study.name)
+
+    def of_figure(self, wildcards: Any) -> dict[str, str]:
+        """What a figure shows and of which scaling."""
+        kind, _, scaling = wildcards.figure.partition("-")
+        return self._labels(FIGURES.get(kind, kind), self.say(f"{scaling} scaling" if scaling else "the study"))
+
+    def of_table(self, wildcards: Any) -> dict[str, str]:
+        """What a table holds."""
+        return self._labels(TABLES.get(wildcards.table, wildcards.table), f"{wildcards.table}.csv")
+
+    def _labels(self, part: str, of: str) -> dict[str, str]:
+        """What stands in the columns of the HTML report, below their heads."""
+        return {self.say("part"): self.say(part), self.say("of"): of}
 
 
 def words(study: Study) -> dict[str, str]:
     """The study's name, title, subtitle, authors and course, each as one line of literal RST; missing ones are said."""
-    given = study.report
+    given, say = study.report, LANGUAGES[study.report.language].say
     return {
         "study": study.name,  # a plain name: letters, digits and _
-        "title": literal(given.title) or f"Scaling study {study.name}",
+        "title": literal(given.title) or say("Scaling study {name}", name=study.name),
         "subtitle": literal(given.subtitle),
-        "authors": literal(", ".join(given.authors)) or "No authors were named",
+        "authors": literal(", ".join(given.authors)) or say("No authors were named"),
         "course": literal(given.course),
     }
 

@@ -1,0 +1,62 @@
+"""Where pages end: behind rows enough of a table, not between a line and its table, and with no figure amid a list."""
+
+import io
+import re
+
+import pypdf
+import pytest
+import report_data
+
+from scalestudy.records.report import Sentence
+from scalestudy.report.figures import draw_figures
+from scalestudy.report.pdf import compile_report
+from scalestudy.report.printable import printable
+from scalestudy.spec.config import PublishedSpeedup
+
+LONGER = range(0, 44, 6)
+"""Lines more of the overview: each moves every page end."""
+
+
+def pages_of(lines):
+    """The pages of a study with a long table of parity, a long list of sentences and published speedups, as texts."""
+    data = report_data.laptop()
+    parity = [data.parity[0].model_copy(update={"steps": 7000 + place}) for place in range(40)]
+    said = [Sentence(rule="R2", section="performance", scaling="epoch", text=f"Item{n}. " * 24) for n in range(14)]
+    published = [PublishedSpeedup(source="elsewhere", speedups=[1.5])]
+    overview = "\n\n".join(["A line."] * lines)
+    others = [sentence for sentence in data.sentences if sentence.section != "performance"]
+    changes = {"parity": parity, "sentences": [*others, *said]}
+    words = data.words.model_copy(update={"overview": overview, "published": published})
+    data = data.model_copy(update={**changes, "words": words})
+    pdf = compile_report(data, draw_figures(printable(data)), "run\n", "pdf")
+    return [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages]
+
+
+@pytest.fixture(scope="module")
+def studies():
+    return [pages_of(lines) for lines in LONGER]
+
+
+def test_a_table_that_breaks_leaves_three_rows_or_more_to_the_next_page(studies):
+    found = [[n for page in pages if (n := len(re.findall(r"70[0-3]\d", page)))] for pages in studies]
+    assert all(sum(counts) == 40 for counts in found)
+    assert any(len(counts) > 1 for counts in found)
+    assert min(counts[-1] for counts in found) >= 3
+
+
+def test_a_line_under_a_heading_stands_on_the_page_of_its_table(studies):
+    for pages in studies:
+        (page,) = (page for page in pages if "neither can be divided" in " ".join(page.split()))
+        assert "Measured here and published elsewhere" in page
+
+
+def test_no_figure_stands_amid_a_list(studies):
+    broken = 0
+    for pages in studies:
+        for page in pages:
+            items = [int(n) for n in re.findall(r"Item(\d+)", page)]
+            if items and items[0] > 0:  # a list that goes on from the page before
+                broken += 1
+                before, _, _ = page.partition("Item")
+                assert "Figure" not in before
+    assert broken
