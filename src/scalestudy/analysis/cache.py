@@ -2,7 +2,7 @@
 
 The first line holds digests of the code that read and of the rest; then one line per run, its parts between tabs: a
 header with the epochs, the phases as float64 columns in base64, the result without these. A run is read again when its
-files changed, or the code that reads. Lines stay bytes: of a large study they are 100 MB, which nobody has to read as text.
+files changed, or the code that reads. Lines stay bytes: of a large study they are 100 MB, never needed as text.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""A large study is hundreds of thousands of objects, none of them cyclic garbage: to look for some costs half a second."""
+"""A large study is hundreds of thousands of objects, none of them cyclic garbage; to look for some takes long."""
 
 import gc
 from collections.abc import Iterator
