@@ -26,6 +26,7 @@ from scalestudy.analysis.environment import (
 from scalestudy.analysis.evidence import Evidence
 from scalestudy.analysis.exclusions import exclusion_rows
 from scalestudy.analysis.fits import fit_curves, fit_rows, law_validation_rows
+from scalestudy.analysis.garbage import uncollected
 from scalestudy.analysis.headlines import headlines
 from scalestudy.analysis.language import LANGUAGES, in_language
 from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
@@ -56,10 +57,11 @@ def analyze(results: Path) -> ReportData:
     Raises StudyError when study.json is missing or damaged, or a file cannot be written. Every other damage is a line
     in ``problems``.
     """
-    data, runs = _computed(collect(results))
-    paths = StudyPaths(results)
-    write_tables(paths, data, runs)
-    write_model(paths.report, data)
+    with uncollected():
+        data, runs = _computed(collect(results))
+        paths = StudyPaths(results)
+        write_tables(paths, data, runs)
+        write_model(paths.report, data)
     return data
 
 

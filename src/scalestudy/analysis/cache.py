@@ -1,12 +1,13 @@
 """collected.jsonl: what was read of every run, so that the next analysis reads only what is new.
 
-The first line holds digests of the code that read and of the rest; then one line per run: a header, a tab, the result
-without its epochs and phases. These stand in the header, phases as float64 columns in base64. A run is read again when
-its files changed, or the code that reads.
+The first line holds digests of the code that read and of the rest; then one line per run, its parts between tabs: a
+header with the epochs, the phases as float64 columns in base64, the result without these. A run is read again when its
+files changed, or the code that reads. Lines stay bytes: of a large study they are 100 MB, never needed as text.
 """
 
 import base64
 import hashlib
+import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, make_dataclass
@@ -18,7 +19,7 @@ from scalestudy.analysis import clocks, device_columns, plain_ranks, rank_files,
 from scalestudy.analysis.device_columns import DeviceColumns
 from scalestudy.analysis.reading import Planned, Reading, read_run
 from scalestudy.records import events, files, result
-from scalestudy.records.files import write_text
+from scalestudy.records.files import write_bytes
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Epoch, Result
 
@@ -31,29 +32,30 @@ class Entry:
     """One line of the cache, not yet decoded."""
 
     stamp: str
-    line: str
+    line: bytes
 
 
 def load_cache(path: Path) -> dict[str, Entry]:
     """The entries by run; none where the file is missing, changed by anyone else, or written by other code."""
     try:
-        head, _, body = path.read_text(encoding="utf-8").partition("\n")
-    except (OSError, UnicodeDecodeError):
+        content = path.read_bytes()
+    except OSError:
         return {}
-    if head != _head(body):
+    lines = io.BytesIO(content)
+    head = lines.readline()
+    if head != _head([memoryview(content)[len(head) :]]):
         return {}
     found = {}
-    for line in body.split("\n")[:-1]:
-        run, _, rest = line.partition("\t")
-        stamp, _, rest = rest.partition("\t")
-        found[run] = Entry(stamp, rest)
+    for line in lines:
+        run, stamp, rest = line.split(b"\t", 2)
+        found[run.decode()] = Entry(stamp.decode(), rest)
     return found
 
 
 def save_cache(path: Path, entries: Mapping[str, Entry]) -> None:
     """Write all entries, whole or not at all. Raises StudyError when the disk refuses."""
-    body = "".join(f"{run}\t{entry.stamp}\t{entry.line}\n" for run, entry in entries.items())
-    write_text(path, f"{_head(body)}\n{body}")
+    body = [part for run, entry in entries.items() for part in (f"{run}\t{entry.stamp}\t".encode(), entry.line)]
+    write_bytes(path, b"".join([_head(body), *body]))
 
 
 def stamp_of(folder: Path, planned: Planned) -> str | None:
@@ -86,35 +88,38 @@ def read_entries(folder: Path, runs: Iterable[Planned]) -> list[tuple[str, Entry
     return found
 
 
-def encode(reading: Reading) -> str:
-    """A reading as one line of text."""
+def encode(reading: Reading) -> bytes:
+    """A reading as one line."""
     found = reading.result
     header = {
         "reason": reading.reason,
         "flaw": reading.flaw,
         "problems": reading.problems,
         "epochs": [list(vars(epoch).values()) for epoch in found.epochs] if found else [],
-        "phases": base64.b64encode(DeviceColumns.of(found.phases).to_bytes()).decode() if found else "",
     }
-    text = found.model_dump_json(exclude={"epochs", "phases"}) if found else ""
-    return f"{json.dumps(header)}\t{text}"
+    phases = base64.b64encode(DeviceColumns.of(found.phases).to_bytes()) if found else b""
+    text = found.model_dump_json(exclude={"epochs", "phases"}).encode() if found else b""
+    return b"%s\t%s\t%s\n" % (json.dumps(header).encode(), phases, text)
 
 
-def decode(line: str) -> Reading:
+def decode(line: bytes) -> Reading:
     """The reading of a line, its result with phases in columns and compact epochs."""
-    head, _, text = line.partition("\t")
+    head, columns, text = line.rstrip(b"\n").split(b"\t")
     header = json.loads(head)
     found = Result.model_validate_json(text) if text else None
     if found is not None:
         epochs = [CompactEpoch(*values) for values in header["epochs"]]
-        phases = DeviceColumns.from_bytes(base64.b64decode(header["phases"]))
+        phases = DeviceColumns.from_bytes(base64.b64decode(columns))
         found = found.model_copy(update={"epochs": epochs, "phases": phases})
     return Reading(found, header["reason"], header["flaw"], tuple(header["problems"]))
 
 
-def _head(body: str) -> str:
+def _head(body: Iterable[bytes | memoryview]) -> bytes:
     """The first line: the code that reads, and a digest of all the others."""
-    return f"{_code()} {hashlib.blake2b(body.encode()).hexdigest()}"
+    digest = hashlib.blake2b()
+    for part in body:
+        digest.update(part)
+    return f"{_code()} {digest.hexdigest()}\n".encode()
 
 
 @cache

@@ -39,7 +39,7 @@ class CellRuns:
     wrong: str = ""
     """Why the strategy does not compute what serial training computes; empty when no parity check says so."""
 
-    @property
+    @cached_property
     def key(self) -> CellKey:
         """The key of the cell."""
         cell = self.cell

@@ -3,13 +3,14 @@
 import gc
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from scalestudy.analysis.cache import Entry, decode, load_cache, read_entries, save_cache, stamp_of
+from scalestudy.analysis.garbage import uncollected
 from scalestudy.analysis.probes import read_probes
 from scalestudy.analysis.reading import Planned, Reading, epoch_time_s, images_per_epoch, one_line, timed_epochs
 from scalestudy.analysis.repeats import exclusions, wanted_runs
@@ -92,9 +93,15 @@ def _wanted(study: Study, runs: Sequence[CollectedRun]) -> list[CollectedRun]:
 
 
 def _readings(paths: StudyPaths, runs: Sequence[Run]) -> tuple[list[Reading], int]:
-    """What each run's folder holds, from the cache where nothing changed, and how many folders were read."""
-    folder = paths.results / "runs"
+    """What each run's folder holds, and how many folders were read."""
     planned = [Planned.of(run) for run in runs]
+    entries, read = _entries(paths, runs, planned)
+    return _decoded(entries.pop(one.id) for one in planned), read  # a line is not kept beside what it says
+
+
+def _entries(paths: StudyPaths, runs: Sequence[Run], planned: Sequence[Planned]) -> tuple[dict[str, Entry], int]:
+    """The lines of all runs, from the cache where nothing changed, and how many folders were read."""
+    folder = paths.results / "runs"
     known = load_cache(paths.collected)
     stamps = {one.id: stamp_of(folder / one.id, one) for one in planned}
     entries = {one.id: known[one.id] for one in planned if one.id in known and known[one.id].stamp == stamps[one.id]}
@@ -105,21 +112,16 @@ def _readings(paths: StudyPaths, runs: Sequence[Run]) -> tuple[list[Reading], in
     lasting = {one.id: entries[one.id] for one in planned if entries[one.id].stamp}
     if lasting != known:
         save_cache(paths.collected, lasting)
-    return _decoded([entries.pop(one.id).line for one in planned]), len(changed)
+    return entries, len(changed)
 
 
-def _decoded(lines: list[str]) -> list[Reading]:
-    """All readings. Of the hundreds of thousands of objects that this makes none is garbage: none is looked for."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        found = [decode(line) for line in lines]
-        if len(lines) > CHUNK:
+def _decoded(entries: Iterable[Entry]) -> list[Reading]:
+    """All readings."""
+    with uncollected():
+        found = [decode(entry.line) for entry in entries]
+        if len(found) > CHUNK:
             gc.freeze()
         return found
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _read(folder: Path, runs: Sequence[Planned]) -> dict[str, Entry]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scalestudy.records.result import PHASES, DevicePhases
 
 COLUMNS = tuple(DevicePhases.model_fields)
+_PLACES = {name: place for place, name in enumerate(COLUMNS)}
 _VALUES = attrgetter(*COLUMNS)
 COUNTS = frozenset({"device", "steps"})
 Column = NDArray[np.float64]
@@ -73,7 +74,7 @@ class DeviceColumns(Sequence[DevicePhases]):
 
     def column(self, name: str) -> Column:
         """Seconds (or a count) of every device; not a number where it was not measured."""
-        found: Column = self._values[COLUMNS.index(name)]
+        found: Column = self._values[_PLACES[name]]
         return found
 
     @cached_property
@@ -84,7 +85,8 @@ class DeviceColumns(Sequence[DevicePhases]):
 
     def measured(self, *names: str) -> Column:
         """The sum of these columns for every device, without what was not measured."""
-        found: Column = self._known[[COLUMNS.index(name) for name in names]].sum(axis=0)
+        first, *others = (self._known[_PLACES[name]] for name in names)
+        found: Column = sum(others, first)
         return found
 
     @cached_property
@@ -99,5 +101,5 @@ class DeviceColumns(Sequence[DevicePhases]):
         far = np.abs(self.measured(*PHASES) - time_s) > tolerance * time_s
         if not far.any():
             return True
-        phases = self._values[[COLUMNS.index(name) for name in PHASES]]
+        phases = self._values[[_PLACES[name] for name in PHASES]]
         return not bool(np.any(far & ~np.isnan(phases).all(axis=0)))

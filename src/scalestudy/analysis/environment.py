@@ -1,7 +1,7 @@
 """What the jobs recorded about where and with what they ran."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,15 +72,17 @@ def _rows(collection: Collection, language: Language) -> list[EnvironmentRow]:
     hosts = sorted({host for _, provenance in _started(collection.runs) for host in provenance.hosts})
     rows = [EnvironmentRow(item=language.say("Hosts"), value=", ".join(hosts), part="architecture")]
     for item in ITEMS:
-        values = [("run", item.read(one)) for one in (_by_parts(recorded) if item.parts else by_run)]
-        values += [(check, item.read(provenance)) for check, provenance in checks if check in item.checks and values]
+        values = _of_runs(item.read(one) for one in (_by_parts(recorded) if item.parts else by_run))
+        values.update(
+            (check, item.read(provenance)) for check, provenance in checks if check in item.checks and recorded
+        )
         rows.append(_row(language.say(item.title), values, item.uniform, item.part, language))
-    data: dict[str, list[tuple[str, str]]] = {}
+    data: dict[str, list[str]] = {}
     for run, provenance in recorded:
-        data.setdefault(run.run.cell.workload, []).append(("run", provenance.data_sha256))
+        data.setdefault(run.run.cell.workload, []).append(provenance.data_sha256)
     for workload, sums in data.items():
         title = language.say("Data of {workload} (SHA-256)", workload=workload)
-        rows.append(_row(title, sums, True, "provenance", language))
+        rows.append(_row(title, _of_runs(sums), True, "provenance", language))
     return [row for row in rows if row.value]
 
 
@@ -122,7 +124,8 @@ def _by_parts(recorded: Sequence[Recorded]) -> Iterator[Provenance]:
     """Provenance of each run, once for each image that parts of it ran in."""
     for run, provenance in recorded:
         for digest in sorted(run.result.images) if run.result else ():
-            yield provenance.model_copy(update={"image_digest": digest})
+            same = digest == provenance.image_digest
+            yield provenance if same else provenance.model_copy(update={"image_digest": digest})
 
 
 def _failed(runs: Sequence[CollectedRun]) -> list[Recorded]:
@@ -151,12 +154,15 @@ def _slurm(provenance: Provenance) -> list[str]:
     return [value for key in keys if (value := provenance.slurm.get(key))]
 
 
-def _row(
-    title: str, values: Sequence[tuple[str, str]], uniform: bool, part: Part, language: Language
-) -> EnvironmentRow:
-    """The line of the values, each with what recorded it: a run, or a check."""
+def _of_runs(values: Iterable[str]) -> Counter[tuple[str, str]]:
+    """What runs recorded, counted: of thousands nearly all say the same."""
+    return Counter({("run", value): n for value, n in Counter(values).items()})
+
+
+def _row(title: str, values: Counter[tuple[str, str]], uniform: bool, part: Part, language: Language) -> EnvironmentRow:
+    """The line of the values, each with what recorded it, a run or a check, and how often."""
     by_value: dict[str, Counter[str]] = {}
-    for (source, value), n in Counter(values).items():  # of thousands of runs, nearly all say the same
+    for (source, value), n in values.items():
         if value:
             by_value.setdefault(language.say(value), Counter())[source] += n
     if len(by_value) <= 1:

@@ -1,10 +1,12 @@
 """What the sentence rules and headlines look at: the rows of the report, indexed, and nothing else."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
-from scalestudy.analysis.cells import CellRuns, key_of
+from scalestudy.analysis.cells import CellKey, CellRuns, key_of
 from scalestudy.analysis.language import ENGLISH, Language
 from scalestudy.analysis.statistics import Estimate, ratio
 from scalestudy.analysis.wording import Wording, plain
@@ -82,7 +84,7 @@ class Evidence:
     mitigations: Sequence[MitigationRow] = ()
     language: Language = ENGLISH
 
-    @property
+    @cached_property
     def wording(self) -> Wording:
         """How sentences are worded."""
         return Wording(self.language, self.device_name, {row.name: row.title for row in self.strategies})
@@ -105,12 +107,11 @@ class Evidence:
 
     def scaling_groups(self) -> list[tuple[str, str]]:
         """Every workload and scaling of the study, in order."""
-        return list(dict.fromkeys((row.workload, row.scaling) for row in self.speedup))
+        return list(self._groups)
 
     def subject(self, workload: str, scaling: str) -> str:
         """``For TITLE``, with the scaling where the workload has several."""
-        scalings = [other for name, other in self.scaling_groups() if name == workload]
-        text = f"For {{title}} under {scaling} scaling" if len(scalings) > 1 else "For {title}"
+        text = f"For {{title}} under {scaling} scaling" if self._scalings[workload] > 1 else "For {title}"
         return self.wording.say(text, title=self.title(workload))
 
     def statement(self, text: str, about: Scaled, **values: object) -> Statement:
@@ -120,13 +121,8 @@ class Evidence:
 
     def compared(self, workload: str, scaling: str) -> list[SpeedupRow]:
         """The parallel cells that have a speedup."""
-        return [
-            row
-            for row in self.speedup
-            if (row.workload, row.scaling) == (workload, scaling)
-            and row.strategy != "serial"
-            and row.speedup is not None
-        ]
+        rows = self._groups.get((workload, scaling), ())
+        return [row for row in rows if row.strategy != "serial" and row.speedup is not None]
 
     def fastest(self, workload: str, scaling: str) -> SpeedupRow | None:
         """The parallel cell with the most images/s, or None."""
@@ -152,5 +148,21 @@ class Evidence:
 
     def time_ratio(self, numerator: SpeedupRow, denominator: SpeedupRow) -> Estimate:
         """Epoch time of one cell over that of another, with its interval."""
-        times = {cell.key: cell.times_s for cell in self.cells}
-        return ratio(times[key_of(numerator)], times[key_of(denominator)])
+        return ratio(self._cells[key_of(numerator)].times_s, self._cells[key_of(denominator)].times_s)
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, str], list[SpeedupRow]]:
+        """The cells of each workload and scaling, in order."""
+        groups: dict[tuple[str, str], list[SpeedupRow]] = {}
+        for row in self.speedup:
+            groups.setdefault((row.workload, row.scaling), []).append(row)
+        return groups
+
+    @cached_property
+    def _scalings(self) -> Counter[str]:
+        """How many scalings each workload has."""
+        return Counter(workload for workload, _ in self._groups)
+
+    @cached_property
+    def _cells(self) -> dict[CellKey, CellRuns]:
+        return {cell.key: cell for cell in self.cells}

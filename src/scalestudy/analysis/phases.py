@@ -1,6 +1,6 @@
 """phases.csv: where the device time of an epoch goes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from statistics import fmean
 
@@ -13,23 +13,27 @@ from scalestudy.records.result import PHASES, Result
 
 SUM_TOLERANCE = 0.01
 """The phases add up to the step time within this share of it."""
+Seconds = Mapping[str, float | None]
+"""By column of DevicePhases."""
 
 
 def phase_rows(cells: Sequence[CellRuns]) -> list[PhaseRow]:
     """One row per cell with phases in any of its completed runs, in the order of the plan."""
     rows, base_of = [], bases_in(cells)
+    epochs_of = {cell.key: _epochs(cell) for cell in cells}
     for cell in cells:
-        totals = _totals_s(cell)
-        if not totals:
+        epochs = epochs_of[cell.key]
+        if not epochs:
             continue
-        price = _price(cell, base_of(cell.cell))
+        base = base_of(cell.cell)
+        price = _price(cell, base, epochs, epochs_of[base.key] if base else [])
         rows.append(
             PhaseRow.model_validate(
                 {
                     **cell.key._asdict(),
-                    "n": len(_measured(cell)),
-                    "total_s": fmean(totals),
-                    **{f"{phase}_s": _phase_s(cell, phase) for phase in PHASES},
+                    "n": len(epochs),
+                    "total_s": fmean(_totals_s(epochs)),
+                    **{f"{phase}_s": _mean([epoch[phase] for epoch in epochs]) for phase in PHASES},
                     "price": price.value if price else None,
                     "price_low": price.low if price else None,
                     "price_high": price.high if price else None,
@@ -58,32 +62,35 @@ def phase_problems(cells: Sequence[CellRuns]) -> list[str]:
     return problems
 
 
-def _measured(cell: CellRuns) -> list[Result]:
-    return [result for result in cell.results if result.phases]
+def _epochs(cell: CellRuns) -> list[Seconds]:
+    """An epoch of each run with phases."""
+    return [_epoch(result) for result in cell.results if result.phases]
 
 
-def _totals_s(cell: CellRuns) -> list[float]:
-    """Step time of all devices per epoch, of each run with phases."""
-    return [_per_epoch(result, "time_s") or 0.0 for result in _measured(cell)]
+def _epoch(result: Result) -> Seconds:
+    """Device-seconds of an epoch, for the steps and each phase; None unless all devices measured it."""
+    totals, epochs = DeviceColumns.of(result.phases).totals, len(timed_epochs(result))
+    return {name: None if total is None else total / epochs for name, total in totals.items()}
 
 
-def _price(cell: CellRuns, base: CellRuns | None) -> Estimate | None:
+def _totals_s(epochs: Sequence[Seconds]) -> list[float]:
+    """Step time of all devices."""
+    return [epoch["time_s"] or 0.0 for epoch in epochs]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Over the runs; None unless all of them measured it."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known and len(known) == len(values) else None
+
+
+def _price(
+    cell: CellRuns, base: CellRuns | None, epochs: Sequence[Seconds], base_epochs: Sequence[Seconds]
+) -> Estimate | None:
     """Device time of an image over the base's."""
     if base is None or not (cell.is_comparable and base.is_comparable):
         return None
     if base is cell:
         return Estimate(1.0)
-    own, others = ([total for total in _totals_s(one) if total > 0] for one in (cell, base))
+    own, others = ([total for total in _totals_s(one) if total > 0] for one in (epochs, base_epochs))
     return ratio(own, others).scaled(base.images / cell.images) if own and others else None
-
-
-def _phase_s(cell: CellRuns, phase: str) -> float | None:
-    """Device-seconds of a phase per epoch, mean over the runs; None unless all devices of all runs measured it."""
-    sums = [_per_epoch(result, phase) for result in _measured(cell)]
-    known = [value for value in sums if value is not None]
-    return fmean(known) if known and len(known) == len(sums) else None
-
-
-def _per_epoch(result: Result, field: str) -> float | None:
-    total = DeviceColumns.of(result.phases).totals[field]
-    return None if total is None else total / len(timed_epochs(result))

@@ -27,6 +27,7 @@ _START = re.compile(
 _LINE = re.compile(rb'\{"event": "([a-z]+)", "time": [0-9]+\.[0-9]+(?:, "epoch": [0-9]+)?, .*\}\n')
 _EPOCH_TIME = re.compile(rb'"time_s": [0-9]+\.[0-9]+\}\n')
 _STAMP = len("1795000000.00")
+_STAMP_WEIGHTS = np.array([*10.0 ** np.arange(9, -1, -1), 0, 0.1, 0.01])
 _NUMBER = len(', "epoch": ')
 _TAIL = 24
 """Characters before the end of a line that hold its last number."""
@@ -134,8 +135,9 @@ class PlainRanks:
 
 def _window(text: Characters, places: Places, width: int) -> Characters:
     """So many characters from each place on."""
-    found: Characters = text.take(places[..., None] + np.arange(width), mode="clip")
-    return found
+    windows = np.ndarray(len(text) - width + 1, f"V{width}", text, strides=(1,))  # overlap; one copy takes a whole one
+    taken: Characters = windows[places.ravel().clip(0, len(windows) - 1)].view(np.uint8)
+    return taken.reshape(*places.shape, width)
 
 
 def _digits(text: Characters) -> Characters:
@@ -147,10 +149,14 @@ def _times(text: Characters, places: Places) -> Numbers | None:
     """Unix times of ten digits and two decimals at these places; None where any is not written so."""
     found = _window(text, places, _STAMP)
     digits = _digits(found)
-    whole, tenth, hundredth = digits[:, :10], digits[:, 11], digits[:, 12]
-    if np.any(whole > 9) or np.any(found[:, 10] != ord(".")) or np.any(tenth > 9):
+    points, hundredths = found[:, 10], digits[:, 12]
+    if np.any(points != ord(".")):
         return None
-    times: Numbers = whole @ 10.0 ** np.arange(9, -1, -1) + 0.1 * tenth + 0.01 * np.where(hundredth > 9, 0, hundredth)
+    digits[:, 10] = 0
+    hundredths[hundredths > 9] = 0  # the last decimals may be missing
+    if digits.max(initial=0) > 9:
+        return None
+    times: Numbers = digits.astype(np.float64) @ _STAMP_WEIGHTS
     return times
 
 
@@ -164,6 +170,8 @@ def _epochs(text: Characters, stamps: Places) -> Places:
     numbers = np.where(going, numbers, -1)
     for column in range(1, 6):
         going = going & (digits[..., column] <= 9)
+        if not going.any():
+            break
         numbers = np.where(going, 10 * numbers + digits[..., column], numbers)
     return numbers
 
@@ -177,5 +185,5 @@ def _last_numbers(text: Characters, ends: Places) -> Numbers | None:
     digits = _digits(found)
     if np.any(found[..., 7] != ord(".")) or np.any(digits[..., 0] <= 9):
         return None
-    numbers: Numbers = np.where(digits > 9, 0, digits) @ _WEIGHTS
+    numbers: Numbers = np.where(digits > 9, 0, digits).astype(np.float64) @ _WEIGHTS
     return numbers

@@ -27,22 +27,24 @@ def bootstrap_t(values: Sequence[float], center: float) -> tuple[float, float] |
     """
     import numpy as np
 
-    sample = np.asarray(values)[_resamples(len(values))]
-    usable = sample.max(axis=1) > sample.min(axis=1)  # rounding may leave equal values a spread
+    columns = np.asarray(values)[_resamples(len(values))]
+    usable = columns.max(axis=0) > columns.min(axis=0)  # rounding may leave equal values a spread
     if np.mean(usable) < 1 - CONSTANT:
         return None
-    spread = sample.std(axis=1, ddof=1)[usable]
-    statistic = (sample.mean(axis=1)[usable] - center) / (spread / math.sqrt(len(values)))
+    sample = columns.T.compress(usable, axis=0)
+    means = sample.mean(axis=1, keepdims=True)
+    spread = np.sqrt(np.square(sample - means).sum(axis=1) / (len(values) - 1))
+    statistic = (means[:, 0] - center) / (spread / math.sqrt(len(values)))
     low, high = np.quantile(statistic, [0.025, 0.975])
     return float(low), float(high)
 
 
 @cache
 def _resamples(n: int) -> "NDArray[np.int64]":
-    """Which values each resample of n values takes [RESAMPLES, n]."""
+    """Which values each resample of n values takes, a resample in each column [n, RESAMPLES]."""
     import numpy as np
 
-    return np.random.default_rng([SEED, n]).integers(0, n, size=(RESAMPLES, n))
+    return np.ascontiguousarray(np.random.default_rng([SEED, n]).integers(0, n, size=(RESAMPLES, n)).T)
 
 
 def resampled_medians(values: Sequence[float], stream: int) -> "NDArray[np.float64]":

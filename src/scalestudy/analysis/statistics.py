@@ -6,7 +6,7 @@ Source: T. Hoefler and R. Belli, "Scientific Benchmarking of Parallel Computing 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -247,6 +247,7 @@ def _t_quantile(probability: float, freedom: float) -> float:
     return float(stdtrit(freedom, probability))
 
 
+@cache
 def _lower_rank(n: int) -> int:
     """Largest k such that the k-th smallest of n values exceeds the median with a probability of at most 2.5 %."""
     from scipy.special import bdtr

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
 from pydantic import BaseModel
 
@@ -64,51 +65,49 @@ def write_tables(paths: StudyPaths, data: ReportData, runs: str) -> None:
     """Write every table below ``tables/``, ``runs`` as runs.csv. Raises StudyError when the disk refuses."""
     write_text(paths.tables / "runs.csv", runs)
     for name, (kind, rows) in TABLES.items():
-        lines = [row.model_dump() for row in rows(data)]
-        write_text(paths.tables / f"{name}.csv", _csv(list(kind.model_fields), lines))
+        write_text(paths.tables / f"{name}.csv", _models_csv(kind, rows(data)))
     write_text(paths.tables / "curves.csv", _curves_csv(data.curves))
     write_text(paths.tables / "prediction.csv", _prediction_csv(data.predictions))
 
 
 def runs_csv(rows: Sequence[RunRow]) -> str:
     """runs.csv, whose digest the report prints."""
-    return _csv(list(RunRow.model_fields), [row.model_dump() for row in rows])
+    return _models_csv(RunRow, rows)
+
+
+def _models_csv(kind: type[BaseModel], rows: Sequence[BaseModel]) -> str:
+    """One line per row, a column for each field."""
+    columns = list(kind.model_fields)
+    return _csv(columns, map(attrgetter(*columns), rows))
 
 
 def _curves_csv(rows: Sequence[CurveRow]) -> str:
     """One line per cell and epoch."""
     keys = ["workload", "scaling", "strategy", "nodes", "devices", "n"]
-    names = ["train_loss", "low", "high"]
-    lines = [
-        {**{key: getattr(row, key) for key in keys}, "epoch": epoch, **dict(zip(names, values, strict=True))}
+    lines = (
+        (*(getattr(row, key) for key in keys), epoch, *values)
         for row in rows
         for epoch, values in enumerate(zip(row.train_loss, row.low, row.high, strict=True))
-    ]
-    return _csv([*keys, "epoch", *names], lines)
+    )
+    return _csv([*keys, "epoch", "train_loss", "low", "high"], lines)
 
 
 def _prediction_csv(curves: Sequence[PredictionCurve]) -> str:
     """One line per curve and number of devices."""
     keys = ["workload", "scaling", "strategy", "algorithm"]
     columns = ["devices", "efficiency", "low", "high", "step_s"]
-    lines = [
-        {**{key: getattr(curve, key) for key in keys}, **dict(zip(columns, values, strict=True))}
+    lines = (
+        (*(getattr(curve, key) for key in keys), *values)
         for curve in curves
         for values in zip(*(getattr(curve, column) for column in columns), strict=True)
-    ]
+    )
     return _csv([*keys, *columns], lines)
 
 
-def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
+def _csv(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """Empty for None; floats in the fewest digits that read back as the same number: so the writer does it."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+    writer.writerows([str(value).lower() if isinstance(value, bool) else value for value in row] for row in rows)
     return stream.getvalue()
-
-
-def _cell(value: object) -> str:
-    """Empty for None; floats in the fewest digits that read back as the same number."""
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -78,7 +78,7 @@ def _target(base: CellRuns | None, study: Study) -> float | None:
 def _row(cell: CellRuns, base: CellRuns | None, target: float) -> TargetRow:
     own = [_reached(result, target) for result in cell.results]
     epochs, time = _epochs([one.epochs for one in own]), _times([one.time_s for one in own])
-    speedup = _speedup(cell, base, target)
+    speedup = _speedup(cell, base, target, [one.time_s for one in own])
     return TargetRow(
         **cell.key._asdict(),
         global_batch=cell.runs[0].run.global_batch,
@@ -98,11 +98,11 @@ def _row(cell: CellRuns, base: CellRuns | None, target: float) -> TargetRow:
     )
 
 
-def _speedup(cell: CellRuns, base: CellRuns | None, target: float) -> Estimate | None:
+def _speedup(cell: CellRuns, base: CellRuns | None, target: float, after: list[float]) -> Estimate | None:
     """Base's time to the target over the cell's, where all runs of both reached it and both are comparable."""
     if base is None or base is cell or not (cell.is_comparable and base.is_comparable):
         return None
-    before, after = ([_reached(result, target).time_s for result in one.results] for one in (base, cell))
+    before = [_reached(result, target).time_s for result in base.results]
     return ratio(before, after) if all(map(math.isfinite, before + after)) else None
 
 
