@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from scalestudy.analysis.cells import CellRuns
 from scalestudy.analysis.language import LANGUAGES
+from scalestudy.analysis.methods import METHODS, printed_intervals
 from scalestudy.analysis.statistics import SMALLEST_N, SMALLEST_N_FOR_ORDER_STATISTICS
 from scalestudy.analysis.wording import Wording
 from scalestudy.records.findings import ComplianceRow
@@ -220,10 +221,7 @@ def _setup(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
 
 
 def _methods(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
-    pairs = [(row.time_low_s, row.time_method) for row in data.speedup]
-    pairs += [(row.speedup_low, row.speedup_method) for row in data.speedup]
-    pairs += [(row.low, row.method) for row in data.comparisons]
-    named = [bool(method) for low, method in pairs if low is not None]
+    named = [method in METHODS for method in printed_intervals(data)]
     if not named:
         return _none("No interval is reported.")
     return _answer(
