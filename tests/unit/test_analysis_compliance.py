@@ -6,6 +6,7 @@ from synthetic_study import make_study
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
+from scalestudy.analysis.compliance import compliance_rows
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Study
@@ -44,6 +45,20 @@ def test_runs_that_disagree_on_the_commit_break_the_rule_on_the_setup(tmp_path):
 
     row = judged(tmp_path, change)[9]
     assert (row.satisfied, "records disagree on Source commit" in row.evidence) == ("no", True)
+
+
+def test_the_rule_on_ratios_counts_speedups_and_shares_and_says_how_factors_are_summarized(tmp_path):
+    row = judged(tmp_path, costs_s={"ddp": 0.002})[4]
+    assert row.satisfied == "yes"
+    assert "5 of 5 speedups and shares of communication are the ratio of the two summarized times;" in row.evidence
+    assert "efficiency factors are geometric means over the runs" in row.evidence
+    assert "geometric" not in judged(tmp_path / "more", phases=False)[4].evidence
+
+
+def test_a_share_that_is_no_ratio_of_summarized_times_breaks_the_rule_on_ratios(tmp_path):
+    data = report_data(collect(make_study(tmp_path, workloads=1, strategies=DDP, costs_s={"ddp": 0.002}).results))
+    costs = [row.model_copy(update={"cost_share": 0.5}) for row in data.communication]
+    assert compliance_rows(data.model_copy(update={"communication": costs}), [])[3].satisfied == "no"
 
 
 def test_a_study_without_parallel_cells_has_rules_that_do_not_apply(tmp_path):

@@ -15,7 +15,7 @@ from scalestudy.analysis.methods import METHODS, printed_intervals
 from scalestudy.analysis.statistics import SMALLEST_N, SMALLEST_N_FOR_ORDER_STATISTICS
 from scalestudy.analysis.wording import Wording
 from scalestudy.records.findings import ComplianceRow
-from scalestudy.records.report import ReportData, SpeedupRow
+from scalestudy.records.report import CommunicationRow, ReportData, SpeedupRow
 
 Satisfied = Literal["yes", "no", "not applicable"]
 
@@ -119,12 +119,17 @@ def _no_mean_of_ratios(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     rows = _ratios(data)
     if not rows:
         return _none("No ratio is reported.")
-    kept = sum(_is_ratio_of_times(row) for row in rows)
+    kept = [_is_ratio_of_times(row) for row in rows]
+    kept += [_is_share_of_times(row) for row in data.communication if row.cost_share is not None]
+    language = LANGUAGES[data.words.language]
+    factors = "; efficiency factors are geometric means over the runs, the mean that the rule leaves for ratios"
     return _answer(
-        kept == len(rows),
-        "By construction of the program: {n} of {all} speedups are the ratio of the two summarized times.",
-        n=kept,
-        all=len(rows),
+        all(kept),
+        "By construction of the program: {n} of {all} speedups and shares of communication are the ratio of the two "
+        "summarized times{factors}.",
+        n=sum(kept),
+        all=len(kept),
+        factors=language.say(factors) if any(row.parallel is not None for row in data.efficiencies) else "",
     )
 
 
@@ -133,6 +138,12 @@ def _is_ratio_of_times(row: SpeedupRow) -> bool:
         return False
     scale = row.devices if row.scaling == "weak" else 1
     return math.isclose(row.speedup, scale * row.base_time_s / row.time_s, rel_tol=EXACT)
+
+
+def _is_share_of_times(row: CommunicationRow) -> bool:
+    if row.cost_share is None or row.cost_s is None or not row.with_s:
+        return False
+    return math.isclose(row.cost_share, row.cost_s / row.with_s, rel_tol=EXACT)
 
 
 def _intervals(data: ReportData, _: Sequence[CellRuns]) -> Judgment:

@@ -143,7 +143,7 @@ class CommunicationRow(CellRow):
     cost_low_s: float | None
     cost_high_s: float | None
     cost_share: float | None
-    """Median over the runs of a run's cost over its time with communication."""
+    """``cost_s`` over ``with_s``."""
     method: str = ""
     """How the interval was computed; empty: there is none."""
     without: str = ""
