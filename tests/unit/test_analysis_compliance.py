@@ -66,18 +66,33 @@ def test_a_study_without_parallel_cells_has_rules_that_do_not_apply(tmp_path):
     assert {number for number, row in rows.items() if row.satisfied == "not applicable"} == {1, 4, 7, 11, 12}
 
 
+def stretched(path, factor):
+    """The result with all its epochs so many times as long."""
+    result = read_model(path, Result)
+    epochs = [epoch.model_copy(update={"time_s": epoch.time_s * factor}) for epoch in result.epochs]
+    write_model(path, result.model_copy(update={"epochs": epochs, "total_s": 1e4}))
+
+
+@pytest.mark.parametrize(("slow", "satisfied"), [(1.0, "yes"), (3.0, "no")])
+def test_a_skewed_cell_whose_mean_lies_outside_the_interval_of_its_median_breaks_the_rule_on_averages(
+    tmp_path, slow, satisfied
+):
+    def change(paths):
+        stretched(paths.run("mnist/epoch/ddp-1x2/seed0").result, slow)
+
+    row = judged(tmp_path, change, seeds=range(9))[8]
+    assert row.satisfied == satisfied
+    assert f"in {4 if satisfied == 'yes' else 3} of 4 cells" in row.evidence
+
+
 @pytest.mark.parametrize(("heavy", "satisfied"), [(False, "yes"), (True, "no")])
 def test_normality_of_logarithms_is_tested_and_heavy_tails_are_found(tmp_path, heavy, satisfied):
     random = np.random.default_rng(4)
 
     def change(paths):
         for run in read_model(paths.study, Study).runs:
-            path = paths.run(run.id).result
-            result = read_model(path, Result)
             noise = random.standard_cauchy() if heavy else random.normal()
-            factor = float(np.exp(0.01 * np.clip(noise, -60, 60)))
-            epochs = [epoch.model_copy(update={"time_s": epoch.time_s * factor}) for epoch in result.epochs]
-            write_model(path, result.model_copy(update={"epochs": epochs, "total_s": 1e4}))
+            stretched(paths.run(run.id).result, float(np.exp(0.01 * np.clip(noise, -60, 60))))
 
     row = judged(tmp_path, change, seeds=tuple(range(5)))[6]
     assert row.satisfied == satisfied
@@ -85,6 +100,11 @@ def test_normality_of_logarithms_is_tested_and_heavy_tails_are_found(tmp_path, h
 
 
 def test_lost_runs_are_counted_with_their_reasons(tmp_path):
-    row = judged(tmp_path, failures={"mnist/epoch/ddp-1x2/seed0": "failed"}, skipped=["ddp 4x4: one node"])[2]
-    assert row.satisfied == "yes"
-    assert row.evidence.startswith("1 of 12 planned runs and 1 combinations are left out; 1 of these runs")
+    failures = {"mnist/epoch/ddp-1x2/seed0": "failed"}
+    for skipped, counted in ((["ddp 4x4: one node"], "1 combination"), (["a", "b"], "2 combinations")):
+        row = judged(tmp_path / counted[0], failures=failures, skipped=skipped)[2]
+        assert row.satisfied == "yes"
+        assert row.evidence == (
+            f"1 of 12 planned runs and {counted} are left out; the reason is given for 1 of these runs and for every "
+            "combination."
+        )

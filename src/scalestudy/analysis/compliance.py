@@ -88,11 +88,11 @@ def _subsets(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     explained = sum(bool(row.reason or row.excluded) for row in lost)
     return _answer(
         explained == len(lost),
-        "{n} of {all} planned runs and {skipped} combinations are left out; {explained} of these runs and all "
-        "combinations have their reason.",
+        "{n} of {all} planned runs and {combinations} are left out; the reason is given for {explained} of these runs "
+        "and for every combination.",
         n=len(lost),
         all=len(data.runs),
-        skipped=data.counts.skipped,
+        combinations=Wording(LANGUAGES[data.words.language]).counted(data.counts.skipped, "combination"),
         explained=explained,
     )
 
