@@ -317,6 +317,22 @@ def test_the_time_of_all_runs_is_in_a_unit_that_suits_it(total_s, words):
     assert bare(words) in text[text.rindex("Expectedtime") :]
 
 
+@pytest.mark.parametrize(
+    ("image", "host", "front", "described"),
+    [
+        ("sha256:" + 64 * "a", "n1", f"image {11 * 'a'} ", "Container image sha256:aaaa"),
+        ("", "n1", "no container", "The runs were not in a container."),
+        ("", "", "image not recorded", "Whether the runs were in a container was not recorded."),
+    ],
+)
+def test_a_container_is_named_or_denied_where_runs_recorded_it_and_unknown_otherwise(image, host, front, described):
+    data = report_data.single()
+    runs = [row.model_copy(update={"host": host}) for row in data.runs]
+    text = bare(text_of(compile_report(data.model_copy(update={"image": image, "runs": runs}), [], RUNS, "pdf")))
+    assert bare(front) in text[: text.index("Abstract.")]
+    assert bare(described) in text[text.rindex("Artifactidentification") :]
+
+
 def test_what_is_not_known_of_a_run_is_a_dash_in_the_table_of_all_runs():
     data = report_data.single()
     unknown = {"startup_s": None, "total_s": None, "accuracy": None, "peak_memory_bytes": None, "foreign_load": None}
