@@ -333,6 +333,19 @@ def test_a_container_is_named_or_denied_where_runs_recorded_it_and_unknown_other
     assert bare(described) in text[text.rindex("Artifactidentification") :]
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_what_a_repeat_is_held_against_depends_on_intervals_and_other_hardware_is_not_guessed_at(language):
+    words = {
+        "en": ("where these overlap", "No interval of a speedup"),
+        "de": ("Wo sie sich mit", "kein Intervall eines Speedups"),
+    }
+    for data, intervals in ((report_data.laptop(), True), (report_data.single(), False)):
+        spoken = data.model_copy(update={"words": data.words.model_copy(update={"language": language})})
+        text = bare(text_of(compile_report(spoken, [], RUNS, "pdf")))
+        assert [bare(phrase) in text for phrase in words[language]] == [intervals, not intervals]
+        assert not re.search("areexpected|werdenerwartet|sollten", text)
+
+
 def test_what_is_not_known_of_a_run_is_a_dash_in_the_table_of_all_runs():
     data = report_data.single()
     unknown = {"startup_s": None, "total_s": None, "accuracy": None, "peak_memory_bytes": None, "foreign_load": None}
