@@ -333,6 +333,19 @@ def test_a_container_is_named_or_denied_where_runs_recorded_it_and_unknown_other
     assert bare(described) in text[text.rindex("Artifactidentification") :]
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "For the loading of data there is no option: the data stays in memory"),
+        ("de", "Für das Laden der Daten gibt es keine Option: Sie bleiben im Speicher"),
+    ],
+)
+def test_a_report_without_a_pair_says_that_the_loading_of_data_has_none_to_offer(language, said):
+    data = report_data.single()
+    spoken = data.model_copy(update={"words": data.words.model_copy(update={"language": language})})
+    assert bare(said) in bare(text_of(compile_report(spoken, [], RUNS, "pdf")))
+
+
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_what_a_repeat_is_held_against_depends_on_intervals_and_other_hardware_is_not_guessed_at(language):
     words = {
