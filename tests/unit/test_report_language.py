@@ -195,8 +195,8 @@ def test_every_reason_for_a_combination_left_out_has_its_german():
     found = set(said_by(SOURCE / "spec" / "expand.py", "_automatic_devices", "_limits", "_resolved", "skipped"))
     assert len(found) > 7
     assert [text for text in found if text not in GERMAN.phrases and GERMAN.reason(text) == text] == []
-    whole = "skipped: auto: takes 1 of 2 devices per node, since a batch of net has 1 image to share; name layouts to "
-    expected = "ausgelassen: auto: nimmt 1 von 2 Geräten je Knoten, denn ein Batch von net hat 1 Bild zu teilen; mehr "
+    whole = "skipped: auto: takes 1 of 2 devices per node (a batch of net has 1 image to share); name layouts to "
+    expected = "ausgelassen: auto: nimmt 1 von 2 Geräten je Knoten (ein Batch von net hat 1 Bild zu teilen); mehr "
     assert GERMAN.reason(f"{whole}take more") == f"{expected}nimmt, wer Anordnungen nennt"
 
 
