@@ -17,8 +17,10 @@ import pytest
 import report_data
 
 from scalestudy.analysis.cells import key_of
+from scalestudy.analysis.methods import METHODS
 from scalestudy.errors import StudyError
 from scalestudy.records.findings import Exclusion
+from scalestudy.records.report import EnvironmentRow
 from scalestudy.report import numbers
 from scalestudy.report.figures import draw_figures
 from scalestudy.report.pdf import compile_report, write_manuscript
@@ -618,6 +620,58 @@ def test_what_is_trained_and_its_protocol_are_printed(whole):
         return [titled(data, row.name), row.batch_size, row.epochs, row.untimed_epochs, seeds, len(runs)]
 
     assert_printed(data.workloads, protocol, text)
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """A report with lines of both environment tables, every method, and runs that failed, resumed or were left out."""
+    data = report_data.single()
+    failed = {"outcome": "failed", "resumed": 2, "reason": "RuntimeError: rank 3 of 7 ended with 137"}
+    lost = [
+        row.model_copy(update=failed | {"run": f"mnist/epoch/ddp-1x2/seed{seed}"})
+        for row in data.runs[:1]
+        for seed in (7, 8)
+    ]
+    resumed = data.runs[1].model_copy(update={"resumed": 3})
+    environment = [
+        EnvironmentRow(item="Memory", value="62.8 GiB (12 runs); 125.6 GiB (3 runs)", part="architecture"),
+        EnvironmentRow(item="Network interfaces", value="eth0 10000 Mbit/s", part="architecture"),
+        EnvironmentRow(item="Source commit", value="4f2c9e1 (14 runs); 0123456 (1 run)", conflict=True),
+        EnvironmentRow(item="scalestudy", value="0.1.0"),
+    ]
+    exclusions = [
+        Exclusion(run=resumed.run, excluded_from="end-to-end speedup", reason="resumed 3 times"),
+        Exclusion(run="mnist/epoch/ddp-1x2/seed9", excluded_from="every number", reason="foreign load of 23%"),
+        Exclusion(run=lost[0].run, excluded_from="every number", reason="stands among the failures, and not here"),
+    ]
+    methods = list(METHODS.values())
+    changes = {"runs": [*data.runs[:1], resumed, *lost], "environment": environment, "methods": methods}
+    data = data.model_copy(update=changes | {"exclusions": exclusions})
+    return data, bare(text_of(compile_report(data, [], RUNS, "pdf")))
+
+
+def test_every_line_of_the_environment_tables_is_printed(recorded):
+    data, text = recorded
+    conflict = {True: "the records disagree", False: ""}
+    for part, start in (("architecture", "Targetarchitecture."), ("provenance", "Source,dataandsettings,")):
+        rows = [row for row in data.environment if row.part == part]
+        assert_printed(rows, lambda row: [row.item, row.value, conflict[row.conflict]], text[text.index(start) :])
+
+
+def test_every_method_is_printed_with_its_source(recorded):
+    data, text = recorded
+    assert len(data.methods) > 8
+    assert_printed(data.methods, lambda row: [row.quantity, row.method, row.source], text)
+
+
+def test_every_failure_and_exclusion_is_printed_once(recorded):
+    data, text = recorded
+    lost = [row for row in data.runs if row.outcome != "completed" or row.resumed]
+    assert len(lost) == 3
+    assert_printed(lost, lambda row: [row.run, row.outcome, row.resumed, row.reason], text)
+    rows, table = data.exclusions, text[text.index("Runsthatdonotentersomenumber") :]
+    assert_printed(rows[:2], lambda row: [row.run, row.excluded_from, row.reason], table)
+    assert bare(rows[2].reason) not in text
 
 
 def test_what_became_of_the_runs_is_printed():
