@@ -6,6 +6,7 @@ from synthetic_study import make_study
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
+from scalestudy.analysis.compliance import compliance_rows
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Study
@@ -46,9 +47,42 @@ def test_runs_that_disagree_on_the_commit_break_the_rule_on_the_setup(tmp_path):
     assert (row.satisfied, "records disagree on Source commit" in row.evidence) == ("no", True)
 
 
+def test_the_rule_on_ratios_counts_speedups_and_shares_and_says_how_factors_are_summarized(tmp_path):
+    row = judged(tmp_path, costs_s={"ddp": 0.002})[4]
+    assert row.satisfied == "yes"
+    assert "5 of 5 speedups and shares of communication are the ratio of the two summarized times;" in row.evidence
+    assert "efficiency factors are geometric means over the runs" in row.evidence
+    assert "geometric" not in judged(tmp_path / "more", phases=False)[4].evidence
+
+
+def test_a_share_that_is_no_ratio_of_summarized_times_breaks_the_rule_on_ratios(tmp_path):
+    data = report_data(collect(make_study(tmp_path, workloads=1, strategies=DDP, costs_s={"ddp": 0.002}).results))
+    costs = [row.model_copy(update={"cost_share": 0.5}) for row in data.communication]
+    assert compliance_rows(data.model_copy(update={"communication": costs}), [])[3].satisfied == "no"
+
+
 def test_a_study_without_parallel_cells_has_rules_that_do_not_apply(tmp_path):
     rows = judged(tmp_path, strategies={})
     assert {number for number, row in rows.items() if row.satisfied == "not applicable"} == {1, 4, 7, 11, 12}
+
+
+def stretched(path, factor):
+    """The result with all its epochs so many times as long."""
+    result = read_model(path, Result)
+    epochs = [epoch.model_copy(update={"time_s": epoch.time_s * factor}) for epoch in result.epochs]
+    write_model(path, result.model_copy(update={"epochs": epochs, "total_s": 1e4}))
+
+
+@pytest.mark.parametrize(("slow", "satisfied"), [(1.0, "yes"), (3.0, "no")])
+def test_a_skewed_cell_whose_mean_lies_outside_the_interval_of_its_median_breaks_the_rule_on_averages(
+    tmp_path, slow, satisfied
+):
+    def change(paths):
+        stretched(paths.run("mnist/epoch/ddp-1x2/seed0").result, slow)
+
+    row = judged(tmp_path, change, seeds=range(9))[8]
+    assert row.satisfied == satisfied
+    assert f"in {4 if satisfied == 'yes' else 3} of 4 cells" in row.evidence
 
 
 @pytest.mark.parametrize(("heavy", "satisfied"), [(False, "yes"), (True, "no")])
@@ -57,12 +91,8 @@ def test_normality_of_logarithms_is_tested_and_heavy_tails_are_found(tmp_path, h
 
     def change(paths):
         for run in read_model(paths.study, Study).runs:
-            path = paths.run(run.id).result
-            result = read_model(path, Result)
             noise = random.standard_cauchy() if heavy else random.normal()
-            factor = float(np.exp(0.01 * np.clip(noise, -60, 60)))
-            epochs = [epoch.model_copy(update={"time_s": epoch.time_s * factor}) for epoch in result.epochs]
-            write_model(path, result.model_copy(update={"epochs": epochs, "total_s": 1e4}))
+            stretched(paths.run(run.id).result, float(np.exp(0.01 * np.clip(noise, -60, 60))))
 
     row = judged(tmp_path, change, seeds=tuple(range(5)))[6]
     assert row.satisfied == satisfied
@@ -70,6 +100,11 @@ def test_normality_of_logarithms_is_tested_and_heavy_tails_are_found(tmp_path, h
 
 
 def test_lost_runs_are_counted_with_their_reasons(tmp_path):
-    row = judged(tmp_path, failures={"mnist/epoch/ddp-1x2/seed0": "failed"}, skipped=["ddp 4x4: one node"])[2]
-    assert row.satisfied == "yes"
-    assert row.evidence.startswith("1 of 12 planned runs and 1 combinations are left out; 1 of these runs")
+    failures = {"mnist/epoch/ddp-1x2/seed0": "failed"}
+    for skipped, counted in ((["ddp 4x4: one node"], "1 combination"), (["a", "b"], "2 combinations")):
+        row = judged(tmp_path / counted[0], failures=failures, skipped=skipped)[2]
+        assert row.satisfied == "yes"
+        assert row.evidence == (
+            f"1 of 12 planned runs and {counted} are left out; the reason is given for 1 of these runs and for every "
+            "combination."
+        )

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -348,14 +349,15 @@ def test_the_command_answers_from_a_finished_study_without_torch(tmp_path):
     analyze(modeled_study(tmp_path / "results").results)
     program = (
         "import sys; sys.modules['torch'] = None; from scalestudy.cli import main; "
-        "sys.exit(main(['predict', 'quick', '--devices', '256', *sys.argv[1:]]))"
+        "sys.exit(main(['predict', *sys.argv[1:], '--devices', '256']))"
     )
 
     def ask(*given):
         command = [sys.executable, "-c", program, *given]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    done = ask("--link-gbps", "100", "--latency-us", "5")
+    link = ("--link-gbps", "100", "--latency-us", "5")
+    done = ask("quick", *link)
     assert done.returncode == 0, done.stderr
     header, ring, tree = (line.split("\t") for line in done.stdout.splitlines())
     found = dict(zip(header, ring, strict=True))
@@ -366,6 +368,9 @@ def test_the_command_answers_from_a_finished_study_without_torch(tmp_path):
     )
     assert 0 < float(found["low"]) <= float(found["efficiency"]) <= float(found["high"]) < 1
     assert float(dict(zip(header, tree, strict=True))["efficiency"]) > float(found["efficiency"])
-    refused = ask()
+    (tmp_path / "my.yaml").write_text((Path(__file__).parents[2] / "config.yaml").read_text())  # it names quick
+    assert ask("--config", "my.yaml", *link).stdout == done.stdout
+    assert "config.yaml: there is no such file" in ask(*link).stderr
+    refused = ask("quick")
     assert refused.returncode == 2
     assert "nothing can be predicted: hybrid: needs the probe's all-reduce times" in refused.stderr

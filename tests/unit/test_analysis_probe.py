@@ -140,7 +140,7 @@ def test_the_cost_of_communication_is_that_of_pairs(tmp_path: Path) -> None:
     paths = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x2",)}, seeds=(0, 1, 2), noise=0)
     for seed, cost in enumerate((0.010, 0.012, 0.011)):
         path = paths.run(f"mnist/epoch/ddp-1x2/seed{seed}").result
-        drifting = [0.05, 0.06, 0.08]
+        drifting = [0.05, 0.06 + 0.01 * (seed == 0), 0.08]
         measured = CommunicationCost(without="x", with_s=[s + cost for s in drifting], without_s=drifting)
         write_model(path, read_model(path, Result).model_copy(update={"communication_cost": measured}))
     row = analyze(paths.results).communication[0]
@@ -148,8 +148,8 @@ def test_the_cost_of_communication_is_that_of_pairs(tmp_path: Path) -> None:
     assert row.cost_low_s is not None
     assert row.cost_low_s < 0.010 < 0.012 < (row.cost_high_s or 0)
     assert (row.n, row.pairs, row.reason) == (3, 9, "")
-    assert row.with_s == pytest.approx(0.071)
-    assert row.cost_share == pytest.approx(0.011 / 0.071)
+    assert row.with_s == pytest.approx(0.072)
+    assert row.cost_share == pytest.approx(0.011 / 0.072)  # of the summarized times, no summary of the runs' shares
 
 
 def test_a_study_of_an_earlier_version_says_that_the_cost_was_not_measured(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ DAMAGES = {
 }
 
 
-END_TO_END = {"total_s", "end_to_end_speedup", "end_to_end_low", "end_to_end_high"}
+END_TO_END = {"total_s", "end_to_end_speedup", "end_to_end_low", "end_to_end_high", "end_to_end_method"}
 
 
 @pytest.mark.parametrize(("damage", "flaw", "problem"), DAMAGES.values(), ids=DAMAGES)

@@ -5,6 +5,16 @@ from synthetic_study import SERIAL_SHARE, make_study, parity_rows
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
+from scalestudy.analysis.methods import LAW_FIT, METHODS
+from scalestudy.analysis.statistics import (
+    BOOTSTRAP_MEDIANS,
+    BOOTSTRAP_T,
+    LOG_T,
+    ORDER_STATISTICS,
+    WELCH,
+    WELCH_LOG,
+    T,
+)
 from scalestudy.records.files import write_model
 from scalestudy.records.parity import Parity
 
@@ -211,15 +221,10 @@ def test_a_study_without_results_still_names_its_training_images(tmp_path):
 
 
 def test_the_methods_named_are_those_of_the_intervals_that_the_report_prints(tmp_path):
-    assert [row.quantity for row in report(tmp_path).methods] == [
-        "epoch time, time to accuracy, 3 to 5 runs",
-        "speedup, efficiency, price, ratio of two strategies, 3 to 5 runs on both sides",
-        "difference of accuracies",
-    ]
+    few = (LOG_T, T, WELCH_LOG, WELCH)
+    assert report(tmp_path).methods == [METHODS[name] for name in few]
     more = report(tmp_path / "more", strategies={"ddp": ("1x2", "1x4", "1x8")}, seeds=range(6))
-    assert [row.quantity for row in more.methods] == [
-        "epoch time, time to accuracy, 6 runs or more",
-        "speedup, efficiency, price, ratio of two strategies, 6 runs or more on a side",
-        "parameter of a scaling law",
-        "difference of accuracies",
-    ]
+    many = (ORDER_STATISTICS, BOOTSTRAP_T, BOOTSTRAP_MEDIANS, LAW_FIT, WELCH)
+    assert more.methods == [METHODS[name] for name in many]
+    assert "mean epoch time" in METHODS[T].quantity
+    assert "mean epoch time" in METHODS[BOOTSTRAP_T].quantity

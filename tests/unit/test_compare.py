@@ -164,11 +164,23 @@ def test_the_languages_of_two_reports_are_no_difference_between_their_environmen
     ]
 
 
-def test_what_differs_in_commit_and_versions_is_listed(tmp_path):
-    found = compare_studies(report(tmp_path, "one"), report(tmp_path, "two", commit="0123456789ab"))
-    assert [(one.item, one.first, one.second) for one in found.differences] == [
-        ("Source commit", "4f2c9e1d5b6a", "0123456789ab")
-    ]
+@pytest.mark.parametrize(
+    ("field", "item", "before", "after"),
+    [
+        ("commit", "Source commit", "4f2c9e1d5b6a", "0123456789ab"),
+        ("image_digest", "Image", "none", f"sha256:{64 * 'a'}"),
+        ("processor", "Processor", "Synthetic CPU (nothing was measured)", "Another CPU"),
+        ("torch", "PyTorch", "2.13.0", "2.15.0"),
+    ],
+)
+def test_what_differs_in_commit_image_node_type_and_versions_is_listed(tmp_path, field, item, before, after):
+    paths = study(tmp_path, "two")
+    for path in paths.results.glob("runs/*/*/*/*/result.json"):
+        result = read_model(path, Result)
+        elsewhere = result.provenance.model_copy(update={field: after})
+        write_model(path, result.model_copy(update={"provenance": elsewhere}))
+    found = compare_studies(report(tmp_path, "one"), report_data(collect(paths.results)))
+    assert [(one.item, one.first, one.second) for one in found.differences] == [(item, before, after)]
 
 
 def test_of_equal_studies_at_most_one_in_twenty_has_any_cell_called_different(tmp_path):

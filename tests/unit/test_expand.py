@@ -270,8 +270,8 @@ def test_a_workload_too_small_for_all_devices_says_so_and_explicit_layouts_stay_
     study = expand(config(workload=few, workloads=["one"], strategies=["serial", "ddp"]), cpus(2))
     assert [run.cell.strategy for run in study.runs] == ["serial"] * 3
     assert study.skipped == [
-        "auto: takes 1 of 2 devices per node, since an epoch of one, 300 images, would have fewer than 4 batches of 64 "
-        "per device; name layouts to take more",
+        "auto: takes 1 of 2 devices per node (an epoch of one, 300 images, would have fewer than 4 batches of 64 "
+        "per device); name layouts to take more",
         f"{STRATEGIES['ddp'].title}: needs at least 2 devices, and auto takes 1",
         "nothing parallel is left to compare: the report shows the serial base alone",
     ]
@@ -281,4 +281,4 @@ def test_a_workload_too_small_for_all_devices_says_so_and_explicit_layouts_stay_
 
 def test_a_batch_with_fewer_images_than_devices_limits_strong_scaling():
     study = expand(config(workload={"batch_size": 1}, workloads=["one"], scalings=["strong"]), cpus(2))
-    assert study.skipped[0].startswith("auto: takes 1 of 2 devices per node, since a batch of one has 1 image to share")
+    assert study.skipped[0].startswith("auto: takes 1 of 2 devices per node (a batch of one has 1 image to share)")

@@ -24,7 +24,7 @@ from scalestudy.analysis.environment import ITEMS
 from scalestudy.analysis.language import ENGLISH, GERMAN, LANGUAGES
 from scalestudy.analysis.links import METHOD as PROBE_METHOD
 from scalestudy.analysis.links import RESAMPLES
-from scalestudy.analysis.methods import EQUIVALENCE, METHODS
+from scalestudy.analysis.methods import METHODS
 from scalestudy.analysis.rank_files import Kind
 from scalestudy.analysis.rules_costs import FACTORS
 from scalestudy.analysis.sentences import RULES
@@ -75,7 +75,7 @@ def test_facts_methods_items_and_rules_are_translated():
     needed = [text for rule in RULES for text in (rule.states, rule.condition)]
     needed += [text for facts in STRATEGIES.values() for text in (facts.replicated, facts.exchanged)]
     needed += [item.title for item in ITEMS] + [rule.title for rule in BENCHMARK_RULES]
-    needed += [text for method in (*METHODS.values(), EQUIVALENCE) for text in (method.quantity, method.method)]
+    needed += [text for method in METHODS.values() for text in (method.quantity, method.method)]
     needed += [*PHASE_WORDS.values(), *FACTORS.values(), *(phase.title for phase in PHASES)]
     needed += [DATASETS["synthetic"].title, "GPU", "GPUs", "CPU core", "CPU cores", "CPU device", "CPU devices"]
     assert [text for text in needed if text not in GERMAN.phrases] == []
@@ -185,7 +185,7 @@ TERMINAL = "7: strategy 7 of 7 is unknown; known: 7"
 
 @pytest.mark.parametrize("path", SPEAKING, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_text_that_reaches_a_report_has_its_german(path):
-    named = {*get_args(Kind), *METHODS, *(method.source for method in (*METHODS.values(), EQUIVALENCE))}
+    named = {*get_args(Kind), *METHODS, *(method.source for method in METHODS.values())}
     other = {*choices(), *named, TERMINAL, PROBE_METHOD.replace(str(RESAMPLES), "7")}
     texts = set(said_by(path)) - other
     assert [text for text in texts if text not in GERMAN.phrases and GERMAN.reason(text) == text] == []
@@ -195,8 +195,8 @@ def test_every_reason_for_a_combination_left_out_has_its_german():
     found = set(said_by(SOURCE / "spec" / "expand.py", "_automatic_devices", "_limits", "_resolved", "skipped"))
     assert len(found) > 7
     assert [text for text in found if text not in GERMAN.phrases and GERMAN.reason(text) == text] == []
-    whole = "skipped: auto: takes 1 of 2 devices per node, since a batch of net has 1 image to share; name layouts to "
-    expected = "ausgelassen: auto: nimmt 1 von 2 Geräten je Knoten, denn ein Batch von net hat 1 Bild zu teilen; mehr "
+    whole = "skipped: auto: takes 1 of 2 devices per node (a batch of net has 1 image to share); name layouts to "
+    expected = "ausgelassen: auto: nimmt 1 von 2 Geräten je Knoten (ein Batch von net hat 1 Bild zu teilen); mehr "
     assert GERMAN.reason(f"{whole}take more") == f"{expected}nimmt, wer Anordnungen nennt"
 
 

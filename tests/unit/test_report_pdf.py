@@ -17,8 +17,10 @@ import pytest
 import report_data
 
 from scalestudy.analysis.cells import key_of
+from scalestudy.analysis.methods import METHODS
 from scalestudy.errors import StudyError
 from scalestudy.records.findings import Exclusion
+from scalestudy.records.report import EnvironmentRow
 from scalestudy.report import numbers
 from scalestudy.report.figures import draw_figures
 from scalestudy.report.pdf import compile_report, write_manuscript
@@ -317,6 +319,48 @@ def test_the_time_of_all_runs_is_in_a_unit_that_suits_it(total_s, words):
     assert bare(words) in text[text.rindex("Expectedtime") :]
 
 
+@pytest.mark.parametrize(
+    ("image", "host", "front", "described"),
+    [
+        ("sha256:" + 64 * "a", "n1", f"image {11 * 'a'} ", "Container image sha256:aaaa"),
+        ("", "n1", "no container", "The runs were not in a container."),
+        ("", "", "image not recorded", "Whether the runs were in a container was not recorded."),
+    ],
+)
+def test_a_container_is_named_or_denied_where_runs_recorded_it_and_unknown_otherwise(image, host, front, described):
+    data = report_data.single()
+    runs = [row.model_copy(update={"host": host}) for row in data.runs]
+    text = bare(text_of(compile_report(data.model_copy(update={"image": image, "runs": runs}), [], RUNS, "pdf")))
+    assert bare(front) in text[: text.index("Abstract.")]
+    assert bare(described) in text[text.rindex("Artifactidentification") :]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "For the loading of data there is no option: the data stays in memory"),
+        ("de", "Für das Laden der Daten gibt es keine Option: Sie bleiben im Speicher"),
+    ],
+)
+def test_a_report_without_a_pair_says_that_the_loading_of_data_has_none_to_offer(language, said):
+    data = report_data.single()
+    spoken = data.model_copy(update={"words": data.words.model_copy(update={"language": language})})
+    assert bare(said) in bare(text_of(compile_report(spoken, [], RUNS, "pdf")))
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_what_a_repeat_is_held_against_depends_on_intervals_and_other_hardware_is_not_guessed_at(language):
+    words = {
+        "en": ("where these overlap", "No interval of a speedup"),
+        "de": ("Wo sie sich mit", "kein Intervall eines Speedups"),
+    }
+    for data, intervals in ((report_data.laptop(), True), (report_data.single(), False)):
+        spoken = data.model_copy(update={"words": data.words.model_copy(update={"language": language})})
+        text = bare(text_of(compile_report(spoken, [], RUNS, "pdf")))
+        assert [bare(phrase) in text for phrase in words[language]] == [intervals, not intervals]
+        assert not re.search("areexpected|werdenerwartet|sollten", text)
+
+
 def test_what_is_not_known_of_a_run_is_a_dash_in_the_table_of_all_runs():
     data = report_data.single()
     unknown = {"startup_s": None, "total_s": None, "accuracy": None, "peak_memory_bytes": None, "foreign_load": None}
@@ -576,6 +620,58 @@ def test_what_is_trained_and_its_protocol_are_printed(whole):
         return [titled(data, row.name), row.batch_size, row.epochs, row.untimed_epochs, seeds, len(runs)]
 
     assert_printed(data.workloads, protocol, text)
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """A report with lines of both environment tables, every method, and runs that failed, resumed or were left out."""
+    data = report_data.single()
+    failed = {"outcome": "failed", "resumed": 2, "reason": "RuntimeError: rank 3 of 7 ended with 137"}
+    lost = [
+        row.model_copy(update=failed | {"run": f"mnist/epoch/ddp-1x2/seed{seed}"})
+        for row in data.runs[:1]
+        for seed in (7, 8)
+    ]
+    resumed = data.runs[1].model_copy(update={"resumed": 3})
+    environment = [
+        EnvironmentRow(item="Memory", value="62.8 GiB (12 runs); 125.6 GiB (3 runs)", part="architecture"),
+        EnvironmentRow(item="Network interfaces", value="eth0 10000 Mbit/s", part="architecture"),
+        EnvironmentRow(item="Source commit", value="4f2c9e1 (14 runs); 0123456 (1 run)", conflict=True),
+        EnvironmentRow(item="scalestudy", value="0.1.0"),
+    ]
+    exclusions = [
+        Exclusion(run=resumed.run, excluded_from="end-to-end speedup", reason="resumed 3 times"),
+        Exclusion(run="mnist/epoch/ddp-1x2/seed9", excluded_from="every number", reason="foreign load of 23%"),
+        Exclusion(run=lost[0].run, excluded_from="every number", reason="stands among the failures, and not here"),
+    ]
+    methods = list(METHODS.values())
+    changes = {"runs": [*data.runs[:1], resumed, *lost], "environment": environment, "methods": methods}
+    data = data.model_copy(update=changes | {"exclusions": exclusions})
+    return data, bare(text_of(compile_report(data, [], RUNS, "pdf")))
+
+
+def test_every_line_of_the_environment_tables_is_printed(recorded):
+    data, text = recorded
+    conflict = {True: "the records disagree", False: ""}
+    for part, start in (("architecture", "Targetarchitecture."), ("provenance", "Source,dataandsettings,")):
+        rows = [row for row in data.environment if row.part == part]
+        assert_printed(rows, lambda row: [row.item, row.value, conflict[row.conflict]], text[text.index(start) :])
+
+
+def test_every_method_is_printed_with_its_source(recorded):
+    data, text = recorded
+    assert len(data.methods) > 8
+    assert_printed(data.methods, lambda row: [row.quantity, row.method, row.source], text)
+
+
+def test_every_failure_and_exclusion_is_printed_once(recorded):
+    data, text = recorded
+    lost = [row for row in data.runs if row.outcome != "completed" or row.resumed]
+    assert len(lost) == 3
+    assert_printed(lost, lambda row: [row.run, row.outcome, row.resumed, row.reason], text)
+    rows, table = data.exclusions, text[text.index("Runsthatdonotentersomenumber") :]
+    assert_printed(rows[:2], lambda row: [row.run, row.excluded_from, row.reason], table)
+    assert bare(rows[2].reason) not in text
 
 
 def test_what_became_of_the_runs_is_printed():

@@ -75,7 +75,6 @@ def _computed(collection: Collection) -> tuple[ReportData, str]:
     cells = cells_of(collection)
     evidence = _evidence(collection, cells)
     language = evidence.language
-    fits = fit_rows(evidence.speedup)
     runs = runs_csv(evidence.runs)
     data = ReportData(
         study=collection.study.name,
@@ -105,12 +104,11 @@ def _computed(collection: Collection) -> tuple[ReportData, str]:
         headlines=headlines(evidence),
         sentences=[],
         rules=rule_table(language),
-        methods=in_language(methods_used(evidence, fits), language, "quantity", "method"),
         comparisons=comparison_rows(cells),
         mitigations=list(evidence.mitigations),
         equivalence=equivalence_rows(cells, evidence.accuracy_margin),
         targets=list(evidence.targets),
-        fits=in_language(fits, language, "refused"),
+        fits=in_language(fit_rows(evidence.speedup), language, "refused"),
         fit_curves=fit_curves(evidence.speedup),
         predictions=list(evidence.predictions),
         validation=list(evidence.validation),
@@ -128,7 +126,8 @@ def _computed(collection: Collection) -> tuple[ReportData, str]:
     )
     compliance = compliance_rows(data, cells)
     written = sentences(replace(evidence, compliance=compliance))
-    return data.model_copy(update={"compliance": compliance, "sentences": written}), runs
+    methods = in_language(methods_used(data), language, "quantity", "method")
+    return data.model_copy(update={"compliance": compliance, "sentences": written, "methods": methods}), runs
 
 
 def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:

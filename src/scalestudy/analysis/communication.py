@@ -35,7 +35,7 @@ def _row(cell: CellRuns) -> CommunicationRow:
         cost_s=cost.value if cost else None,
         cost_low_s=cost.low if cost else None,
         cost_high_s=cost.high if cost else None,
-        cost_share=median(_cost_s(one) / median(one.with_s) for one in measured) if measured else None,
+        cost_share=cost.value / with_s if cost and with_s else None,
         method=cost.method if cost else "",
         without=measured[0].without if measured else "",
         reason=_reason(cell, costs, cost),

@@ -11,10 +11,11 @@ from typing import Literal, NamedTuple
 
 from scalestudy.analysis.cells import CellRuns
 from scalestudy.analysis.language import LANGUAGES
+from scalestudy.analysis.methods import METHODS, printed_intervals
 from scalestudy.analysis.statistics import SMALLEST_N, SMALLEST_N_FOR_ORDER_STATISTICS
 from scalestudy.analysis.wording import Wording
 from scalestudy.records.findings import ComplianceRow
-from scalestudy.records.report import ReportData, SpeedupRow
+from scalestudy.records.report import CommunicationRow, ReportData, SpeedupRow
 
 Satisfied = Literal["yes", "no", "not applicable"]
 
@@ -87,11 +88,11 @@ def _subsets(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     explained = sum(bool(row.reason or row.excluded) for row in lost)
     return _answer(
         explained == len(lost),
-        "{n} of {all} planned runs and {skipped} combinations are left out; {explained} of these runs and all "
-        "combinations have their reason.",
+        "{n} of {all} planned runs and {combinations} are left out; the reason is given for {explained} of these runs "
+        "and for every combination.",
         n=len(lost),
         all=len(data.runs),
-        skipped=data.counts.skipped,
+        combinations=Wording(LANGUAGES[data.words.language]).counted(data.counts.skipped, "combination"),
         explained=explained,
     )
 
@@ -118,12 +119,17 @@ def _no_mean_of_ratios(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     rows = _ratios(data)
     if not rows:
         return _none("No ratio is reported.")
-    kept = sum(_is_ratio_of_times(row) for row in rows)
+    kept = [_is_ratio_of_times(row) for row in rows]
+    kept += [_is_share_of_times(row) for row in data.communication if row.cost_share is not None]
+    language = LANGUAGES[data.words.language]
+    factors = "; efficiency factors are geometric means over the runs, the mean that the rule leaves for ratios"
     return _answer(
-        kept == len(rows),
-        "By construction of the program: {n} of {all} speedups are the ratio of the two summarized times.",
-        n=kept,
-        all=len(rows),
+        all(kept),
+        "By construction of the program: {n} of {all} speedups and shares of communication are the ratio of the two "
+        "summarized times{factors}.",
+        n=sum(kept),
+        all=len(kept),
+        factors=language.say(factors) if any(row.parallel is not None for row in data.efficiencies) else "",
     )
 
 
@@ -132,6 +138,12 @@ def _is_ratio_of_times(row: SpeedupRow) -> bool:
         return False
     scale = row.devices if row.scaling == "weak" else 1
     return math.isclose(row.speedup, scale * row.base_time_s / row.time_s, rel_tol=EXACT)
+
+
+def _is_share_of_times(row: CommunicationRow) -> bool:
+    if row.cost_share is None or row.cost_s is None or not row.with_s:
+        return False
+    return math.isclose(row.cost_share, row.cost_s / row.with_s, rel_tol=EXACT)
 
 
 def _intervals(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
@@ -220,10 +232,7 @@ def _setup(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
 
 
 def _methods(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
-    pairs = [(row.time_low_s, row.time_method) for row in data.speedup]
-    pairs += [(row.speedup_low, row.speedup_method) for row in data.speedup]
-    pairs += [(row.low, row.method) for row in data.comparisons]
-    named = [bool(method) for low, method in pairs if low is not None]
+    named = [method in METHODS for method in printed_intervals(data)]
     if not named:
         return _none("No interval is reported.")
     return _answer(

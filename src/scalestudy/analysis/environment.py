@@ -45,6 +45,7 @@ ITEMS = (
     Item("PyTorch", lambda p: p.torch, checks=CHECKS),
     Item("CUDA", lambda p: p.cuda),
     Item("Communication", lambda p: p.backend, uniform=False),
+    Item("Network interfaces", lambda p: ", ".join(p.network), uniform=False),
     Item("Threads per rank", lambda p: str(p.threads_per_rank), uniform=False),
     Item("Scheduler", lambda p: f"SLURM, {', '.join(names)}" if (names := _slurm(p)) else "", uniform=False),
     Item(

@@ -1,52 +1,52 @@
 """Names the statistical methods that a report's intervals used, with their sources."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-from scalestudy.analysis.evidence import Evidence
 from scalestudy.analysis.statistics import (
     BOOTSTRAP_MEDIANS,
     BOOTSTRAP_T,
     LOG_T,
     MOVER_LOG,
     ORDER_STATISTICS,
+    WELCH,
     WELCH_LOG,
     T,
 )
-from scalestudy.records.findings import FitRow
-from scalestudy.records.report import Method
+from scalestudy.records.findings import ComparisonRow, MitigationRow
+from scalestudy.records.report import Method, ReportData
 
 LAW_FIT = "fit of a law"
 SIMULATION = "simulated studies"
 HOEFLER = "Hoefler and Belli, Scientific Benchmarking of Parallel Computing Systems, SC 2015"
 METHODS = {
     ORDER_STATISTICS: Method(
-        quantity="epoch time, time to accuracy, 6 runs or more",
+        quantity="epoch time, time and epochs to accuracy, time of an all-reduce; 6 values or more",
         method="median; 95% interval between two order statistics, exact for any distribution",
         source=HOEFLER,
     ),
     LOG_T: Method(
-        quantity="epoch time, time to accuracy, 3 to 5 runs",
+        quantity="epoch time, time to accuracy, time of an all-reduce; 3 to 5 values",
         method="median; 95% t-interval of the mean logarithm, exponentiated",
         source=HOEFLER,
     ),
     BOOTSTRAP_T: Method(
-        quantity="cost of communication, 6 runs or more",
-        method="mean of the runs' median differences; 95% studentized bootstrap interval, 1999 resamples",
+        quantity="mean epoch time, cost of communication; 6 runs or more",
+        method="mean of the runs' medians; 95% studentized bootstrap interval, 1999 resamples",
         source="Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 12.5",
     ),
     T: Method(
-        quantity="cost of communication, 3 to 5 runs",
-        method="mean of the runs' median differences; 95% t-interval",
+        quantity="mean epoch time, cost of communication; 3 to 5 runs, or nearly all equal",
+        method="mean of the runs' medians; 95% t-interval",
         source=HOEFLER,
     ),
     BOOTSTRAP_MEDIANS: Method(
-        quantity="speedup, efficiency, price, ratio of two strategies, 6 runs or more on a side",
-        method="ratio of the medians; 95% percentile bootstrap of both medians, 2000 draws; of a side with 3 to 5 runs "
-        "from the t-distribution of the mean logarithm",
+        quantity="speedup, efficiency, price, ceiling, ratio of two strategies; 6 values or more on a side",
+        method="ratio of the medians; 95% percentile bootstrap of both medians, 2000 draws; of a side with 3 to 5 "
+        "values from the t-distribution of the mean logarithm",
         source="Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13",
     ),
     WELCH_LOG: Method(
-        quantity="speedup, efficiency, price, ratio of two strategies, 3 to 5 runs on both sides",
+        quantity="speedup, efficiency, price, ceiling, ratio of two strategies; 3 to 5 values on both sides",
         method="ratio of the medians; 95% Welch t-interval for the difference of the mean logarithms, exponentiated",
         source="Welch, Biometrika 34 (1947); logarithms after Hoefler and Belli, SC 2015",
     ),
@@ -56,30 +56,76 @@ METHODS = {
         source="Zou and Donner, Statistics in Medicine 27 (2008)",
     ),
     LAW_FIT: Method(
-        quantity="parameter of a scaling law",
+        quantity="parameter of a scaling law, efficiency that it predicts",
         method="least squares of logarithms with a free scale; 95% t-interval of the linearized law",
         source="Golub and Pereyra, SIAM Journal on Numerical Analysis 10 (1973)",
     ),
     SIMULATION: Method(
-        quantity="predicted efficiency",
+        quantity="efficiency that the model of one step predicts",
         method="median and central 95% of simulated studies, whose inputs are drawn from the measured ones",
         source="Efron and Tibshirani, An Introduction to the Bootstrap, 1993",
     ),
+    WELCH: Method(
+        quantity="difference of accuracies",
+        method="difference of the means; 90% Welch t-interval, two one-sided tests at 5%",
+        source="Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987)",
+    ),
 }
-EQUIVALENCE = Method(
-    quantity="difference of accuracies",
-    method="difference of the means; 90% Welch t-interval, two one-sided tests at 5%",
-    source="Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987)",
-)
 
 
-def methods_used(evidence: Evidence, fits: Sequence[FitRow]) -> list[Method]:
+def printed_intervals(data: ReportData) -> list[str]:
+    """The method of every interval that the report prints, by its name; empty where an interval names none."""
+    found = [*_of_cells(data), *_of_other_rows(data), *_of_models(data)]
+    return [method for low, method in found if low is not None]
+
+
+def methods_used(data: ReportData) -> list[Method]:
     """The methods behind the intervals that the report prints, in a fixed order."""
-    names = {name for row in evidence.speedup for name in (row.time_method, row.speedup_method)}
-    names |= {row.method for row in evidence.communication} | {row.method for row in evidence.targets}
-    names |= {row.method for row in evidence.mitigations}
-    names |= {MOVER_LOG for row in evidence.speedup if row.of_ceiling_low is not None}
-    names |= {LAW_FIT for row in fits if row.low is not None}
-    names |= {SIMULATION for curve in evidence.predictions if curve.devices}
-    used = [method for name, method in METHODS.items() if name in names]
-    return used + ([EQUIVALENCE] if any(row.difference_low is not None for row in evidence.accuracy) else [])
+    names = set(printed_intervals(data))
+    return [method for name, method in METHODS.items() if name in names]
+
+
+Named = Iterator[tuple[float | None, str]]
+"""Lower ends of intervals, None where there is none, each with its method."""
+
+
+def _of_cells(data: ReportData) -> Named:
+    for row in data.speedup:
+        yield row.time_low_s, row.time_method
+        yield row.mean_low_s, row.mean_method
+        yield row.speedup_low, row.speedup_method
+        yield row.efficiency_low, row.speedup_method
+        yield row.end_to_end_low, row.end_to_end_method
+        yield row.of_ceiling_low, MOVER_LOG
+    for phases in data.phases:
+        yield phases.price_low, phases.price_method
+    for cost in data.communication:
+        yield cost.cost_low_s, cost.method
+    for target in data.targets:
+        yield target.epochs_low, target.method
+        yield target.time_low_s, target.method
+        yield target.speedup_low, target.speedup_method
+
+
+def _of_other_rows(data: ReportData) -> Named:
+    ratios: list[ComparisonRow | MitigationRow] = [*data.comparisons, *data.mitigations]
+    for ratio in ratios:
+        yield ratio.low, ratio.method
+    for difference in data.equivalence:
+        yield difference.low, difference.method
+    for batch in data.epochs_to_target:
+        yield batch.epochs_low, batch.method
+    for ceiling in data.probe.ceilings:
+        yield ceiling.speedup_low, ceiling.method
+    for time in data.probe.all_reduce:
+        yield time.time_low_s, time.method
+
+
+def _of_models(data: ReportData) -> Named:
+    for fit in data.fits:
+        yield fit.low, LAW_FIT
+    for checked in data.validation:
+        yield checked.low, SIMULATION if checked.model.startswith("step model") else LAW_FIT
+    for curve in data.predictions:
+        for low in curve.low:
+            yield low, SIMULATION

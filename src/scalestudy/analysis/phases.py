@@ -37,6 +37,7 @@ def phase_rows(cells: Sequence[CellRuns]) -> list[PhaseRow]:
                     "price": price.value if price else None,
                     "price_low": price.low if price else None,
                     "price_high": price.high if price else None,
+                    "price_method": price.method if price else "",
                 }
             )
         )

@@ -106,6 +106,7 @@ def _all_reduce(probe: Probe, links: Sequence[Link]) -> list[AllReduceRow]:
                 time_low_s=time.low,
                 time_high_s=time.high,
                 fitted_s=link.time_s(sample.bytes) if link else None,
+                method=time.method,
             )
         )
     return rows

@@ -57,6 +57,7 @@ def _row(cell: CellRuns, base: CellRuns | None) -> SpeedupRow:
         total_s=float(median(cell.totals_s)) if cell.totals_s else None,
         time_method=time.method if time else "",
         speedup_method=speedup.method if speedup else "",
+        end_to_end_method=end_to_end.method if end_to_end else "",
         mean_s=mean.value if mean else None,
         mean_low_s=mean.low if mean else None,
         mean_high_s=mean.high if mean else None,

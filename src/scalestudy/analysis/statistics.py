@@ -51,8 +51,9 @@ class Estimate:
 def summarize(times_s: Sequence[float]) -> Estimate:
     """Median of positive times with a 95 % interval for the population's median.
 
-    From 6 values on the interval lies between two of the values (exact for any distribution), with 3 to 5 it is the
-    t-interval of the mean logarithm, exponentiated, and with fewer there is none. Raises ValueError for no value.
+    From 6 values on the interval lies between two of the values with symmetric ranks (exact for any distribution),
+    with 3 to 5 it is the t-interval of the mean logarithm, exponentiated, and with fewer there is none. Raises
+    ValueError for no value.
     """
     ordered = sorted(times_s)
     n = len(ordered)

@@ -95,6 +95,7 @@ def _row(cell: CellRuns, base: CellRuns | None, target: float) -> TargetRow:
         speedup_low=speedup.low if speedup else None,
         speedup_high=speedup.high if speedup else None,
         method=time.method,
+        speedup_method=speedup.method if speedup else "",
     )
 
 

@@ -241,10 +241,11 @@ def predict(arguments: Namespace) -> int:
     Raises StudyError when no strategy of the study has the data for it.
     """
     from scalestudy.analysis.ask import ask
+    from scalestudy.cli.planning import named_study
     from scalestudy.report.predict import print_answers
 
-    given = Path(arguments.study)
-    results = given if given.is_dir() else Path("results") / arguments.study
+    study = arguments.study or named_study(arguments.config)
+    results = Path(study) if Path(study).is_dir() else Path("results") / study
     answers, refused = ask(results, arguments.devices, arguments.link_gbps, arguments.latency_us)
     print_answers(answers, refused)
     return 0

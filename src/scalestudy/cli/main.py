@@ -152,7 +152,8 @@ COMMANDS = {
     "predict": Command(
         "predict step time and efficiency on more devices, from what a finished study measured",
         (
-            _argument("study", help="a study by name, or its folder"),
+            CONFIG,
+            _argument("study", nargs="?", help="its name or folder (default: the one that the configuration names)"),
             _argument("--devices", type=_positive(int), required=True, help="on how many devices in all"),
             _argument("--link-gbps", type=_positive(float), help="bandwidth of a link, Gbit/s (default: as probed)"),
             _argument("--latency-us", type=_positive(float), help="latency of a message (default: as probed)"),

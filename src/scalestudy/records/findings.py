@@ -102,6 +102,8 @@ class TargetRow(CellRow):
     speedup_low: float | None
     speedup_high: float | None
     method: str = ""
+    """How the intervals of epochs and time were computed; empty: there is none."""
+    speedup_method: str = ""
 
 
 class BatchRow(ReportModel):

@@ -21,6 +21,8 @@ class Provenance(BaseModel):
     cuda: str = ""
     backend: str = ""
     """Of torch.distributed, empty for one process."""
+    network: list[str] = []
+    """Interfaces that were up where rank 0 ran, with the speed of their link: ``eth0 10000 Mbit/s``."""
     threads_per_rank: int = 1
     pinned: list[list[int]] = []
     """The cores of each device."""

@@ -80,6 +80,7 @@ class SpeedupRow(CellRow):
     of_ceiling_high: float | None = None
     end_to_end_low: float | None = None
     end_to_end_high: float | None = None
+    end_to_end_method: str = ""
 
 
 class AccuracyRow(CellRow):
@@ -115,6 +116,7 @@ class PhaseRow(CellRow):
     the base. None where the cell has no speedup."""
     price_low: float | None = None
     price_high: float | None = None
+    price_method: str = ""
 
 
 class CommunicationRow(CellRow):
@@ -141,7 +143,7 @@ class CommunicationRow(CellRow):
     cost_low_s: float | None
     cost_high_s: float | None
     cost_share: float | None
-    """Median over the runs of a run's cost over its time with communication."""
+    """``cost_s`` over ``with_s``."""
     method: str = ""
     """How the interval was computed; empty: there is none."""
     without: str = ""
@@ -232,6 +234,8 @@ class AllReduceRow(ReportModel):
     time_high_s: float | None
     fitted_s: float | None
     """By the fit of its layout and group."""
+    method: str = ""
+    """How the interval was computed; empty: there is none."""
 
 
 class LinkRow(ReportModel):

@@ -21,7 +21,8 @@ DIGEST = 8
 
 def run_facts(data: ReportData) -> dict[str, Any]:
     """``count``; ``blocks``: the table of all runs; ``planned`` and ``seeds`` by workload; ``scalings``; ``grid``:
-    completed of planned runs by strategy and layout; ``lost``: the runs that did not complete or were resumed.
+    completed of planned runs by strategy and layout; ``lost``: the runs that did not complete or were resumed;
+    ``recorded``: whether any says where it ran.
     """
     runs = data.runs
     return {
@@ -36,6 +37,7 @@ def run_facts(data: ReportData) -> dict[str, Any]:
             for row in runs
             if row.outcome != "completed" or row.resumed
         ],
+        "recorded": any(row.host for row in runs),
     }
 
 

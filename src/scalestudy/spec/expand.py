@@ -88,7 +88,7 @@ class _Planner:
             return self.devices
         taken = max(1, most // self.nodes)
         self._reasons.append(
-            f"auto: takes {taken} of {self.devices} devices per node, since {reason}; name layouts to take more"
+            f"auto: takes {taken} of {self.devices} devices per node ({reason}); name layouts to take more"
         )
         return taken
 

@@ -17,7 +17,11 @@ from scalestudy.records.result import Part
 from scalestudy.records.source import commit_of
 from scalestudy.train.context import Context
 
-SLURM_KEYS = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_NODELIST", "SLURM_JOB_PARTITION")
+SLURM_KEYS = (
+    *("SLURM_CLUSTER_NAME", "SLURM_JOB_PARTITION", "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"),
+    "SLURM_JOB_NODELIST",
+)
+INTERFACES = Path("/sys/class/net")
 
 
 def collect(
@@ -54,6 +58,7 @@ def here(part: Part) -> Provenance:
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         os=_operating_system(),
         kernel=platform.release(),
+        network=network(),
         python=platform.python_version(),
         torch=torch.__version__,
         version=scalestudy.__version__,
@@ -76,7 +81,7 @@ def part_from(started: float) -> Part:
 
 
 def slurm_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Job, array task and nodes, where SLURM runs this process."""
+    """Cluster, partition, job, array task and nodes, where SLURM runs this process."""
     return {key: environment[key] for key in SLURM_KEYS if key in environment}
 
 
@@ -89,6 +94,28 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def network(interfaces: Path = INTERFACES) -> list[str]:
+    """The network interfaces that are up, with the speed of their link where the system knows it."""
+    try:
+        found = sorted(folder for folder in interfaces.iterdir() if folder.name != "lo")
+    except OSError:
+        return []
+    return [_with_speed(folder) for folder in found if _said(folder / "operstate") == "up"]
+
+
+def _with_speed(interface: Path) -> str:
+    """``eth0 10000 Mbit/s``; virtual interfaces say -1, or refuse to say."""
+    speed = _said(interface / "speed")
+    return f"{interface.name} {speed} Mbit/s" if speed.isdecimal() and int(speed) > 0 else interface.name
+
+
+def _said(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _operating_system() -> str:
