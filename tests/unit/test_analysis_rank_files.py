@@ -277,6 +277,20 @@ def test_the_quick_look_passes_nothing_that_the_close_look_finds(tmp_path_factor
     assert bool(quick.problems) == bool(close), (edit, place, line)
 
 
+def test_the_quick_look_takes_the_timer_for_the_last_number_of_its_line_also_where_both_are_short(tmp_path):
+    paths = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x2",)}, seeds=(1,))
+    run = next(run for run in read_model(paths.study, Study).runs if run.id == RUN)
+    evaluations = [epoch.evaluation_s for epoch in read_model(paths.run(RUN).result, Result).epochs]
+    path = paths.run(RUN).events(1)
+    lines = path.read_text().splitlines(keepends=True)
+    short = next(
+        number for number, line in enumerate(lines) if re.search(r'0\.\d{6}, "time_s": \d\.\d\d\}$', line.rstrip())
+    )
+    path.write_text("".join([*lines[:short], *(moved(one, -3) for one in lines[short:])]))
+    (problem,) = check_ranks(paths.run(RUN), 2, run.digest, evaluations).problems
+    assert "took 4.1 s by its timer and 1.1 s by the clock" in str(problem)
+
+
 def test_an_unchanged_run_is_not_read_again_and_a_changed_one_is(tmp_path):
     paths = make_study(tmp_path, **SMALL)
     first = collect(paths.results)

@@ -30,7 +30,7 @@ _STAMP = len("1795000000.00")
 _STAMP_WEIGHTS = np.array([*10.0 ** np.arange(9, -1, -1), 0, 0.1, 0.01])
 _NUMBER = len(', "epoch": ')
 _TAIL = 24
-"""Characters before the end of a line that hold its last number."""
+"""Characters before the end of a line that hold the point of its last number."""
 _WEIGHTS = np.array([0, *10.0 ** np.arange(5, -1, -1), 0, 0.1, 0.01])
 _SLACK_S = 0.02
 """Of a difference of times of which two decimals are read."""
@@ -180,7 +180,7 @@ def _last_numbers(text: Characters, ends: Places) -> Numbers | None:
     """The number before each of these places, of at most six digits and two decimals that are read; None where any is
     not written so. That it is digits around one point the pattern says, and what is no digit stands before it."""
     points = _window(text, ends - _TAIL, _TAIL) == ord(".")
-    places = ends - _TAIL + points.argmax(axis=-1)
+    places = ends - 1 - points[..., ::-1].argmax(axis=-1)  # the last one: another number may stand close before
     found = _window(text, places - 7, 10)
     digits = _digits(found)
     if np.any(found[..., 7] != ord(".")) or np.any(digits[..., 0] <= 9):
