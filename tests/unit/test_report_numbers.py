@@ -19,7 +19,7 @@ QUERY = b"""
 ))) <out>
 """
 values = st.floats(-1e7, 1e7, allow_nan=False).map(lambda x: float(f"{x:.9g}")) | st.sampled_from(
-    [0.0, 0.125, 0.5, -2.5, 1e-9]
+    [0.0, 0.125, 0.5, -2.5, 1e-9, 2.675, 1.115, 2097152.45]  # some are ties, others come next to one when multiplied
 )
 
 
