@@ -92,7 +92,9 @@ def test_gradients_share_the_memory_of_their_bucket_where_asked_to(view: bool, c
     assert after_steps(memories, 1, options=options) == (1 if view else parameters)
 
 
-@pytest.mark.parametrize(("compression", "sent_as"), [("fp16", torch.float16), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("compression", "sent_as"), [("fp16", torch.float16), ("bf16", torch.bfloat16)], ids=["fp16", "bf16"]
+)
 def test_compressed_gradients_have_the_digits_that_were_sent(compression: str, sent_as: torch.dtype) -> None:
     def survive(wrapped: DistributedDataParallel) -> bool:
         return all(torch.equal(gradient, gradient.to(sent_as).float()) for gradient in gradients(wrapped))
