@@ -27,7 +27,7 @@ class Split:
 
 
 def load_meta(folder: Path) -> Prepared:
-    """What a prepared data set is. Raises StudyError when it is not prepared, and naming meta.json when it is damaged."""
+    """What a prepared data set is. Raises StudyError when it is not prepared or meta.json is damaged."""
     try:
         return read_model(folder / "meta.json", Prepared)
     except StudyError as error:
