@@ -206,14 +206,23 @@ def show(rows: list[Row], console: Console, machine: str) -> None:
     console.print(table)
 
 
+IN_FULL = {"best plain loop": "best plain tuned loop", "/ ceiling": "/ two independent processes"}
+"""What the table on a terminal has no room for."""
+
+
 def markdown(rows: list[Row], machine: str) -> str:
-    """The table as the README prints it."""
-    lines = ["| what | bar | measured | quartiles | A/A | n |", "| --- | --- | --- | --- | --- | --- |"]
-    for row in rows:
-        bar = f"{'at most' if row.at_most else 'at least'} {row.bar:g}"
-        measured = f"{row.median:.{row.digits}f}{'' if row.passed else ' (missed)'}"
+    """The table as the README prints it: rows of one comparison, which differ in the network, stand together."""
+    kinds = list(dict.fromkeys(row.what.partition(", ")[0] for row in rows))
+    lines = ["| what | bar | measured | quartiles | A/A |", "| --- | --- | --- | --- | --- |"]
+    for row in sorted(rows, key=lambda row: kinds.index(row.what.partition(", ")[0])):
+        what, microseconds, _ = row.what.partition(" (µs)")
+        for short, full in IN_FULL.items():
+            what = what.replace(short, full)
+        unit = " µs" if microseconds else ""
+        bar = f"{'≤' if row.at_most else '≥'} {row.bar:g}{unit}"
+        measured = f"{row.median:.{row.digits}f}{unit}"
         again = f"{statistics.median(row.again):.3f}"
-        lines.append(f"| {row.what} | {bar} | {measured} | {row.quartiles(row.values)} | {again} | {len(row.values)} |")
+        lines.append(f"| {what} | {bar} | {measured} | {row.quartiles(row.values)} | {again} |")
     return "\n".join([*lines, "", f"Measured on: {machine}.", ""])
 
 

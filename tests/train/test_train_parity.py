@@ -4,14 +4,16 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
-from train_setup import ADAM, SGD, import_what_ranks_need, make_run
+from train_setup import ADAM, SGD, Parts, import_what_ranks_need, make_run, on_ranks
 
 from scalestudy.errors import StudyError
 from scalestudy.records.image import MARK, Around
@@ -21,9 +23,12 @@ from scalestudy.spec.config import ReportSpec
 from scalestudy.spec.run import Study
 from scalestudy.train.clock import StepClock
 from scalestudy.train.context import Context
+from scalestudy.train.data.tensors import load_meta
+from scalestudy.train.job import build, make_context
 from scalestudy.train.mesh import Mesh
 from scalestudy.train.parity import batch_sizes, not_negligible, relative_error, worst_error
 from scalestudy.train.parity_check import check_run, check_study, runs_to_check
+from scalestudy.train.ranks import Rank
 from scalestudy.train.strategies.base import Batches
 from scalestudy.train.strategies.data_parallel import CpuDataParallel
 from scalestudy.train.strategies.ddp import DDP
@@ -86,6 +91,52 @@ def test_every_strategy_passes_with_accumulated_gradients(
 def test_channels_last_passes(strategy: str) -> None:
     for row in check(strategy, model="cifar_cnn", memory_format="channels_last"):
         assert row.passed, row
+
+
+@pytest.mark.parametrize("memory_format", ["contiguous", "channels_last"])
+@pytest.mark.parametrize("strategy", ["serial", "data_parallel", "hybrid", "ddp", "hsdp"])
+def test_weights_and_what_passes_between_layers_lie_in_the_memory_format_of_the_workload(
+    strategy: str, memory_format: str
+) -> None:
+    run = make_run(strategy, model="cifar_cnn", memory_format=memory_format)
+
+    def work(rank: Rank) -> tuple[set[str], set[str]]:
+        parts = Parts(run, rank)
+        weights, passed = set(), set()
+        for module in parts.strategy.modules():
+            for layer in module.modules():
+                if isinstance(layer, nn.Conv2d):
+                    weights.update(map(layout, parts.strategy.full_tensors([layer.weight])))
+                    layer.register_forward_hook(lambda _, images, out: passed.update(map(layout, (*images, out))))
+        parts.train.start_epoch(1, 0)
+        clock = parts.strategy.host_clock()
+        clock.start_epoch(1)
+        clock.start_step()
+        parts.strategy.gradients(parts.train, 0, 32, clock)
+        return weights, passed
+
+    of_weights = "contiguous" if strategy == "hsdp" else memory_format  # FSDP2 takes no others, as the run notes
+    assert on_ranks(work, run.processes) == [({of_weights}, {memory_format})] * run.processes
+
+
+def layout(tensor: Tensor) -> str:
+    if tensor.is_contiguous():
+        return "contiguous"
+    return "channels_last" if tensor.is_contiguous(memory_format=torch.channels_last) else "another"
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_batch_norm_is_synchronized_where_asked_for(wanted: bool) -> None:
+    """Conversion needs no GPU; training does."""
+    run = make_run("ddp", model="cifar_cnn", sync_batch_norm=wanted)
+
+    def work(rank: Rank) -> list[bool]:
+        context = make_context(run, rank)
+        model, _ = build(run, load_meta(Path(run.data_folder)), context)
+        norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+        return [isinstance(module, nn.SyncBatchNorm) for module in norms]
+
+    assert on_ranks(work, run.processes) == [[wanted] * 3] * 2
 
 
 def test_an_error_in_a_small_tensor_is_not_hidden_by_a_large_one_and_rounding_in_a_negligible_one_is_no_error() -> None:

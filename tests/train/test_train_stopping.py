@@ -119,6 +119,28 @@ def test_a_run_stopped_twice_ends_with_the_same_bits_and_the_sum_of_its_parts(
     assert resumed.epochs[0].parts == 3
 
 
+@pytest.mark.parametrize(
+    ("strategy", "layout"),
+    [("serial", (1, 1)), ("data_parallel", (1, 2)), ("ddp", (1, 2)), ("hybrid", (2, 2)), ("hsdp", (1, 2))],
+)
+def test_a_run_that_draws_random_numbers_goes_on_with_those_of_its_next_step(
+    strategy: str, layout: tuple[int, int], tmp_path: Path
+) -> None:
+    model, data = "odd_models:DroppingAtAnyTime", {"augment": "crop_flip"}
+    run = make_run(strategy, layout, model=model, data=data, batch_size=4)
+    whole = trained(run, tmp_path / "whole")
+    paths = RunPaths(tmp_path / "stopped")
+    paths.folder.mkdir()
+    for _ in range(2):
+        paths.stop.touch()
+        assert start(run, paths.folder) == EXIT_STOPPED
+    stops = [event for event in read_events(paths.events(0))[0] if event["event"] == "stop"]
+    assert [0 < stop["step"] < whole.epochs[0].steps for stop in stops] == [True, True]
+    resumed = trained(run, paths.folder)
+    assert resumed.resumed == 2
+    assert (resumed.weights_sha256, learned(resumed)) == (whole.weights_sha256, learned(whole))
+
+
 def test_a_stop_file_that_comes_too_late_does_not_stop_the_next_training(tmp_path: Path) -> None:
     run = make_run(epochs=1, images=32)  # one step: there is none to stop before
     paths = RunPaths(tmp_path)

@@ -13,6 +13,8 @@ from train_setup import LAYOUTS, TRAIN, Parts, learned, make_run, on_ranks, trai
 
 from scalestudy.records.result import Result
 from scalestudy.train.clock import StepClock
+from scalestudy.train.evaluation import evaluate
+from scalestudy.train.job import load_data, make_context
 from scalestudy.train.mesh import Mesh
 from scalestudy.train.optimizer import LearningRate
 from scalestudy.train.parity import trace_reference
@@ -181,6 +183,47 @@ def test_bfloat16_trains(strategy: str, tmp_path: Path) -> None:
     result = trained(make_run(strategy, precision="bfloat16", model="cifar_cnn"), tmp_path)
     assert result.epochs[-1].train_loss < 0.6 * result.epochs[0].train_loss
     assert result.epochs[-1].test_accuracy > 0.6
+
+
+def test_augmentation_changes_the_training_images_and_not_the_test_images() -> None:
+    plain, augmented = (make_run(data={"augment": augment}) for augment in ("none", "crop_flip"))
+
+    def work(rank: Rank) -> tuple[bool, bool]:
+        (train, test), (cropped, same) = (load_data(run, make_context(run, rank))[1] for run in (plain, augmented))
+        for batches in (train, cropped):
+            batches.start_epoch(1, 0)
+        return torch.equal(train.batch(0, 32)[0], cropped.batch(0, 32)[0]), torch.equal(
+            test.batch(0, 32)[0], same.batch(0, 32)[0]
+        )
+
+    assert on_ranks(work, 1) == [(False, True)]
+
+
+@pytest.mark.parametrize("strategy", LAYOUTS)
+@pytest.mark.parametrize(("precision", "computes_in"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_every_device_trains_and_evaluates_in_the_precision_of_the_workload(
+    strategy: str, precision: str, computes_in: torch.dtype
+) -> None:
+    run = make_run(strategy, precision=precision)
+
+    def work(rank: Rank) -> list[set[torch.dtype]]:
+        parts = Parts(run, rank)
+        seen: list[set[torch.dtype]] = []
+        for module in {*parts.strategy.modules(), *parts.strategy.evaluation_modules()}:
+            for layer in module.modules():
+                if isinstance(layer, nn.Conv2d | nn.Linear):
+                    layer.register_forward_hook(lambda *arguments: seen[-1].add(arguments[-1].dtype))
+        seen.append(set())
+        parts.train.start_epoch(1, 0)
+        clock = parts.strategy.host_clock()
+        clock.start_epoch(1)
+        clock.start_step()
+        parts.strategy.gradients(parts.train, 0, 32, clock)
+        seen.append(set())
+        evaluate(parts.strategy, parts.test, len(parts.test), parts.control)
+        return seen
+
+    assert on_ranks(work, run.processes) == [[{computes_in}, {computes_in}]] * run.processes
 
 
 class Linear(nn.Sequential):

@@ -45,6 +45,18 @@ def test_the_tables_hold_what_report_json_holds(tmp_path):
     assert read(paths.tables / "parity.csv")[0]["passed"] == "true"
 
 
+def test_the_tables_of_runs_and_speedups_end_with_the_data_that_was_trained_on(tmp_path):
+    paths = make_study(tmp_path, strategies=DDP)
+    analyze(paths.results)
+    for table in ("runs", "speedup"):
+        rows = read(paths.tables / f"{table}.csv")
+        assert list(rows[0])[-1] == "data"
+        assert {(row["workload"], row["data"]) for row in rows} == {
+            ("mnist", "Fashion-MNIST, subset"),
+            ("cifar", "synthetic"),
+        }
+
+
 def test_the_data_digest_is_that_of_runs_csv(tmp_path):
     paths = make_study(tmp_path, strategies=DDP)
     data = analyze(paths.results)

@@ -409,6 +409,15 @@ def test_shared_memory_is_for_cpu_devices():
     assert "found shared_memory on GPUs; must be auto or nccl" in line
 
 
+def test_the_graph_of_accumulated_passes_is_not_static():
+    data = changed("studies.quick.strategies.1.options", {"static_graph": True})
+    data["workloads"]["mnist"]["accumulate"] = 2
+    assert set(lines_of(data, MACHINE)) == {
+        "config.yaml: studies.quick.strategies[item 2].options.static_graph: found true with "
+        "workloads.mnist.accumulate 2; must be false or left out: torch cannot plan ahead for accumulated passes"
+    }
+
+
 TEXTS = [
     ("empty", b"", ["is empty; must hold at least the keys workloads and studies"]),
     ("only comments", b"# nothing\n", ["is empty"]),

@@ -165,7 +165,9 @@ def test_a_missing_array_or_folder_is_named(tmp_path):
     (folder / "test_labels.npy").unlink()
     with pytest.raises(StudyError, match=r"test_labels\.npy: cannot be read"):
         load_split(folder, "test")
-    with pytest.raises(StudyError, match=r"nowhere/meta\.json: cannot be read"):
+    with pytest.raises(
+        StudyError, match=r"nowhere: the data set is not prepared; `scalestudy data nowhere` prepares it"
+    ):
         load_split(tmp_path / "nowhere", "test")
 
 

@@ -48,7 +48,7 @@ def test_hostile_texts_are_printed_literally_in_the_pages_of_tables():
         row.model_copy(update={"reason": text}) for row, text in zip(report_data.laptop().runs, HOSTILE, strict=False)
     ]
     page = Cells()
-    page.feed(table_page("runs", runs_csv(runs)))
+    page.feed(table_page("runs", runs_csv(runs, [])))
     for text in HOSTILE:
         if "\n" not in text:
             assert text in page.texts

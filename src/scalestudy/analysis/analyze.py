@@ -75,7 +75,7 @@ def _computed(collection: Collection) -> tuple[ReportData, str]:
     cells = cells_of(collection)
     evidence = _evidence(collection, cells)
     language = evidence.language
-    runs = runs_csv(evidence.runs)
+    runs = runs_csv(evidence.runs, evidence.workloads)
     data = ReportData(
         study=collection.study.name,
         configuration="" if collection.study.configuration == OWN else shlex.quote(collection.study.configuration),

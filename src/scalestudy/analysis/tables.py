@@ -35,10 +35,10 @@ from scalestudy.records.report import (
     ReportData,
     RunRow,
     SpeedupRow,
+    WorkloadFacts,
 )
 
 TABLES: dict[str, tuple[type[BaseModel], Callable[[ReportData], Sequence[BaseModel]]]] = {
-    "speedup": (SpeedupRow, lambda data: data.speedup),
     "efficiency": (EfficiencyRow, lambda data: data.efficiencies),
     "phases": (PhaseRow, lambda data: data.phases),
     "communication": (CommunicationRow, lambda data: data.communication),
@@ -66,13 +66,24 @@ def write_tables(paths: StudyPaths, data: ReportData, runs: str) -> None:
     write_text(paths.tables / "runs.csv", runs)
     for name, (kind, rows) in TABLES.items():
         write_text(paths.tables / f"{name}.csv", _models_csv(kind, rows(data)))
+    write_text(paths.tables / "speedup.csv", _with_data(SpeedupRow, data.speedup, data.workloads))
     write_text(paths.tables / "curves.csv", _curves_csv(data.curves))
     write_text(paths.tables / "prediction.csv", _prediction_csv(data.predictions))
 
 
-def runs_csv(rows: Sequence[RunRow]) -> str:
+def runs_csv(rows: Sequence[RunRow], workloads: Sequence[WorkloadFacts]) -> str:
     """runs.csv, whose digest the report prints."""
-    return _models_csv(RunRow, rows)
+    return _with_data(RunRow, rows, workloads)
+
+
+def _with_data(
+    kind: type[BaseModel], rows: Sequence[RunRow] | Sequence[SpeedupRow], workloads: Sequence[WorkloadFacts]
+) -> str:
+    """The rows with a last column that says what data their numbers come from, for who sees the table alone."""
+    data = {facts.name: "synthetic" if facts.data_synthetic else facts.data_title for facts in workloads}
+    columns = list(kind.model_fields)
+    values = attrgetter(*columns)
+    return _csv([*columns, "data"], ([*values(row), data.get(row.workload)] for row in rows))
 
 
 def _models_csv(kind: type[BaseModel], rows: Sequence[BaseModel]) -> str:

@@ -125,4 +125,19 @@ def _communication(asked: _Asked) -> Iterator[Problem]:
         yield Problem(key, text)
 
 
-RULES: tuple[Callable[[_Asked], Iterator[Problem]], ...] = (_shares, _sizes, _synchronized, _compiled, _communication)
+def _planned_ahead(asked: _Asked) -> Iterator[Problem]:
+    """Torch's reducer fails an assertion when the passes that it plans ahead for do not all end in a reduction."""
+    if asked.entry.options.get("static_graph") and asked.workload.accumulate > 1:
+        found = f"found true with workloads.{asked.cell.workload}.accumulate {asked.workload.accumulate}"
+        right = "must be false or left out: torch cannot plan ahead for accumulated passes"
+        yield Problem((*asked.layout_key[:-2], "options", "static_graph"), f"{found}; {right}")
+
+
+RULES: tuple[Callable[[_Asked], Iterator[Problem]], ...] = (
+    _shares,
+    _sizes,
+    _synchronized,
+    _compiled,
+    _communication,
+    _planned_ahead,
+)

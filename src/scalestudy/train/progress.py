@@ -1,6 +1,7 @@
 """What a person sees while a run trains: a line per epoch, and on a terminal the loss as it falls."""
 
 import sys
+from shutil import get_terminal_size
 from time import monotonic
 
 from torch import Tensor
@@ -30,17 +31,20 @@ class ProgressLine:
             return
         self._next = now + REFRESH_S
         mean = loss_sum.item() / max(samples, 1)
-        self._show(f"epoch {epoch + 1}/{self._epochs}  step {step + 1}/{steps}  loss {mean:.4f}", end="\r")
+        text = f"epoch {epoch + 1}/{self._epochs}  step {step + 1}/{steps}  loss {mean:.4f}"
+        room = max(0, get_terminal_size().columns - len(f"  {text} "))  # only one row can be cleared
+        self._show(self._title[:room], text, end="\r")
 
     def epoch(self, epoch: int, train_loss: float, accuracy: float, time_s: float, timed: bool) -> None:
         """An epoch is over."""
         warm_up = "" if timed else "  (warm-up)"
         self._show(
+            self._title,
             f"epoch {epoch + 1}/{self._epochs}  loss {train_loss:.4f}  accuracy {accuracy:6.2%}  "
-            f"{time_s:.2f} s{warm_up}"
+            f"{time_s:.2f} s{warm_up}",
         )
 
-    def _show(self, text: str, end: str = "\n") -> None:
+    def _show(self, title: str, text: str, end: str = "\n") -> None:
         if not self._quiet:
             clear = "\x1b[2K" if self._live else ""
-            print(f"{clear}{self._title}  {text}", end=end, flush=True)
+            print(f"{clear}{title}  {text}", end=end, flush=True)

@@ -27,8 +27,14 @@ class Split:
 
 
 def load_meta(folder: Path) -> Prepared:
-    """What a prepared data set is. Raises StudyError naming meta.json when it is missing or damaged."""
-    return read_model(folder / "meta.json", Prepared)
+    """What a prepared data set is. Raises StudyError when it is not prepared or meta.json is damaged."""
+    try:
+        return read_model(folder / "meta.json", Prepared)
+    except StudyError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            todo = f"`scalestudy data {folder.name}` prepares it"
+            raise StudyError(f"{folder}: the data set is not prepared; {todo}") from error.__cause__
+        raise
 
 
 def load_split(folder: Path, split: Literal["train", "test"], limit: int | None = None) -> Split:
