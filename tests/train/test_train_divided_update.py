@@ -85,6 +85,25 @@ def test_it_goes_on_with_a_state_that_was_loaded(pair: Pair) -> None:
     pair.assert_equal()
 
 
+def test_a_thread_that_has_no_rows_has_nothing_to_do(threads: DeviceThreads) -> None:
+    narrow = [nn.Parameter(torch.ones(10, 110_001)), nn.Parameter(torch.ones(10))]  # 10 rows are too few for three
+    update = DividedUpdate(narrow, divided(narrow, 3), threads)
+    optimizer = Adam(narrow, fused=True)
+    for _ in range(2):
+        for own in narrow:
+            own.grad = torch.ones_like(own)
+        update.step(optimizer)
+    assert len(update._parts) == 2
+    assert [own.max().item() < 1 for own in narrow] == [True, True]
+
+
+def test_no_gradient_outlives_its_step(threads: DeviceThreads) -> None:
+    pair = Pair(threads, Adam)
+    pair.step()
+    pair.step()
+    assert {own.grad for part in pair.update._parts for own in part._own} == {None}
+
+
 def test_parameters_whose_rows_are_no_blocks_of_memory_are_updated_whole(threads: DeviceThreads) -> None:
     turned = nn.Parameter(torch.randn(1200, 1000).t())
     update = DividedUpdate([turned], divided([turned], 3), threads)

@@ -29,6 +29,7 @@ from scalestudy.train.mesh import Mesh
 from scalestudy.train.parity import batch_sizes, not_negligible, relative_error, worst_error
 from scalestudy.train.parity_check import check_run, check_study, runs_to_check
 from scalestudy.train.ranks import Rank
+from scalestudy.train.strategies import divided_update
 from scalestudy.train.strategies.base import Batches
 from scalestudy.train.strategies.data_parallel import CpuDataParallel
 from scalestudy.train.strategies.ddp import DDP
@@ -180,6 +181,16 @@ def test_a_model_whose_parameters_share_a_gradient_passes(strategy: str) -> None
 PARALLEL = [(strategy, layout) for strategy, layout in LAYOUTS if layout in ((1, 2), (2, 1))]
 DECAY = SGD | {"weight_decay": 0.1}
 """Moves every parameter that has a gradient, if only one of zeros."""
+
+
+@pytest.mark.parametrize(("strategy", "layout"), [("data_parallel", (1, 3)), ("hybrid", (2, 2))])
+def test_an_update_that_is_divided_passes_and_is_what_trains(
+    strategy: str, layout: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(divided_update, "WORTH_IT", 0)
+    assert all(row.passed for row in check(strategy, layout, optimizer=ADAM))
+    monkeypatch.setattr(divided_update.Part, "step", lambda _: None)
+    assert not any(row.passed for row in check(strategy, layout, optimizer=ADAM))
 
 
 @pytest.mark.parametrize(("strategy", "layout"), [("serial", (1, 1)), *PARALLEL])

@@ -40,6 +40,7 @@ def lows(row):
 
 def test_every_interval_of_the_tables_is_counted(data):
     by_table = {name: sum(len(lows(row)) for row in rows(data)) for name, (_, rows) in TABLES.items()}
+    by_table["speedup"] = sum(len(lows(row)) for row in data.speedup)
     by_table["prediction"] = sum(len(curve.low) for curve in data.predictions)
     assert {name for name, count in by_table.items() if count} >= {
         "speedup", "phases", "communication", "probe", "allreduce", "comparison", "mitigations", "equivalence",

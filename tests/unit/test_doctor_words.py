@@ -158,7 +158,9 @@ def test_how_many_jobs_there_may_be_is_noted(tmp_path: Path, monkeypatch: pytest
         (tmp_path / name).write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    (found,) = check_limits(partition(), tmp_path / "none.yaml")
+    profile = tmp_path / "config.yaml"
+    profile.write_text("jobs: 5")
+    (found,) = check_limits(partition(), profile)
     assert found.state == "note"
     assert found.text.startswith("the site allows arrays of up to 1001 jobs and 200 jobs of ")
 
@@ -175,6 +177,9 @@ def test_a_word_that_arrives_seconds_late_is_no_proof_of_a_slow_clock_but_one_fr
 ):
     assert clocks(two_nodes(time=95.0)).state == "ok"
     assert clocks(two_nodes(time=105.0)).state == "wrong"
+    both = two_nodes(time=105.0)
+    next(iter(both.facts.values()))["time"] = 89.0  # further off, and said late perhaps
+    assert clocks(both).state == "wrong"
 
 
 def test_nodes_without_torch_are_wrong_unless_runs_are_in_a_container() -> None:

@@ -183,6 +183,15 @@ TERMINAL = "7: strategy 7 of 7 is unknown; known: 7"
 """Ends the analysis; there is no report then."""
 
 
+def test_no_phrase_stands_twice_in_its_part_where_the_last_would_win_in_silence():
+    def once(pairs):
+        assert len(dict(pairs)) == len(pairs), [name for name, _ in pairs]
+        return dict(pairs)
+
+    for path in (SOURCE / "analysis" / "language").glob("*.json"):
+        assert json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
+
+
 @pytest.mark.parametrize("path", SPEAKING, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_text_that_reaches_a_report_has_its_german(path):
     named = {*get_args(Kind), *METHODS, *(method.source for method in METHODS.values())}

@@ -116,11 +116,10 @@ def _is_whole(value: float) -> bool:
 
 
 def _no_mean_of_ratios(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
-    rows = _ratios(data)
-    if not rows:
-        return _none("No ratio is reported.")
-    kept = [_is_ratio_of_times(row) for row in rows]
+    kept = [_is_ratio_of_times(row) for row in _ratios(data)]
     kept += [_is_share_of_times(row) for row in data.communication if row.cost_share is not None]
+    if not kept:
+        return _none("No ratio is reported.")
     language = LANGUAGES[data.words.language]
     factors = "; efficiency factors are geometric means over the runs, the mean that the rule leaves for ratios"
     return _answer(

@@ -100,7 +100,7 @@ def commit_of(runs: Sequence[CollectedRun]) -> str:
 
 def image_of(runs: Sequence[CollectedRun]) -> str:
     """Digest of the container image that the runs recorded, or all of them; empty when they were in none."""
-    digests = (provenance.image_digest for _, provenance in _started(runs))
+    digests = (provenance.image_digest for provenance in _by_parts(_started(runs)))
     return ", ".join(dict.fromkeys(digest for digest in digests if digest))
 
 
@@ -124,7 +124,7 @@ def _recorded(runs: Sequence[CollectedRun]) -> list[Recorded]:
 def _by_parts(recorded: Sequence[Recorded]) -> Iterator[Provenance]:
     """Provenance of each run, once for each image that parts of it ran in."""
     for run, provenance in recorded:
-        for digest in sorted(run.result.images) if run.result else ():
+        for digest in sorted(run.result.images) if run.result else [provenance.image_digest]:
             same = digest == provenance.image_digest
             yield provenance if same else provenance.model_copy(update={"image_digest": digest})
 
@@ -170,12 +170,13 @@ def _row(title: str, values: Counter[tuple[str, str]], uniform: bool, part: Part
         return EnvironmentRow(item=title, value=next(iter(by_value), ""), part=part)
     ordered = sorted(by_value.items(), key=lambda pair: -pair[1].total())
     listed = [f"{value} ({', '.join(_counted(counts, language))})" for value, counts in ordered]
+    judged = [counts for _, counts in ordered if counts.keys() - {"failed run"}]
     apart = sum((counts for _, counts in ordered if "run" not in counts), Counter[str]())
     return EnvironmentRow(
         item=title,
         value="; ".join(listed),
         part=part,
-        conflict=uniform,
+        conflict=uniform and len(judged) > 1,  # no number is of a run that failed
         runs_differ=sum("run" in counts for _, counts in ordered) > 1,
         apart=list(_counted(apart, language)),
     )

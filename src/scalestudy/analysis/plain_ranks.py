@@ -16,6 +16,8 @@ from scalestudy.analysis.clocks import STALL_S, evaluation_agrees, training_agre
 
 MOST_BYTES = 2**16
 """Of a rank file; a longer one is looked at line by line."""
+MOST_IN_LINE = 300
+"""Longer lines may hold numbers that are none: of hundreds of digits."""
 MOST_PATTERNS = 1000
 EPOCH, EVALUATION = b"epoch", b"evaluation"
 _DIGITS = b"0123456789"
@@ -83,6 +85,8 @@ class PlainRanks:
         text = np.frombuffer(joined, dtype=np.uint8)
         ends, lines = np.flatnonzero(text == ord("\n")), len(pattern.stamps)
         files = np.cumsum([len(body) for body in bodies])
+        if np.diff(ends, prepend=-1).max() > MOST_IN_LINE:
+            return False
         # Each file has all lines of the pattern, and none of its neighbour.
         return np.array_equal(ends[lines - 1 :: lines] + 1, files) and self._agrees(text, ends, pattern, begun)
 
@@ -93,6 +97,8 @@ class PlainRanks:
             return
         body = content[start.end() :]
         lines = body.splitlines(keepends=True)
+        if len(body) < 2 * _TAIL:  # no whole run
+            return
         found = [_LINE.fullmatch(line) for line in lines]
         names = [line[1] for line in found if line]
         epochs = [place for place, name in enumerate(names) if name == EPOCH]

@@ -45,7 +45,9 @@ def check_limits(partition: Partition, profile: Path) -> Iterator[Finding]:
     limit = minutes_of(partition.time_limit)
     asked = {}
     try:
-        asked = runtimes(yaml.safe_load(profile.read_text()) or {}) if profile.exists() else {}
+        asked = runtimes(yaml.safe_load(profile.read_text()) or {})
+    except FileNotFoundError:
+        yield wrong("time limit", f"{profile}: no such profile of Snakemake")
     except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError):
         yield wrong("time limit", f"{profile}: cannot be read as a profile of Snakemake")
     for rule, minutes in asked.items():

@@ -38,7 +38,7 @@ class DividedUpdate:
             self._parts = []
             return
         if not self._parts or self._state is not optimizer.state:  # another one where a checkpoint was loaded
-            self._parts = [Part(optimizer, self._parameters, share) for share in self._shares]
+            self._parts = [Part(optimizer, self._parameters, share) for share in self._shares if share]
             self._state = optimizer.state
         self._threads.run([part.step for part in self._parts])
 
@@ -61,6 +61,7 @@ class Part:
             own.grad = None if parameter.grad is None else rows.of(parameter.grad)
         self._optimizer.param_groups[0]["lr"] = self._whole.param_groups[0]["lr"]
         self._optimizer.step()
+        self._optimizer.zero_grad()  # views keep what they are of
 
 
 def _part(value: object, parameter: nn.Parameter, rows: Rows) -> object:
