@@ -1,6 +1,5 @@
 """results/STUDY/report.json to reports/STUDY: the PDF, its figures, and the tables as pages."""
 
-import gc
 import pickle
 import shlex
 import subprocess
@@ -64,7 +63,6 @@ def hand_over() -> None:
     """The other process: write the figures and print the pickled Manuscript, or the StudyError that came in between."""
     report, runs_csv, folder = map(Path, sys.argv[1:4])
     made: Manuscript | StudyError
-    gc.set_threshold(100_000)  # drawing makes a million objects that live on: to look at them often takes a second
     try:
         data = read_model(report, ReportData)
         figures = _draw(data)
