@@ -1,7 +1,7 @@
 """Time and memory of the report for 1,000 runs: bars 10 s and 300 MB. ``python benchmarks/report.py [RUNS]``.
 
-The made-up study has 4 workloads, 3 scalings and 5 strategies on up to 16 devices. Each round is a process of its own,
-imports included, and counted with the processes that it starts.
+The made-up study has 4 workloads, 3 scalings and 5 strategies on up to 16 devices, and every table filled. Each round
+is a process of its own, imports included, and counted with the processes that it starts.
 """
 
 import argparse
@@ -23,11 +23,12 @@ BUILD = (
 def make(folder: Path, runs: int) -> int:
     """Write the results of a made-up study of so many runs, or a little more, and return how many."""
     import report_data  # type: ignore[import-not-found]
+    from report_findings import with_findings  # type: ignore[import-not-found]
 
     from scalestudy.records.files import write_model, write_text
     from scalestudy.records.paths import StudyPaths
 
-    data = report_data.broad(seeds=-(-runs // CELLS))
+    data = with_findings(report_data.broad(seeds=-(-runs // CELLS)))
     paths = StudyPaths(folder)
     write_model(paths.report, data)
     write_text(paths.tables / "runs.csv", "run\n" + "".join(f"{run.run}\n" for run in data.runs))

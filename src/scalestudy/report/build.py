@@ -1,9 +1,10 @@
 """results/STUDY/report.json to reports/STUDY: the PDF, its figures, and the tables as pages."""
 
+import pickle
 import shlex
+import subprocess
+import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from scalestudy.errors import StudyError
@@ -26,13 +27,8 @@ def build_report(results: Path, reports: Path) -> Path:
     Raises StudyError when report.json or tables/runs.csv is missing or damaged, or when a file cannot be written.
     """
     paths = StudyPaths(results)
-    # In a process of its own: what the models and drawing take, 200 MB, is given back before the report is set.
-    # Spawned, since a fork lacks the threads of a Typst that this process used before.
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as other:
-        manuscript, figures, pictures = other.submit(_prepare, paths.report, paths.tables / "runs.csv").result()
-    _write_figures(figures, pictures, paths.report, reports / "figures")
     output = reports / PDF
-    write_pdf(manuscript, output)
+    write_pdf(_manuscript_of(paths.report, paths.tables / "runs.csv", reports / "figures"), output)
     write_table_pages(paths.tables, reports / "tables")
     return output
 
@@ -43,11 +39,38 @@ def _draw(data: ReportData) -> list[Drawing]:
     return list(draw_figures(printable(data)))
 
 
-def _prepare(report: Path, runs_csv: Path) -> tuple[Manuscript, list[Drawing], list[bytes]]:
-    """What is set, the figures, and each as a PNG picture."""
-    data = read_model(report, ReportData)
-    figures = _draw(data)
-    return write_manuscript(data, figures, runs_csv), figures, [svg_to_png(figure.svg) for figure in figures]
+def _manuscript_of(report: Path, runs_csv: Path, folder: Path) -> Manuscript:
+    """Draw and write the figures, and return what is to be set.
+
+    In a process of its own: what the models and drawing take, 200 MB, is given back before the report is set. A plain
+    one: a fork lacks the threads of a Typst that this process used before, and a pool leaves a process behind.
+    """
+    code = "import sys; sys.path[:] = sys.argv[4:]; from scalestudy.report.build import hand_over; hand_over()"
+    command = [sys.executable, "-c", code, str(report), str(runs_csv), str(folder), *sys.path]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode < 0:
+        raise StudyError(f"{report}: the process that draws its figures was ended by signal {-done.returncode}")
+    if done.returncode > 0:
+        raise StudyError(f"{report}: its figures could not be drawn; what Python says stands above")
+    made = pickle.loads(done.stdout)
+    if isinstance(made, StudyError):
+        raise made
+    assert isinstance(made, Manuscript)
+    return made
+
+
+def hand_over() -> None:
+    """The other process: write the figures and print the pickled Manuscript, or the StudyError that came in between."""
+    report, runs_csv, folder = map(Path, sys.argv[1:4])
+    made: Manuscript | StudyError
+    try:
+        data = read_model(report, ReportData)
+        figures = _draw(data)
+        made = write_manuscript(data, figures, runs_csv)
+        _write_figures(figures, [svg_to_png(figure.svg) for figure in figures], report, folder)
+    except StudyError as error:
+        made = error
+    sys.stdout.buffer.write(pickle.dumps(made))
 
 
 def write_figure(name: str, report: Path, output: Path) -> None:

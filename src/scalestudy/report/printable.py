@@ -5,9 +5,11 @@ A PDF/A file may not hold a character without a glyph, so one emoji in a title w
 
 import unicodedata
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from scalestudy.errors import StudyError
 from scalestudy.records.report import ReportData
 
 FONTS = Path(__file__).parent / "fonts"
@@ -18,10 +20,14 @@ _UNSAFE = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 
 
 def fallback_folder() -> Path:
-    """The folder of DejaVu Sans, which comes with matplotlib: what the text fonts lack is taken from it."""
-    import matplotlib as mpl
+    """The folder of DejaVu Sans, which comes with matplotlib: what the text fonts lack is taken from it.
 
-    return Path(mpl.get_data_path()) / "fonts" / "ttf"
+    Found without importing it, which takes 25 MB that the process that sets the report has no other use for.
+    """
+    origin = find_spec("matplotlib")
+    if origin is None or origin.origin is None:
+        raise StudyError("matplotlib is not installed: the report takes a font from it")
+    return Path(origin.origin).parent / "mpl-data" / "fonts" / "ttf"
 
 
 @cache
