@@ -103,6 +103,8 @@ def test_neither_image_holds_a_compiler_or_a_cache(
         "import pathlib, shutil, sys;"
         "assert not [name for name in ('gcc', 'cc', 'uv', 'pip') if shutil.which(name)];"
         "assert not pathlib.Path('/opt/source').exists();"
+        "caches = ('root/.cache', 'opt/scalestudy/.cache', 'var/lib/apt/lists/*', 'var/cache/apt/archives/*.deb');"
+        "assert not [found for cache in caches for found in pathlib.Path('/').glob(cache)];"
         "site = next(pathlib.Path(sys.prefix).glob('lib/python*/site-packages'));"
         "assert (site / 'torch/__pycache__').is_dir() and (site / 'scalestudy/__pycache__').is_dir()"
     )
