@@ -5,10 +5,9 @@ import re
 from scalestudy.records.current import is_current
 
 # `ancient` protects nothing from a file that is not there and must be made: then records that are what is asked for are
-# no rule's output, but where they are asked for by force.
+# no rule's output, also when they are asked for by force.
 BEFORE = [f"{RESULTS}/study.json", *PREPARED, *RECORD]
-FORCED = workflow.dag_settings.forceall or workflow.dag_settings.forcerun or workflow.dag_settings.forcetargets
-PROTECTED = not FORCED and not all(Path(path).exists() for path in BEFORE)
+PROTECTED = not all(Path(path).exists() for path in BEFORE)
 
 
 def record_of_run(run):
