@@ -138,7 +138,8 @@ def test_a_ddp_run_that_lost_a_node_and_was_cancelled_ends_on_other_nodes_with_t
     assert lost not in resumed.parts[-1].slurm["SLURM_JOB_NODELIST"]
     assert trained_s(study) < resumed.total_s < time.monotonic() - begin
     assert resumed.weights_sha256 == never_stopped(study).weights_sha256
-    by_hand = never_stopped(study, "srun", "--nodes=2", "--ntasks-per-node=1")  # ranks find each other by themselves
+    # Ranks find each other by themselves.
+    by_hand = never_stopped(study, "srun", "--nodes=2", "--ntasks-per-node=1", "--mem=2000")
     assert_recorded(by_hand, 2)
     assert resumed.weights_sha256 == by_hand.weights_sha256
 
