@@ -256,4 +256,4 @@ def retry(arguments: Namespace) -> int:
     from scalestudy.cli.planning import named_study
     from scalestudy.cli.retry import forget_failures
 
-    return forget_failures(arguments.study or named_study(Path("config.yaml")))
+    return forget_failures(arguments.study or named_study(arguments.config))

@@ -162,7 +162,10 @@ COMMANDS = {
     ),
     "retry": Command(
         "forget the results of failed runs, so that the next run of the workflow trains them again",
-        (_argument("study", nargs="?", help="name of the study (default: the one that config.yaml names)"),),
+        (
+            CONFIG,
+            _argument("study", nargs="?", help="name of the study (default: the one that the configuration names)"),
+        ),
         commands.retry,
     ),
     "show": Command(
