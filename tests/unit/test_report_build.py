@@ -9,7 +9,7 @@ from pathlib import Path
 import pypdf
 import pytest
 import report_data
-from process_memory import taken_by
+from process_memory import Taken, taken_by
 from report_findings import with_findings
 
 from scalestudy.errors import StudyError
@@ -71,13 +71,15 @@ def test_a_study_without_completed_runs_says_so(tmp_path):
 @pytest.fixture(scope="module")
 def thousand_runs(tmp_path_factory):
     """A report of 1,092 runs in 156 cells with every table filled, and what building it took, all processes together,
-    imports included."""
+    imports included: of three rounds the most memory and the least time, to which other programs only add."""
     results = store(with_findings(report_data.broad()), tmp_path_factory.mktemp("broad"))
     code = (
         "import sys; from pathlib import Path; from scalestudy.report.build import build_report;"
         "build_report(Path(sys.argv[1]), Path(sys.argv[1]))"
     )
-    return results, taken_by([sys.executable, "-c", code, str(results)])
+    rounds = [taken_by([sys.executable, "-c", code, str(results)]) for _ in range(3)]
+    peak_mb, cpu_s, wall_s = zip(*rounds, strict=True)
+    return results, Taken(max(peak_mb), min(cpu_s), min(wall_s))
 
 
 def test_a_thousand_runs_take_less_than_ten_seconds_with_the_process_that_draws(thousand_runs):

@@ -56,7 +56,7 @@ def render_pages(data: ReportData, figures: Sequence[Drawing], runs: str, ppi: f
     return pages if isinstance(pages, list) else [pages]
 
 
-def svg_to_png(svg: bytes, ppi: float = 200) -> bytes:
+def svg_to_png(svg: bytes, ppi: float = 150) -> bytes:
     """A figure as a PNG picture with the fonts of the report. Raises StudyError when Typst refuses."""
     import typst
 
