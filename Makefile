@@ -20,8 +20,8 @@ run: $(VENV)/run.stamp
 	@touch $(VENV)/run.begin
 	@exec 9> $(VENV)/run.lock; flock --nonblock 9 || { echo "another 'make run' is going on in this folder"; exit 99; }; \
 		trap stopped=1 INT; $(SNAKEMAKE) --nolock --rerun-incomplete || { code=$$?; \
-		[ ! "$$stopped" ] || printf '\nStopped. The same command goes on where it was.\n'; \
-		[ "$$stopped" ] || echo "Should no reason stand above: $(subst --quiet all,--dry-run,$(SNAKEMAKE)) says more"; exit $$code; }
+		if [ "$$stopped" ]; then printf '\nStopped. The same command goes on where it was.\n'; \
+		else echo "Should no reason stand above: $(subst --quiet all,--dry-run,$(SNAKEMAKE)) says more"; fi; exit $$code; }
 	@[ "$$(find results -newer $(VENV)/run.begin -type f -print -quit)" ] || echo "Nothing to be done: all is up to date"
 	@$(BIN)/scalestudy show --headline $(if $(CONFIG),--config $(CONFIG)) $(STUDY)
 

@@ -1,6 +1,5 @@
 """Trainings on a real SLURM cluster while something goes wrong under them, with the profile's own retries."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from open_files import holders
 from slurm_here import TESTBED
 from slurm_workflow import ROOT, SlurmWorkflow, queue
 from study_project import Project, projects, slow_in_every_step, wait_for
@@ -47,16 +47,6 @@ def processes(study: Project, cell: str) -> list[int]:
     """Process ids of the ranks that started last; the nodes of this cluster share them."""
     logs = sorted(study.paths(cell).ranks.glob("rank*.jsonl"))
     return [[event["pid"] for event in read_events(log)[0] if event["event"] == "start"][-1] for log in logs]
-
-
-def holders(path: Path) -> set[int]:
-    """Process ids of what has the file open; all nodes of this cluster are on this machine."""
-    found = set()
-    for file in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):  # gone by now
-            if file.readlink() == path:
-                found.add(int(file.parts[2]))
-    return found
 
 
 def test_the_other_ranks_of_one_that_is_killed_end_within_60_s_and_the_run_goes_on(training: Make) -> None:

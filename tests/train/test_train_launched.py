@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
+from open_files import opens
 from train_setup import learned, make_run, trained
 
 from scalestudy.cli.training import train_run
@@ -173,15 +173,6 @@ def test_a_launched_rank_waits_for_the_one_that_still_trains_its_run(tmp_path: P
             process.wait(3)
         assert not RunPaths(tmp_path).events(0).exists()
     assert ended([process]) == [(0, f"{tmp_path}: another process trains this run; waiting 240 s for it")]
-
-
-def opens(pid: int, path: Path) -> bool:
-    """Whether a process has the file open."""
-    for file in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):  # closed meanwhile
-            if file.readlink() == path:
-                return True
-    return False
 
 
 def test_a_launched_rank_that_waited_in_vain_asks_to_be_started_again(

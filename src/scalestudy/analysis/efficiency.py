@@ -1,9 +1,8 @@
 """efficiency.csv: into which factors the efficiency of each cell falls, and whether they give what was measured."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import geometric_mean
 
 import numpy as np
 
@@ -81,19 +80,14 @@ def _without_base(base: CellRuns | None) -> str:
 
 
 def _mean(runs: Sequence[MeasuredRun], factor: Callable[[MeasuredRun], float]) -> float | None:
-    return _geometric_mean([factor(run) for run in runs]) if runs else None
+    return geometric_mean([factor(run) for run in runs]) if runs else None
 
 
 def _scalability(run: MeasuredRun, base: Sequence[MeasuredRun]) -> float:
     """Against all runs of the base."""
-    return _geometric_mean(
+    return geometric_mean(
         [computation_scalability(other.computing_s, run.computing_s, run.images / other.images) for other in base]
     )
-
-
-def _geometric_mean(values: Sequence[float]) -> float:
-    """Of positive numbers; that of the standard library takes them one by one from an iterator."""
-    return math.exp(fmean([math.log(value) for value in values]))
 
 
 def _measured(cell: CellRuns) -> Measured:
