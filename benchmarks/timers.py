@@ -1,10 +1,11 @@
-"""What do the timers of the steps cost? ``python benchmarks/timers.py`` trains blocks of steps with and without them.
+"""What do the timers of the steps cost? ``python benchmarks/timers.py`` trains single steps with and without them.
 
-Blocks with timers, without, and without once more follow each other in an order drawn anew in every round, in one
-process on one core, from the same weights. Beside wall-clock time stands the process's own CPU time, which other
-programs on the machine disturb less, and what the marks of a step take when nothing else is done. Exit code 1 when
-timers cost 1 % or more of the CPU time, and when two blocks without timers differ by 1 % or more of it (A/A): then the
-machine is too noisy to tell.
+A step with timers, one without, and another without are trained on the same batch, in an order drawn anew in every
+round, by one process on one core: what disturbs the machine for longer than a step disturbs all three. Shown is the
+median of the rounds' ratios with its 95 % interval, of wall-clock time and of the process's own CPU time, which other
+programs disturb less; beside it what the marks of a step take when nothing else is done. Exit code 1 unless the whole
+interval of the CPU time lies below 1 %, and that of two steps without timers (A/A) within 1 %: else the machine is too
+noisy to tell.
 """
 
 import argparse
@@ -12,16 +13,18 @@ import os
 import random
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from time import perf_counter, process_time
 
-from contestants import ALONE, SilentClock, from_start, make_trainer
+from contestants import ALONE, SilentClock, make_trainer
 from rich.console import Console
 from rich.table import Table
-from workloads import STEPS, make_run
+from workloads import make_run
 
+from scalestudy.analysis.statistics import Estimate, summarize
 from scalestudy.train.clock import BACKWARD, DATA, FORWARD, StepClock
 from scalestudy.train.loop import Trainer
 
@@ -30,39 +33,34 @@ MARKED_STEPS = 20_000
 
 
 @dataclass(frozen=True)
-class Block:
-    """Seconds of one block of steps."""
+class Step:
+    """Seconds of one step."""
 
     wall_s: float
     cpu_s: float
 
 
-def block(trainer: Trainer, clock: StepClock) -> Callable[[], Block]:
-    """The steps of an epoch, with this clock."""
-    strategy, size = trainer.strategy, trainer.run.global_batch
-
-    def train() -> Block:
-        clock.start_epoch(trainer.steps)
-        wall, cpu = perf_counter(), process_time()
-        for step in range(trainer.steps):
-            clock.start_step()
-            strategy.step(trainer.optimizer, trainer.train, step * size, (step + 1) * size, clock)
-            clock.optimizer_done()
-        clock.end_epoch()
-        return Block(perf_counter() - wall, process_time() - cpu)
-
-    return from_start(strategy.plain, train)
+def train_step(trainer: Trainer, clock: StepClock, number: int) -> Step:
+    """A step of an epoch, on the batch of this number, timed from outside."""
+    size = trainer.run.global_batch
+    clock.start_epoch(1)
+    wall, cpu = perf_counter(), process_time()
+    clock.start_step()
+    trainer.strategy.step(trainer.optimizer, trainer.train, number * size, (number + 1) * size, clock)
+    clock.optimizer_done()
+    clock.end_epoch()
+    return Step(perf_counter() - wall, process_time() - cpu)
 
 
-def rounds(blocks: dict[str, Callable[[], Block]], count: int) -> dict[str, list[Block]]:
-    """So many rounds of all blocks, each in an order of its own; two more before them are thrown away."""
-    found: dict[str, list[Block]] = {name: [] for name in blocks}
-    order, draw = list(blocks), random.Random(1)
-    for number in range(count + 2):
+def rounds(trainer: Trainer, clocks: dict[str, StepClock], count: int) -> dict[str, list[Step]]:
+    """So many rounds of a step under each clock, each in an order of its own; a tenth more before them are not kept."""
+    found: dict[str, list[Step]] = {name: [] for name in clocks}
+    order, draw = list(clocks), random.Random(1)
+    for number in range(-count // 10, count):
         draw.shuffle(order)
         for name in order:
-            took = blocks[name]()
-            if number >= 2:
+            took = train_step(trainer, clocks[name], number % trainer.steps)
+            if number >= 0:
                 found[name].append(took)
     return found
 
@@ -80,43 +78,51 @@ def marks_s() -> float:
     return (perf_counter() - begin) / MARKED_STEPS
 
 
-def quartiles(values: list[float]) -> str:
-    first, middle, third = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{middle:+.2%} ({first:+.2%} to {third:+.2%})"
+def excess(pairs: Iterable[tuple[float, float]]) -> Estimate:
+    """By how much the first of a pair exceeds the second: the median of all pairs, and its interval."""
+    return summarize([first / second - 1 for first, second in pairs])
 
 
-def exit_code(costs: list[float], differences: list[float]) -> int:
-    """0: timers cost less than the bar on every network, and blocks without any differ by less, either way."""
-    return 0 if max(costs) < BAR and max(map(abs, differences)) < BAR else 1
+def interval(found: Estimate) -> tuple[float, float]:
+    """Everything where there is none."""
+    return (-inf, inf) if found.low is None or found.high is None else (found.low, found.high)
+
+
+def shown(found: Estimate) -> str:
+    low, high = interval(found)
+    return f"{found.value:+.2%} ({low:+.2%} to {high:+.2%})"
+
+
+def exit_code(costs: Sequence[Estimate], differences: Sequence[Estimate]) -> int:
+    """0: timers surely cost less than the bar on every network, and steps without any surely differ by less."""
+    cheap = all(interval(one)[1] < BAR for one in costs)
+    return 0 if cheap and all(max(map(abs, interval(one))) < BAR for one in differences) else 1
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=25, help="of every network (25)")
+    parser.add_argument("--rounds", type=int, default=1500, help="of every network (1500)")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     console = Console(width=max(Console().width, 130))
     table = Table("network", "what", "wall-clock", "CPU time", "rounds")
-    shifts: dict[str, list[float]] = {"on": [], "again": []}
+    costs: list[Estimate] = []
+    differences: list[Estimate] = []
     with tempfile.TemporaryDirectory(prefix="scalestudy-benchmark-") as folder:
         for name in ("cifar", "mnist"):
             trainer = make_trainer(make_run(name, Path(folder)), ALONE)
             trainer.train.start_epoch(trainer.run.seed, 0, trainer.samples)
-            silent = SilentClock(1)
-            found = rounds(
-                {"on": block(trainer, StepClock(1)), "off": block(trainer, silent), "again": block(trainer, silent)},
-                arguments.rounds,
-            )
-            for what, one in (("timers on against off", "on"), ("off against off (A/A)", "again")):
+            clocks = {"on": StepClock(1), "off": SilentClock(1), "again": SilentClock(1)}
+            found = rounds(trainer, clocks, arguments.rounds)
+            for what, one, kept in (("timers on / off", "on", costs), ("off / off (A/A)", "again", differences)):
                 pairs = list(zip(found[one], found["off"], strict=True))
-                wall = [a.wall_s / b.wall_s - 1 for a, b in pairs]
-                cpu = [a.cpu_s / b.cpu_s - 1 for a, b in pairs]
-                table.add_row(name, what, quartiles(wall), quartiles(cpu), str(len(pairs)))
-                shifts[one].append(statistics.median(cpu))
-            step_s = statistics.median(one.cpu_s for one in found["off"]) / STEPS[name]
+                wall, cpu = excess((a.wall_s, b.wall_s) for a, b in pairs), excess((a.cpu_s, b.cpu_s) for a, b in pairs)
+                table.add_row(name, what, shown(wall), shown(cpu), str(len(pairs)))
+                kept.append(cpu)
+            step_s = statistics.median(one.cpu_s for one in found["off"])
             table.add_row(name, "marks of a step alone", f"{marks_s() * 1e6:.2f} µs", f"{marks_s() / step_s:.4%}", "")
     console.print(table)
-    return exit_code(shifts["on"], shifts["again"])
+    return exit_code(costs, differences)
 
 
 if __name__ == "__main__":

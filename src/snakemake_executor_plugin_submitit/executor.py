@@ -83,7 +83,8 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
                     if size > 1:
                         size //= 2
                         continue
-                    if self.cluster.files():  # of its own jobs, which make room when they end
+                    states = self._states(())
+                    if states is None or not all(state.over for state in states.values()):  # room comes when they end
                         self._wait(group, limit)
                     else:
                         self._refuse(dict(group), limit)

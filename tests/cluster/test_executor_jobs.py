@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,25 @@ rule one:
     flow.touch("go")
     assert process.wait(60) == 0, flow.said
     assert flow.lines("starts") == ["start"] * 5
+    assert "Error in rule" not in flow.said
+
+
+def test_a_limit_that_other_jobs_of_the_user_fill_is_waited_for_as_well(workflow: Make) -> None:
+    flow = workflow("""
+rule one:
+    output: "done"
+    shell: "touch {output}"
+""")
+    programs = {name: shutil.which(name) for name in ("sbatch", "squeue")}
+    for _ in range(2):
+        wrapped = f"--wrap=while [ ! -e {flow.folder}/go ]; do sleep 0.2; done"
+        other = ["sbatch", "--mem=50", f"--chdir={flow.folder}", "--output=/dev/null", wrapped]
+        subprocess.run(other, check=True, capture_output=True)
+    (flow.commands / "sbatch").write_text(LIMITED_SBATCH.format(folder=flow.folder, **programs))
+    process = flow.start()
+    wait_until(lambda: "wait until SLURM takes them: 1" in flow.said)
+    flow.touch("go")
+    assert process.wait(60) == 0, flow.said
     assert "Error in rule" not in flow.said
 
 

@@ -24,7 +24,7 @@ from scalestudy.train.clock import (
     split_waiting,
     waiting_of,
 )
-from scalestudy.train.cuda_clock import EventClock
+from scalestudy.train.cuda_clock import BLOCK, EventClock
 from scalestudy.train.ranks import Rank
 
 SLOW_S, STEPS = 0.05, 6
@@ -90,6 +90,9 @@ class HostEvent:
     def record(self, stream: object) -> None:
         self.taken_ns = time.perf_counter_ns()
 
+    def query(self) -> bool:
+        return True
+
     def elapsed_time(self, end_event: "HostEvent") -> float:
         return (end_event.taken_ns - self.taken_ns) / 1e6
 
@@ -108,6 +111,9 @@ class ScriptedEvent:
 
     def record(self, stream: list[float]) -> None:
         self.at_ms = stream.pop(0)
+
+    def query(self) -> bool:
+        return True
 
     def elapsed_time(self, end_event: "ScriptedEvent") -> float:
         return end_event.at_ms - self.at_ms
@@ -142,19 +148,56 @@ def test_the_time_between_events_goes_to_the_phases_that_they_end() -> None:
     assert seconds == pytest.approx({name: ms / 1e3 for name, ms in milliseconds.items()})
 
 
-def test_events_are_used_again_in_the_next_epoch() -> None:
-    made = []
-    clock = EventClock(lambda: made.append(HostEvent()) or made[-1], lambda: None)
-    for _ in range(3):
-        clock.start_epoch(2)
-        for _ in range(2):
+class LateDevice:
+    """A device that takes events one millisecond apart, and lags behind the host by so many of them."""
+
+    def __init__(self, lag: int) -> None:
+        self.lag = lag
+        self.recorded: list[LateEvent] = []
+        self.made = 0
+
+    def make_event(self) -> "LateEvent":
+        self.made += 1
+        return LateEvent(self)
+
+
+class LateEvent:
+    """An event that cannot be read before its device has taken it."""
+
+    def __init__(self, device: LateDevice) -> None:
+        self.device = device
+        self.number = -1
+
+    def record(self, stream: object) -> None:
+        self.number = len(self.device.recorded)
+        self.device.recorded.append(self)
+
+    def query(self) -> bool:
+        return self.number < len(self.device.recorded) - self.device.lag
+
+    def elapsed_time(self, end_event: "LateEvent") -> float:
+        assert self.query()
+        assert end_event.query()
+        return end_event.number - self.number
+
+
+@pytest.mark.parametrize(("lag", "most"), [(0, 2 * BLOCK), (300, 300 + 3 * BLOCK), (10**6, 5001)])
+def test_events_are_read_some_steps_later_when_the_device_has_taken_them_and_used_again(lag: int, most: int) -> None:
+    device = LateDevice(lag)
+    clock = EventClock(device.make_event, lambda: None)
+    for _ in range(2):
+        clock.start_epoch(1000)
+        for _ in range(1000):
             clock.start_step()
-            clock.devices[0].lap(DATA)
+            for _ in range(3):
+                clock.devices[0].lap(DATA)
             clock.optimizer_done()
         clock.end_epoch()
-        assert (clock.step_times() > 0).all()
-        assert clock.devices[0].laps()[:, [DATA, OPTIMIZER]].min() >= 0
-    assert len(made) == 2 * 3 + 1
+        device.lag, lag = 0, device.lag  # the device is waited for
+        assert clock.step_times().tolist() == [5e6] * 1000
+        assert clock.devices[0].laps()[:, [DATA, OPTIMIZER]].tolist() == [[3e6, 1e6]] * 1000
+        device.lag = lag
+        assert device.made <= most
 
 
 def seconds_of_rank(strategy: str, slow_rank: int, slow_part: str, new_clock: NewClock = StepClock) -> list[np.ndarray]:

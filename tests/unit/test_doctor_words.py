@@ -139,17 +139,25 @@ def test_a_runtime_above_the_partitions_time_limit_is_named_with_its_rule(tmp_pa
         "default-resources: [disk_mb=0, runtime=60]\n"
         "set-resources: {train: {runtime: 240, mem_mb: 1}, probe: {runtime: attempt * 600}}\n"
     )
-    found = [one.text for one in check_limits(partition(time_limit="2:00:00"), profile) if one.state == "wrong"]
+    found = [one.text for one in check_limits(partition(time_limit="2:00:00"), tmp_path) if one.state == "wrong"]
     assert len(found) == 1
     assert "runtime of train: found 240 minutes; main allows 120" in found[0]
-    assert not [one for one in check_limits(partition(time_limit="infinite"), profile) if one.state == "wrong"]
+    assert not [one for one in check_limits(partition(time_limit="infinite"), tmp_path) if one.state == "wrong"]
 
 
 @pytest.mark.parametrize("text", ["[", "3", "default-resources: 3", "set-resources: [train:runtime=3]", "\x00"])
 def test_a_profile_that_is_none_is_one_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(text)
-    (found,) = (one for one in check_limits(partition(), tmp_path / "config.yaml") if one.state == "wrong")
+    (found,) = (one for one in check_limits(partition(), tmp_path) if one.state == "wrong")
     assert found.text == f"{tmp_path}/config.yaml: cannot be read as a profile of Snakemake"
+
+
+def test_only_a_profile_that_was_named_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    missing = "config.yaml: no such profile of Snakemake, so no runtime of it was checked"
+    for folder, state in ((None, "note"), (tmp_path / "gold", "wrong")):
+        (found,) = (one for one in check_limits(partition(), folder) if one.what == "time limit")
+        assert (found.state, found.text) == (state, f"{folder or 'slurm'}/{missing}")
 
 
 def test_how_many_jobs_there_may_be_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,9 +166,8 @@ def test_how_many_jobs_there_may_be_is_noted(tmp_path: Path, monkeypatch: pytest
         (tmp_path / name).write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    profile = tmp_path / "config.yaml"
-    profile.write_text("jobs: 5")
-    (found,) = check_limits(partition(), profile)
+    (tmp_path / "config.yaml").write_text("jobs: 5")
+    (found,) = check_limits(partition(), tmp_path)
     assert found.state == "note"
     assert found.text.startswith("the site allows arrays of up to 1001 jobs and 200 jobs of ")
 

@@ -130,9 +130,7 @@ COMMANDS = {
         "check whether studies can run here and on the cluster's nodes, with a job of seconds; exit code 1 if not",
         (
             CONFIG,
-            _argument(
-                "--profile", type=Path, default=Path("slurm"), metavar="FOLDER", help="of Snakemake (default: slurm)"
-            ),
+            _argument("--profile", type=Path, metavar="FOLDER", help="of Snakemake (default: slurm, if it is there)"),
             _argument("--partition", help="as slurm_partition in the profile (default: the cluster's own default)"),
             _argument("--account", help="as slurm_account in the profile"),
             _argument("--wait", type=int, default=120, metavar="SECONDS", help="for free nodes (default: 120)"),

@@ -48,7 +48,7 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
     if partition is None:
         yield problem
         return
-    about = [*check_partition(partition, spec), *check_limits(partition, arguments.profile / "config.yaml")]
+    about = [*check_partition(partition, spec), *check_limits(partition, arguments.profile)]
     yield from about
     if all(finding.state != "wrong" for finding in about):
         yield from check_nodes(arguments, partition, spec, engine, Path.cwd())

@@ -40,14 +40,19 @@ def runtimes(profile: Any) -> dict[str, float]:
     return found
 
 
-def check_limits(partition: Partition, profile: Path) -> Iterator[Finding]:
-    """The profile file's runtime against the partition's time limit; then how many jobs there may be."""
+def check_limits(partition: Partition, folder: Path | None) -> Iterator[Finding]:
+    """The profile's runtime against the partition's time limit; then how many jobs there may be.
+
+    ``folder`` is the profile's; none: the project's own one, which need not be there.
+    """
     limit = minutes_of(partition.time_limit)
+    profile = (folder or Path("slurm")) / "config.yaml"
     asked = {}
     try:
         asked = runtimes(yaml.safe_load(profile.read_text()) or {})
     except FileNotFoundError:
-        yield wrong("time limit", f"{profile}: no such profile of Snakemake")
+        finding = wrong if folder else note
+        yield finding("time limit", f"{profile}: no such profile of Snakemake, so no runtime of it was checked")
     except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError):
         yield wrong("time limit", f"{profile}: cannot be read as a profile of Snakemake")
     for rule, minutes in asked.items():
