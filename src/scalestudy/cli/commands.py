@@ -10,7 +10,7 @@ from typing import NoReturn
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_model, write_text
 from scalestudy.records.image import STARTED
-from scalestudy.records.paths import RunPaths, StudyPaths
+from scalestudy.records.paths import RunPaths, StudyPaths, results_of
 from scalestudy.records.report import ReportData
 from scalestudy.spec.run import Run, Study
 
@@ -200,7 +200,8 @@ def show(arguments: Namespace) -> int:
     from scalestudy.report.show import show as print_tables
 
     study = arguments.study or named_study(arguments.config)
-    results, pdf = Path("results") / study, Path("reports") / study / "report.pdf"
+    results = results_of(study)
+    pdf = Path("reports") / results.name / "report.pdf"
     if arguments.headline:
         data = read_model(StudyPaths(results).report, ReportData)
         print(headline_text(data, pdf))
@@ -244,8 +245,7 @@ def predict(arguments: Namespace) -> int:
     from scalestudy.cli.planning import named_study
     from scalestudy.report.predict import print_answers
 
-    study = arguments.study or named_study(arguments.config)
-    results = Path(study) if Path(study).is_dir() else Path("results") / study
+    results = results_of(arguments.study or named_study(arguments.config))
     answers, refused = ask(results, arguments.devices, arguments.link_gbps, arguments.latency_us)
     print_answers(answers, refused)
     return 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scalestudy.records.files import read_model
 from scalestudy.records.parity import Parity
-from scalestudy.records.paths import StudyPaths
+from scalestudy.records.paths import StudyPaths, results_of
 from scalestudy.records.probe import Probe
 from scalestudy.records.result import Result
 from scalestudy.spec.probing import probings
@@ -17,7 +17,7 @@ def forget_failures(study: str) -> int:
 
     Returns the exit code. Raises StudyError when the study was not planned or a record is damaged.
     """
-    paths = StudyPaths(Path("results") / study)
+    paths = StudyPaths(results_of(study))
     plan = read_model(paths.study, Study)
     failed = list(_failures(plan, paths))
     for what, path in failed:
@@ -25,7 +25,7 @@ def forget_failures(study: str) -> int:
         print(f"will {what}")
     if failed:
         paths.report.unlink(missing_ok=True)
-        (Path("reports") / study / "report.pdf").unlink(missing_ok=True)
+        (Path("reports") / paths.results.name / "report.pdf").unlink(missing_ok=True)
     runs = sum(what.startswith("train") for what, _ in failed)
     print(f"{study}: {runs} failed runs forgotten")
     return 0

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from scalestudy.errors import StudyError
 from scalestudy.spec.run import Run
 
+RESULTS = Path("results")
 LEVELS = 4
 """Folders between a run's and its study's: runs, workload, scaling, cell."""
 
@@ -48,6 +50,21 @@ class StudyPaths:
     def report(self) -> Path:
         """Every number the report prints."""
         return self.results / "report.json"
+
+
+def results_of(study: str) -> Path:
+    """The results of a study by its name or by their own folder. Raises StudyError that names the studies there are."""
+    folder = next((path for path in (Path(study), RESULTS / study) if _has_study(path)), RESULTS / study)
+    if not folder.is_dir():
+        known = sorted(path.name for path in RESULTS.glob("*") if _has_study(path))
+        there = f"there is {', '.join(known)}" if known else "no study was planned here yet"
+        raise StudyError(f"{folder}: found no such study; {there}")
+    return folder
+
+
+def _has_study(folder: Path) -> bool:
+    paths = StudyPaths(folder)
+    return paths.study.is_file() or paths.report.is_file()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalestudy.analysis.compare import CellComparison, StudyComparison
+from scalestudy.records.paths import StudyPaths, results_of
 from scalestudy.report import numbers
 
 if TYPE_CHECKING:
@@ -87,4 +88,4 @@ def report_path(study: str) -> Path:
     given = Path(study)
     if given.is_file():
         return given
-    return (given if given.is_dir() else Path("results") / study) / "report.json"
+    return StudyPaths(results_of(study)).report
