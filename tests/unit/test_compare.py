@@ -222,7 +222,7 @@ def test_the_exit_code_is_what_ci_needs_and_a_pipe_gets_tab_separated_lines(tmp_
     assert run(tmp_path, "none", "none").returncode == 4
     lost = run(tmp_path, "one", "nowhere")
     assert (lost.returncode, len(lost.stderr.splitlines())) == (2, 1)
-    assert "results/nowhere/report.json: cannot be read" in lost.stderr
+    assert "results/nowhere: found no such study; planned here: few, " in lost.stderr
 
 
 def test_a_terminal_gets_a_table(tmp_path):

@@ -24,12 +24,12 @@ def test_a_study_is_found_by_its_name_and_by_its_folder(here: Path) -> None:
 
 
 def test_a_study_that_is_not_there_is_told_with_those_that_are() -> None:
-    with pytest.raises(StudyError, match=r"^results/paper: found no such study; there is copied, quick$"):
+    with pytest.raises(StudyError, match=r"^results/paper: found no such study; planned here: copied, quick$"):
         results_of("paper")
 
 
 def test_where_there_is_none_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    with pytest.raises(StudyError, match="no study was planned here yet"):
+    with pytest.raises(StudyError, match="planned here: none yet"):
         results_of("paper")

@@ -57,8 +57,7 @@ def results_of(study: str) -> Path:
     folder = next((path for path in (Path(study), RESULTS / study) if _has_study(path)), RESULTS / study)
     if not folder.is_dir():
         known = sorted(path.name for path in RESULTS.glob("*") if _has_study(path))
-        there = f"there is {', '.join(known)}" if known else "no study was planned here yet"
-        raise StudyError(f"{folder}: found no such study; {there}")
+        raise StudyError(f"{folder}: found no such study; planned here: {', '.join(known) or 'none yet'}")
     return folder
 
 
