@@ -156,6 +156,16 @@ def test_a_report_of_an_earlier_version_is_judged_and_what_it_lacks_is_said(tmp_
     ]
 
 
+def test_other_numbers_of_epochs_are_compared_and_listed(tmp_path):
+    first = report(tmp_path, "one")
+    longer = [facts.model_copy(update={"epochs": facts.epochs + 3}) for facts in first.workloads]
+    found = compare_studies(first, first.model_copy(update={"workloads": longer}))
+    assert set(verdicts(found).values()) == {"not separated"}
+    assert [(one.item, int(one.second) - int(one.first)) for one in found.differences] == [
+        (f"{facts.name}: epochs", 3) for facts in first.workloads
+    ]
+
+
 def test_the_languages_of_two_reports_are_no_difference_between_their_environments(tmp_path):
     english, german = report(tmp_path, "one"), report(tmp_path, "two", words=ReportSpec(language="de"), commit="0123")
     assert {row.item for row in english.environment} != {row.item for row in german.environment}

@@ -74,7 +74,8 @@ def compare_studies(first: ReportData, second: ReportData) -> StudyComparison:
     shared = sum(key in times[0] and key in times[1] and key not in wrong for key in keys)
     level = 1 - (1 - LEVEL) / max(1, shared)
     cells = [_cell(key, times[0].get(key, []), times[1].get(key, []), level, wrong.get(key, "")) for key in keys]
-    return StudyComparison(cells, [*_differences(first, second), *_differences_of_work(*work)])
+    differences = [*_differences(first, second), *_differences_of_epochs(first, second), *_differences_of_work(*work)]
+    return StudyComparison(cells, differences)
 
 
 def _times(runs: Sequence[RunRow]) -> dict[CellKey, list[float]]:
@@ -113,6 +114,17 @@ def _other_work(key: CellKey, first: Work, second: Work) -> str:
     only a later version has is listed among the differences."""
     names = [change.item for change in _changes(key, first, second) if change.first and change.second]
     return f"the studies do different work: {', '.join(names)}" if names else ""
+
+
+def _differences_of_epochs(first: ReportData, second: ReportData) -> Iterator[Difference]:
+    """How many epochs the runs of a workload have, and leave untimed: no reason not to compare times of an epoch."""
+    others = {facts.name: facts for facts in second.workloads}
+    for one in first.workloads:
+        other = others.get(one.name, one)
+        for item in ("epochs", "untimed_epochs"):
+            values = getattr(one, item), getattr(other, item)
+            if values[0] != values[1]:
+                yield Difference(f"{one.name}: {item}", *map(str, values))
 
 
 def _differences_of_work(first: Work, second: Work) -> Iterator[Difference]:
