@@ -60,3 +60,45 @@ def test_no_figure_stands_amid_a_list(studies):
                 before, _, _ = page.partition("Item")
                 assert "Figure" not in before
     assert broken
+
+
+def pages_of_panels(lines):
+    """The lines of each page of a study of many workloads, whose tables have a title above the rows of each."""
+    data = report_data.many_panels()
+    words = data.words.model_copy(update={"overview": "\n\n".join(["A line."] * lines)})
+    data = data.model_copy(update={"words": words})
+    pdf = compile_report(data, draw_figures(printable(data)), "run\n", "pdf")
+    titles = {facts.title for facts in data.workloads}
+    pages = [page.extract_text().split("\n") for page in pypdf.PdfReader(io.BytesIO(pdf)).pages]
+    return [[line.strip() for line in page if line.strip()] for page in pages], titles
+
+
+@pytest.fixture(scope="module")
+def panels():
+    return [pages_of_panels(lines) for lines in (0, 14, 28)]
+
+
+def test_a_title_of_a_group_keeps_rows_with_it_on_its_page(panels):
+    found = 0
+    for pages, titles in panels:
+        for page in pages:
+            lines = [line for line in page if not re.search(r"^scalestudy|^\d+ / \d+$", line)]
+            ends = [place for place, line in enumerate(lines) if any(line.startswith(title) for title in titles)]
+            if ends and not any(line.startswith(("Figure", "Abbildung")) for line in lines[ends[-1] :]):
+                found += 1
+                assert len(lines) - ends[-1] > 2, lines[-6:]
+    assert found
+
+
+def test_a_prediction_stands_below_the_heading_of_its_section():
+    data = report_data.whole()
+    for shift in (0, 18):
+        words = data.words.model_copy(update={"overview": "\n\n".join(["A line."] * shift)})
+        moved = data.model_copy(update={"words": words})
+        pdf = compile_report(moved, draw_figures(printable(moved)), "run\n", "pdf")
+        text = "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages[1:])
+        heading = re.search(r"^9\s+\S+$", text, re.M)
+        captions = [found.start() for found in re.finditer(r"^(Figure|Abbildung) \d+\.?:?.*(redict|orhersag)", text, re.M)]
+        assert heading
+        assert captions
+        assert min(captions) > heading.start()
