@@ -98,7 +98,7 @@ def test_a_prediction_stands_below_the_heading_of_its_section():
         pdf = compile_report(moved, draw_figures(printable(moved)), "run\n", "pdf")
         text = "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages[1:])
         heading = re.search(r"^9\s+\S+$", text, re.M)
-        captions = [found.start() for found in re.finditer(r"^(Figure|Abbildung) \d+\.?:?.*(redict|orhersag)", text, re.M)]
+        captions = [found.start() for found in re.finditer(r"^(Figure|Abbildung) \d+.*(redict|orhersag)", text, re.M)]
         assert heading
         assert captions
         assert min(captions) > heading.start()
