@@ -1,29 +1,31 @@
 """Where the device time of an epoch goes: stacked bars in device-seconds, so that ideal scaling is a vertical line."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
 from scalestudy.analysis.language import Language
 from scalestudy.records.report import PhaseRow, ReportData, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.drawing import Drawing
+from scalestudy.report.figures.panels import Frame, label_room, panels
 from scalestudy.report.figures.style import (
     GRAY,
-    Frame,
     cell_label,
-    label_room,
     language_of,
     of_scaling,
-    panels,
     shorten,
     styled,
     to_svg,
     workload_label,
 )
+from scalestudy.report.figures.ticks import draw_ticks
 
 
 class Phase(NamedTuple):
@@ -45,6 +47,8 @@ PHASES = (
     Phase("waiting_s", "waiting for the slowest", "#cc79a7"),
 )
 ROW_IN, GAP = 0.155, 0.45
+HALF = 0.38
+"""Half the height of a bar."""
 
 
 def draw_breakdown(data: ReportData, scaling: str) -> Drawing | None:
@@ -67,6 +71,7 @@ def draw_breakdown(data: ReportData, scaling: str) -> Drawing | None:
         for ax in axes[-columns:]:
             ax.set_xlabel(_axis_label(data, scaling))
         _legend(figure, used, language_of(data))
+        draw_ticks(axes, marks="x", grid="x")
         svg = to_svg(figure)
     return Drawing("breakdown", scaling, "weak" if scaling == "weak" else "fixed", svg, _alt(data, workloads, rows))
 
@@ -98,7 +103,7 @@ def _panel(ax: Axes, data: ReportData, rows: list[PhaseRow], phases: list[Phase]
     ends = [0.0] * len(rows)
     for phase in phases:
         widths = [(getattr(row, phase.field) or 0.0) / _share(row) for row in rows]
-        ax.barh(places, widths, 0.76, ends, color=phase.color, edgecolor="white", linewidth=0.4)
+        ax.add_artist(_bars(ends, widths, places, phase.color))
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
     for row, place, reached in zip(rows, places, ends, strict=True):
         end = max(reached, row.total_s / _share(row))
@@ -113,13 +118,22 @@ def _panel(ax: Axes, data: ReportData, rows: list[PhaseRow], phases: list[Phase]
             )
     if base:
         ax.axvline(base, color="black", linewidth=0.8, linestyle=":")
-    ax.set_yticks(places, [cell_label(data, row) for row in rows])
+    ax.yaxis.set_major_locator(FixedLocator(places))
+    ax.yaxis.set_major_formatter(FixedFormatter([cell_label(data, row) for row in rows]))
     ax.set_ylim(places[-1] + 0.6, -0.6)
     ax.set_xlim(0, longest * 1.16)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short(value, language)))
-    ax.tick_params(axis="y", length=0)
-    ax.grid(visible=False, axis="y")
+
+
+def _bars(starts: Sequence[float], widths: Sequence[float], places: Sequence[float], color: str) -> PathPatch:
+    """One phase of all rows as one shape: an object of its own for every bar took a fifth of the drawing."""
+    corners = [
+        [(left, at - HALF), (left + width, at - HALF), (left + width, at + HALF), (left, at + HALF)]
+        for left, width, at in zip(starts, widths, places, strict=True)
+    ]
+    bars = Path.make_compound_path_from_polys(np.array(corners))
+    return PathPatch(bars, facecolor=color, edgecolor="white", linewidth=0.4)
 
 
 def _legend(figure: Figure, phases: list[Phase], language: Language) -> None:

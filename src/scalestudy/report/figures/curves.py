@@ -10,18 +10,18 @@ from scalestudy.analysis.language import Language
 from scalestudy.records.report import CurveRow, ReportData, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.drawing import Drawing
+from scalestudy.report.figures.panels import Frame, panels
 from scalestudy.report.figures.style import (
     GRAY,
-    Frame,
     cell_label,
     language_of,
     look,
     of_scaling,
-    panels,
     styled,
     to_svg,
     workload_label,
 )
+from scalestudy.report.figures.ticks import draw_ticks
 
 PANEL_HEIGHT_IN = 0.95
 FRAME = Frame(left=0.5, right=0.05, top=0.4, bottom=0.42, across=0.12, down=0.6)
@@ -51,6 +51,8 @@ def draw_curves(data: ReportData, scaling: str) -> Drawing | None:
                 ax.annotate(workload_label(data, facts), (0, 1), (0, 15), size=8, weight=600, **place)
             if index >= len(axes) - len(columns):
                 ax.set_xlabel(language_of(data).say("Epoch"))
+        for index, ax in enumerate(axes):
+            draw_ticks([ax], numbers="x" if index % len(columns) else "xy")
         svg = to_svg(figure)
     return Drawing("curves", scaling, "bands", svg, _alt(data, workloads, rows))
 

@@ -2,22 +2,21 @@
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
 from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
 from scalestudy.report import numbers
+from scalestudy.report.figures.panels import Frame, label_room, panels
 from scalestudy.report.figures.single_runs import Runs, epoch_times, run_speedups
 from scalestudy.report.figures.style import (
     GRAY,
-    Frame,
     cell_label,
-    label_room,
     language_of,
     look,
-    panels,
     shorten,
     workload_label,
 )
+from scalestudy.report.figures.ticks import draw_ticks
 
 ROW_IN = 0.24
 DOTS_BELOW = 0.3
@@ -30,15 +29,15 @@ def interval_panels(data: ReportData, workloads: list[WorkloadFacts], rows: list
     most = max(sum(row.workload == facts.name for row in rows) for facts in workloads)
     left = label_room(cell_label(data, row) for row in rows)
     frame = Frame(left=left, right=0.42, top=0.42, bottom=0.42, across=left + 0.42, down=0.88)
-    figure, axes = panels(len(workloads), columns, ROW_IN * (most + 0.3), frame, sharex=True)
+    figure, axes = panels(len(workloads), columns, ROW_IN * (most + 0.3), frame, sharex="all")
     seen: list[float] = []
     for ax, facts in zip(axes, workloads, strict=True):
         seen += _panel(ax, data, [row for row in rows if row.workload == facts.name], runs)
         ax.set_title(workload_label(data, facts), pad=14)
-        ax.tick_params(labelbottom=True)
         ax.set_xlabel(language.say("Scaled speedup" if scaling == "weak" else "Speedup"))
     room = 0.06 * (max(seen) - min(seen))
     axes[0].set_xlim(min(seen) - room, max(seen) + room)  # all panels share it
+    draw_ticks(axes, marks="x", grid="x")
     return figure
 
 
@@ -69,9 +68,8 @@ def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> li
         ax.annotate(word, (value, -0.78), ha="center", va="bottom", color=GRAY, size=6.5, annotation_clip=False)
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))  # these have a tick at 1
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short(value, language)))
-    ax.set_yticks(range(len(rows)), [cell_label(data, row) for row in rows])
+    ax.yaxis.set_major_locator(FixedLocator(range(len(rows))))
+    ax.yaxis.set_major_formatter(FixedFormatter([cell_label(data, row) for row in rows]))
     ax.set_ylim(len(rows) - 0.5, -0.8)
-    ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.grid(visible=False, axis="y")
     return seen

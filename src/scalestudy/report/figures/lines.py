@@ -12,17 +12,17 @@ from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.drawing import Look
 from scalestudy.report.figures.labels import Line, Path, label_ends
+from scalestudy.report.figures.panels import Frame, panels
 from scalestudy.report.figures.single_runs import Runs, epoch_times, run_speedups
 from scalestudy.report.figures.style import (
     GRAY,
-    Frame,
     language_of,
     look,
-    panels,
     shorten,
     title_of,
     workload_label,
 )
+from scalestudy.report.figures.ticks import draw_ticks
 
 PANEL_IN = 1.75
 """Height of a panel."""
@@ -34,18 +34,19 @@ DRAWN_LAWS = {"strong": "amdahl", "epoch": "amdahl", "weak": "gustafson"}
 def line_panels(data: ReportData, workloads: list[WorkloadFacts], rows: list[SpeedupRow], scaling: str) -> Figure:
     """One panel per workload; all share their axes."""
     runs, columns, language = epoch_times(data, scaling), min(2, len(workloads)), language_of(data)
-    figure, axes = panels(len(workloads), columns, PANEL_IN, FRAME, sharex=True, sharey=True)
+    figure, axes = panels(len(workloads), columns, PANEL_IN, FRAME, sharex="all", sharey="all")
     weak = scaling == "weak"
     _scale(axes, rows, language, weak=weak)
     for index, (ax, facts) in enumerate(zip(axes, workloads, strict=True)):
         _panel(ax, data, [row for row in rows if row.workload == facts.name], runs)
         ax.set_title(workload_label(data, facts))
-        ax.tick_params(labelbottom=True)
         if index % columns == 0:
             one = language.say("Speedup over one {device}", device=shorten(data.device_name, 20))
             ax.set_ylabel(language.say("Efficiency") if weak else one)
         if index >= len(axes) - columns:
             ax.set_xlabel(shorten(data.device_plural, 20))
+    for index, ax in enumerate(axes):
+        draw_ticks([ax], numbers="x" if index % columns else "xy")
     return figure
 
 

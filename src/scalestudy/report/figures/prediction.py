@@ -8,18 +8,18 @@ from scalestudy.records.findings import PredictionCurve
 from scalestudy.records.report import ReportData, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.drawing import Drawing
+from scalestudy.report.figures.panels import Frame, panels
 from scalestudy.report.figures.style import (
     GRAY,
-    Frame,
     language_of,
     look,
-    panels,
     shorten,
     styled,
     title_of,
     to_svg,
     workload_label,
 )
+from scalestudy.report.figures.ticks import draw_ticks
 
 PANEL_IN = 1.55
 FRAME = Frame(left=0.55, right=0.75, top=0.24, bottom=0.42, across=0.9, down=0.62)
@@ -35,15 +35,15 @@ def draw_prediction(data: ReportData, scaling: str) -> Drawing | None:
         return None
     columns, language = min(2, len(workloads)), language_of(data)
     with styled():
-        figure, axes = panels(len(workloads), columns, PANEL_IN, FRAME, sharey=True)
+        figure, axes = panels(len(workloads), columns, PANEL_IN, FRAME, sharey="all")
         for index, (ax, facts) in enumerate(zip(axes, workloads, strict=True)):
             _panel(ax, data, scaling, [curve for curve in curves if curve.workload == facts.name])
             ax.set_title(workload_label(data, facts))
-            ax.tick_params(labelleft=True)
             if index % columns == 0:
                 ax.set_ylabel(language.say("Efficiency"))
             if index >= len(axes) - columns:
                 ax.set_xlabel(shorten(data.device_plural, 20))
+        draw_ticks(axes)
         svg = to_svg(figure)
     return Drawing("prediction", scaling, "lines", svg, _alt(data, workloads, curves))
 

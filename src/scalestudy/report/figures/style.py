@@ -2,14 +2,12 @@
 
 import io
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
@@ -117,17 +115,10 @@ RULES: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "axes.grid": True,
+    "axes.grid": False,
     "axes.unicode_minus": True,
-    "grid.color": "#e6e8eb",
-    "grid.linewidth": 0.5,
-    "grid.linestyle": "-",
     "xtick.color": GRAY,
     "ytick.color": GRAY,
-    "xtick.major.width": 0.5,
-    "ytick.major.width": 0.5,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
     "text.color": INK,
     "text.parse_math": False,
     "lines.linewidth": 1.2,
@@ -148,45 +139,6 @@ def styled() -> Iterator[None]:
         mpl.rcdefaults()
         mpl.rcParams.update(RULES)
         yield
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Room around and between the panels, in inches. Fixed, so that panels of one kind line up on every page."""
-
-    left: float
-    right: float
-    top: float
-    bottom: float
-    across: float
-    """Between columns."""
-    down: float
-    """Between rows."""
-
-
-def panels(count: int, columns: int, height_in: float, frame: Frame, **options: Any) -> tuple[Figure, list[Axes]]:
-    """A figure with so many axes in rows; ``height_in`` is that of one axes. Axes left over are removed."""
-    rows = -(-count // columns)
-    height = frame.top + rows * height_in + (rows - 1) * frame.down + frame.bottom
-    width = (WIDTH_IN - frame.left - frame.right - (columns - 1) * frame.across) / columns
-    figure = Figure(figsize=(WIDTH_IN, height))
-    figure.subplots_adjust(
-        left=frame.left / WIDTH_IN,
-        right=1 - frame.right / WIDTH_IN,
-        top=1 - frame.top / height,
-        bottom=frame.bottom / height,
-        wspace=frame.across / width,
-        hspace=frame.down / height_in,
-    )
-    axes = figure.subplots(rows, columns, squeeze=False, **options).flatten().tolist()
-    for surplus in axes[count:]:
-        surplus.remove()
-    return figure, axes[:count]
-
-
-def label_room(labels: Iterable[str]) -> float:
-    """Inches that the longest of the labels takes at the common size, with a little air."""
-    return 0.14 + 0.052 * max(len(label) for label in labels)
 
 
 def to_svg(figure: Figure) -> bytes:
