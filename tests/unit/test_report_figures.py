@@ -9,6 +9,9 @@ import pytest
 import report_data
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from scalestudy.report.figures import draw_figures
 from scalestudy.report.figures.labels import spread
@@ -142,3 +145,42 @@ def test_the_node_mark_lies_right_of_the_largest_cell_on_one_node():
     rows = [row for row in report_data.cluster().speedup if row.strategy != "serial"]
     assert node_end(rows) == pytest.approx((4 * 8) ** 0.5)
     assert node_end([row for row in rows if row.nodes == 1]) is None
+
+
+def drawn_beyond_the_edges(data, monkeypatch):
+    """The texts that reach out of their figure by more than a point, where an SVG is cut off."""
+    figures, save = [], Figure.savefig
+
+    def kept(figure, *arguments, **options):
+        figures.append(figure)
+        return save(figure, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", kept)
+    draw_figures(printable(data))
+    assert figures
+    found = []
+    for figure in figures:
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        for text in figure.findobj(Text):
+            box = text.get_window_extent(renderer)
+            if text.get_visible() and text.get_text() and not (box.x0 > -1 and box.x1 < figure.bbox.x1 + 1):
+                found.append(text.get_text())
+    return found
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+@pytest.mark.parametrize("shape", [report_data.whole, report_data.many_panels, report_data.broad])
+def test_no_text_is_cut_off_at_the_edge_of_a_figure(shape, language, monkeypatch):
+    data = shape()
+    phases = [row.model_copy(update={"host_to_device_s": row.data_s}) for row in data.phases]  # as on GPUs
+    words = data.words.model_copy(update={"language": language})
+    data = data.model_copy(update={"phases": phases, "words": words})
+    assert drawn_beyond_the_edges(data, monkeypatch) == []
+
+
+def test_a_panel_without_a_completed_run_says_so():
+    data = report_data.many_panels()
+    first = data.curves[-1]
+    others = [row for row in data.curves if (row.workload, row.strategy) != (first.workload, first.strategy)]
+    without = named(data.model_copy(update={"curves": others}))
+    assert "no completed run" in str(without[f"curves-{first.scaling}"].svg)

@@ -1,7 +1,7 @@
 """Where the device time of an epoch goes: stacked bars in device-seconds, so that ideal scaling is a vertical line."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ from scalestudy.report.drawing import Drawing
 from scalestudy.report.figures.panels import Frame, label_room, panels
 from scalestudy.report.figures.style import (
     GRAY,
+    WIDTH_IN,
     cell_label,
     language_of,
     of_scaling,
@@ -63,14 +64,18 @@ def draw_breakdown(data: ReportData, scaling: str) -> Drawing | None:
         slots = max(_places(cells)[-1] + 1 for cells in members.values())
         columns = min(2, len(workloads))
         left = label_room(cell_label(data, row) for row in rows)
-        frame = Frame(left=left, right=0.05, top=0.5, bottom=0.42, across=left + 0.1, down=0.5)
+        legend = _legend_columns(used, language_of(data))
+        top = 0.5 if legend == len(used) else 0.66
+        frame = Frame(left=left, right=0.05, top=top, bottom=0.42, across=left + 0.1, down=0.5)
         figure, axes = panels(len(workloads), columns, ROW_IN * (slots + 0.3), frame)
         for ax, facts in zip(axes, workloads, strict=True):
             _panel(ax, data, members[facts.name], used)
-            ax.set_title(workload_label(data, facts))
+            place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
+            # From the left of the cells' names: over the bars alone a long title is cut off at the figure's edge.
+            ax.annotate(workload_label(data, facts), (0, 1), (-72 * left, 4), size=8, weight=600, **place)
         for ax in axes[-columns:]:
             ax.set_xlabel(_axis_label(data, scaling))
-        _legend(figure, used, language_of(data))
+        _legend(figure, used, language_of(data), legend)
         draw_ticks(axes, marks="x", grid="x")
         svg = to_svg(figure)
     return Drawing("breakdown", scaling, "weak" if scaling == "weak" else "fixed", svg, _alt(data, workloads, rows))
@@ -136,13 +141,19 @@ def _bars(starts: Sequence[float], widths: Sequence[float], places: Sequence[flo
     return PathPatch(bars, facecolor=color, edgecolor="white", linewidth=0.4)
 
 
-def _legend(figure: Figure, phases: list[Phase], language: Language) -> None:
+def _legend_columns(phases: list[Phase], language: Language) -> int:
+    """All in a row where the line has room for them, else half of them: a legend is cut off at the figure's edge."""
+    letters = sum(len(language.say(phase.title)) for phase in phases)
+    return len(phases) if 0.052 * letters + 0.24 * len(phases) <= WIDTH_IN else -(-len(phases) // 2)
+
+
+def _legend(figure: Figure, phases: list[Phase], language: Language, columns: int) -> None:
     handles = [Patch(color=phase.color, label=language.say(phase.title)) for phase in phases]
     figure.legend(
         handles=handles,
         loc="upper left",
         bbox_to_anchor=(0, 1),
-        ncols=len(handles),
+        ncols=columns,
         fontsize=6.8,
         frameon=False,
         handlelength=0.9,

@@ -18,6 +18,7 @@ from scalestudy.report.figures.style import (
     look,
     of_scaling,
     styled,
+    title_of,
     to_svg,
     workload_label,
 )
@@ -68,8 +69,8 @@ def _panel(ax: Axes, data: ReportData, rows: list[CurveRow], strategy: str) -> N
             _curve(ax, row, look(data, strategy).color, 0.5, band=0.0, dash="-")
     if members and members[-1] is not serial:
         _curve(ax, members[-1], look(data, strategy).color, 1.3, band=0.18, dash=look(data, strategy).dash)
-    if members:
-        ax.set_title(cell_label(data, members[-1]), color=look(data, strategy).color, size=7.5)
+    none = f"{title_of(data, strategy)}: {language_of(data).say('no completed run')}"
+    ax.set_title(cell_label(data, members[-1]) if members else none, color=look(data, strategy).color, size=7.5)
     values = [value for row in drawn for value in (*row.low, *row.train_loss, *row.high) if math.isfinite(value)]
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
     if values and min(values) > 0:
