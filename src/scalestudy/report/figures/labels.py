@@ -41,8 +41,10 @@ def label_ends(ax: Axes, lines: Sequence[Line], ideal: Path) -> None:
             crowded = after != before  # beside a name that is moved too, the best place of each alone may be the same
             apart = end == last or crowded
             side, shift = (1, after - before) if apart else _free_place(ax, line.name, line.path, others)
+            leader = {"arrowstyle": "-", "color": line.color, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 2.5}
             ax.annotate(line.name, line.path[-1], (6 * side, shift), textcoords="offset points", va="center",
-                        ha="left" if side > 0 else "right", color=line.color, weight=600)  # fmt: skip
+                        ha="left" if side > 0 else "right", color=line.color, weight=600,
+                        arrowprops=leader if abs(shift) > GAP else None)  # fmt: skip
 
 
 def _free_place(ax: Axes, name: str, path: Path, others: Sequence[Path]) -> tuple[int, float]:
