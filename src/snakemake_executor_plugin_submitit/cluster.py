@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from snakemake_executor_plugin_submitit import rank
-from snakemake_executor_plugin_submitit.ending import JobState
+from snakemake_executor_plugin_submitit.ending import HOPELESS, JobState
 from snakemake_executor_plugin_submitit.request import NotSubmitted
 
 TOO_MANY = re.compile(r"submit.?(job.?)?limit|MaxSubmit|job array", re.I)
 """What sbatch says at a limit: (job submit limit), QOSMaxSubmitJobPerUserLimit, Invalid job array specification."""
 BUSY = re.compile(
-    r"unable to contact|timed out|zero bytes|connect|communicat|(send|receive) failure|standby|temporar|try again"
+    r"unable to contact|timed out|zero bytes|connect|communicat|(send|receive) failure|standby mode|temporar|try again"
     r"|authentication|configuration source|error writing|without a word",
     re.I,
 )
@@ -103,8 +103,10 @@ class Slurm(Local):
         for path in self.folder.glob("*.pkl"):
             if "_" not in path.name:  # was not submitted
                 path.unlink()
-        kind = TooMany if TOO_MANY.search(said) else Busy if BUSY.search(said) else NotSubmitted
-        raise kind(f"not submitted: {said.splitlines()[-1]}")
+        hopeless, last = HOPELESS.search(said), said.splitlines()[-1]
+        # "job submit limit" SLURM says of what one job may have, too.
+        kind = TooMany if TOO_MANY.search(said) and not hopeless else Busy if BUSY.search(last) else NotSubmitted
+        raise kind(f"not submitted: {hopeless[0] + ': ' if hopeless else ''}{last}")
 
     def states(self, names: Iterable[str]) -> dict[str, JobState] | None:
         """One squeue for all jobs of this user; sacct for what it has forgotten, where there is a sacct."""

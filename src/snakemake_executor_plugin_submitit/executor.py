@@ -40,8 +40,8 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         self.cluster = CLUSTERS[self.executor_settings.cluster or "slurm"](folder)
         self.left_behind: dict[tuple[str, ...], tuple[str, Task, bool]] | None = None
         self.waiting: deque[tuple[Any, Task]] = deque()  # for SLURM to answer; or for room, where the site sets a limit
-        self.limited = self.silent = False
-        self.told = ""
+        self.reason: NotSubmitted | None = None  # why they wait
+        self.silent = False
         self.missing_since: dict[str, float] = {}
 
     def run_job(self, job: Any) -> None:
@@ -66,8 +66,9 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
                 batch.append((job, task))
         self._submit(batch)
 
-    def _submit(self, batch: Iterable[tuple[Any, Task]]) -> None:
-        """Alike jobs as one array; at a limit of the site as smaller ones. What SLURM does not take now waits."""
+    def _submit(self, batch: Iterable[tuple[Any, Task]], crowded: bool = True) -> None:
+        """Alike jobs as one array; at a limit of the site as smaller ones. What SLURM does not take now waits, at a
+        limit only where jobs of the user's may end (``crowded``)."""
         alike: dict[str, list[tuple[Any, Task]]] = defaultdict(list)
         for job, task in batch:
             alike[json.dumps(task.parameters, sort_keys=True)].append((job, task))
@@ -76,6 +77,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             while group:
                 try:
                     self._submit_array(dict(group[:size]))
+                    crowded = True
                 except Busy as silence:
                     self._wait([pair for others in alike.values() for pair in others], silence)
                     return
@@ -83,8 +85,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
                     if size > 1:
                         size //= 2
                         continue
-                    states = self._states(())
-                    if states is None or not all(state.over for state in states.values()):  # room comes when they end
+                    if crowded:  # room comes when they end
                         self._wait(group, limit)
                     else:
                         self._refuse(dict(group), limit)
@@ -96,10 +97,9 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
     def _wait(self, batch: list[tuple[Any, Task]], reason: NotSubmitted) -> None:
         """Try again at the next poll, and say so once."""
         self.waiting.extend(batch)
-        self.limited = isinstance(reason, TooMany)
-        if str(reason) != self.told:
-            self.told = str(reason)
+        if str(reason) != str(self.reason):
             self.logger.warning(f"Jobs that wait until SLURM takes them: {len(self.waiting)}; {reason}")
+        self.reason = reason
 
     def _submit_array(self, batch: dict[Any, Task]) -> None:
         start = time.monotonic()
@@ -189,10 +189,11 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
                 self._fail(info, failure_message(self.folder, name, state), final=state.hopeless)
             self._forget(name)
         if not self.waiting:
-            self.told = ""
+            self.reason = None
         elif states is not None:
-            count = min(room, len(self.waiting)) if self.limited else len(self.waiting)
-            self._submit([self.waiting.popleft() for _ in range(count)])
+            count = min(room, len(self.waiting)) if isinstance(self.reason, TooMany) else len(self.waiting)
+            # Who else has jobs is asked before sbatch is: what ended between the two has made room.
+            self._submit([self.waiting.popleft() for _ in range(count)], not all(one.over for one in states.values()))
 
     def _states(self, names: Iterable[str]) -> dict[str, JobState] | None:
         """What the cluster says; None, and a warning once, while it does not answer."""

@@ -102,6 +102,7 @@ def _refused(job: Any) -> str | None:
     methods = job.rule.workflow.deployment_settings.deployment_method
     parts = {kind: getattr(job, f"is_{kind}") for kind in KINDS} | {
         "benchmark": job.benchmark,
+        "resources.tmpdir": "<TBD>" in (job.shellcmd or ""),  # which Snakemake fills in where it runs
         "cache": getattr(job.rule.cache, "output", False),
         "conda": DeploymentMethod.CONDA in methods and job.conda_env,
         "container": DeploymentMethod.APPTAINER in methods and job.container_img_url,

@@ -1,12 +1,8 @@
 """`scalestudy doctor` on a real SLURM cluster."""
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 DOCTOR = [sys.executable, "-m", "scalestudy", "doctor"]
 
@@ -38,6 +34,17 @@ def test_a_runtime_that_the_partition_does_not_allow_is_wrong(tmp_path: Path) ->
     done = doctor(tmp_path)
     assert done.returncode == 1
     assert "runtime of every rule: found 121 minutes; main allows 120" in done.stdout
+    assert "note   job: not tried; mend what is wrong above" in done.stdout
+
+
+def test_the_partition_and_the_options_are_those_of_the_profile(tmp_path: Path) -> None:
+    (tmp_path / "slurm").mkdir()
+    profile = tmp_path / "slurm/config.yaml"
+    profile.write_text("default-resources: [slurm_partition=gold]\n")
+    assert "wrong  partition: found gold; must be one of " in doctor(tmp_path).stdout
+    assert "ok     partition: main" in doctor(tmp_path, "--partition", "main").stdout
+    profile.write_text("default-resources: {constraint: \"'unobtainium'\"}\n")
+    assert "wrong  job: did not run; SLURM's reason: srun: error: " in doctor(tmp_path).stdout
 
 
 def test_an_option_that_slurm_refuses_is_told_in_its_own_words(tmp_path: Path) -> None:
@@ -47,7 +54,6 @@ def test_an_option_that_slurm_refuses_is_told_in_its_own_words(tmp_path: Path) -
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="mounts a folder: as root")
 def test_a_folder_that_the_nodes_do_not_see_is_wrong(tmp_path: Path) -> None:
     script = 'mount -t tmpfs tmpfs "$0" && cd "$0" && exec "$@"'
     command = ["unshare", "--mount", "sh", "-c", script, str(tmp_path), *DOCTOR]

@@ -89,6 +89,9 @@ rule one:
     (flow.commands / "sbatch").write_text(LIMITED_SBATCH.format(folder=flow.folder, **programs))
     process = flow.start()
     wait_until(lambda: "wait until SLURM takes them: 1" in flow.said)
+    time.sleep(3)
+    polls = flow.calls("squeue")
+    assert all(later - earlier > 0.95 for earlier, later in itertools.pairwise(polls))  # also while it waits
     flow.touch("go")
     assert process.wait(60) == 0, flow.said
     assert "Error in rule" not in flow.said

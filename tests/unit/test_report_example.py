@@ -10,9 +10,10 @@ from pathlib import Path
 import pypdf
 
 from scalestudy.records.report import ReportData
+from scalestudy.report.build import write_figures
 from scalestudy.report.drawing import Drawing
 from scalestudy.report.figures import draw_figures
-from scalestudy.report.pdf import compile_report
+from scalestudy.report.pdf import compile_report, svg_to_png
 from scalestudy.report.printable import printable
 
 ROOT = Path(__file__).parents[2]
@@ -36,8 +37,15 @@ def test_the_example_is_what_this_code_makes_of_the_numbers_attached_to_it():
         raise AssertionError(f"reports/example/report.pdf is another: {REMAKE}")
 
 
+def test_every_figure_of_the_example_is_there_as_a_picture_with_the_command_that_draws_it():
+    commands = (EXAMPLE / "figures" / "README.md").read_text()
+    for path in (EXAMPLE / "figures").glob("*.svg"):
+        assert path.with_suffix(".png").stat().st_size > 10_000
+        assert f"scalestudy figure {path.stem} results/quick/report.json {path.stem}.svg" in commands
+
+
 if __name__ == "__main__":
     report, drawings = set_again()
     (EXAMPLE / "report.pdf").write_bytes(report)
-    for drawing in drawings:
-        (EXAMPLE / "figures" / f"{drawing.name}.svg").write_bytes(drawing.svg)
+    pictures = [svg_to_png(drawing.svg) for drawing in drawings]
+    write_figures(drawings, pictures, Path("results/quick/report.json"), EXAMPLE / "figures")

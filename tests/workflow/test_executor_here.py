@@ -180,16 +180,45 @@ def test_the_deadline_counts_from_the_start_of_the_job_not_of_the_rank(flow: Flo
     assert (flow.folder / "done").read_text() == "1120\n"
 
 
-def test_a_limit_of_the_site_is_named_where_no_job_of_this_workflow_will_make_room(flow: Flow) -> None:
-    refusal = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size ...)"
-    sbatch = flow.folder / "sbatch"
-    sbatch.write_text(f'#!/bin/sh\necho "sbatch: error: {refusal}" >&2; echo >> calls; exit 1\n')
-    sbatch.chmod(0o755)
+LIMIT = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, ...)"
+
+
+def refusing(flow: Flow, *said: str) -> None:
+    """Commands of a SLURM without jobs, whose sbatch says this."""
+    lines = "; ".join(f'echo "{line}" >&2' for line in said)
+    for name, script in (("sbatch", f"{lines}; echo >> calls; exit 1"), ("squeue", ""), ("srun", ""), ("scancel", "")):
+        (flow.folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (flow.folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (["sbatch: error: QOSMaxCpuPerJobLimit", LIMIT], f"QOSMaxCpuPerJobLimit: {LIMIT}"),
+        (
+            ["sbatch: error: invalid partition specified: standby", "sbatch: error: Invalid partition name specified"],
+            "sbatch: error: Invalid partition name specified",
+        ),
+    ],
+)
+def test_what_no_time_will_mend_is_refused_at_once_though_slurm_speaks_of_limits_and_names_a_standby(
+    flow: Flow, said: list[str], shown: str
+) -> None:
+    refusing(flow, *said)
+    flow.write('rule one:\n    output: "done"\n    shell: "touch {output}"\n')
+    process = flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
+    assert process.wait(60) == 1
+    assert f"not submitted: {shown}. " in flow.said
+    assert len((flow.folder / "calls").read_text().splitlines()) == 1
+
+
+def test_a_limit_of_the_site_is_named_where_no_job_of_the_user_will_make_room(flow: Flow) -> None:
+    refusing(flow, LIMIT)
     flow.write('rule all:\n    input: "1", "2"\nrule one:\n    output: "{n}"\n    shell: "touch {output}"\n')
     process = flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
     assert process.wait(60) == 1
-    assert flow.said.count(f"not submitted: sbatch: error: {refusal}") == 2
-    assert len((flow.folder / "calls").read_text().splitlines()) == 2  # both at once, and one alone
+    assert flow.said.count(f"not submitted: {LIMIT}") == 3  # that they wait, and each once
+    assert len((flow.folder / "calls").read_text().splitlines()) <= 4  # both at once, and one alone; later again
     assert not list((flow.folder / ".snakemake/submitit").glob("*.pkl"))
 
 
@@ -205,6 +234,7 @@ PIPED = 'rule all:\n    input: "done"\nrule one:\n    output: pipe("p")\n    she
         (f'rule odd:\n    shadow: "minimal"\n{TOUCH}', [], "shadow"),
         (f'rule odd:\n    envmodules: "apptainer"\n{TOUCH}', ["--sdm", "env-modules"], "envmodules"),
         (f"rule odd:\n    cache: True\n{TOUCH}", ["--cache"], "cache"),
+        ('rule odd:\n    output: "done"\n    shell: "ls {resources.tmpdir} > {output}"\n', [], "resources.tmpdir"),
         (f'rule odd:\n    resources: clusters="other"\n{TOUCH}', [], "resources: clusters"),
         (f"rule odd:\n    resources: gpu=2, cpus_per_gpu=4\n{TOUCH}", [], "resources: cpus_per_gpu"),
         (f"rule odd:\n    resources: gpu=2, tasks_per_gpu=1\n{TOUCH}", [], "resources: tasks_per_gpu"),

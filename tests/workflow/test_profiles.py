@@ -61,6 +61,8 @@ def test_a_profile_plans_for_the_cluster_and_asks_for_what_its_site_understands(
     write(folder, **cluster)
     (folder / "sbatch").write_text(SBATCH)
     (folder / "sbatch").chmod(0o755)
+    for name in ("srun", "squeue", "scancel"):  # as where SLURM is installed
+        (folder / name).symlink_to("/bin/true")
     planned = snakemake(folder, "--profile", profile, "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert "runs/net/epoch/ddp-2x2/seed1/result.json" in planned.stdout + planned.stderr

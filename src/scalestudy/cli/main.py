@@ -131,8 +131,8 @@ COMMANDS = {
         (
             CONFIG,
             _argument("--profile", type=Path, metavar="FOLDER", help="of Snakemake (default: slurm, if it is there)"),
-            _argument("--partition", help="as slurm_partition in the profile (default: the cluster's own default)"),
-            _argument("--account", help="as slurm_account in the profile"),
+            _argument("--partition", help="default: slurm_partition of the profile, else the cluster's own default"),
+            _argument("--account", help="default: slurm_account of the profile"),
             _argument("--wait", type=int, default=120, metavar="SECONDS", help="for free nodes (default: 120)"),
             _argument("options", nargs="*", help="options of srun, after --: such as -- --gres=gpu:1 --qos=debug"),
         ),

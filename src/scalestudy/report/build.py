@@ -67,7 +67,7 @@ def hand_over() -> None:
         data = read_model(report, ReportData)
         figures = _draw(data)
         made = write_manuscript(data, figures, runs_csv)
-        _write_figures(figures, [svg_to_png(figure.svg) for figure in figures], report, folder)
+        write_figures(figures, [svg_to_png(figure.svg) for figure in figures], report, folder)
     except StudyError as error:
         made = error
     sys.stdout.buffer.write(pickle.dumps(made))
@@ -88,7 +88,7 @@ def write_figure(name: str, report: Path, output: Path) -> None:
     write_bytes(output, svg if output.suffix == ".svg" else svg_to_png(svg))
 
 
-def _write_figures(figures: Sequence[Drawing], pictures: Sequence[bytes], report: Path, folder: Path) -> None:
+def write_figures(figures: Sequence[Drawing], pictures: Sequence[bytes], report: Path, folder: Path) -> None:
     """Each figure as SVG and PNG, and a page with the command that draws it again; older figures are removed."""
     lines = ["# Figures", "", "Each figure is drawn again from the numbers of the report by one command.", ""]
     for figure, picture in zip(figures, pictures, strict=True):

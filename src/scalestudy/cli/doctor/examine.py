@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scalestudy.cli.doctor.finding import Finding, note, wrong
 from scalestudy.cli.doctor.here import check_commands, check_engine, check_gpus, check_training, slurm_is_here
-from scalestudy.cli.doctor.limits import check_limits
+from scalestudy.cli.doctor.limits import asked_by, check_limits
 from scalestudy.cli.doctor.nodes import check_nodes
 from scalestudy.cli.doctor.partition import check_partition, find_partition
 from scalestudy.container.engines import chosen_engine
@@ -44,14 +44,29 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
     yield from commands
     if any(finding.state == "wrong" for finding in commands):
         return
+    as_the_profile(arguments)
     partition, problem = find_partition(arguments.partition)
     if partition is None:
         yield problem
         return
     about = [*check_partition(partition, spec), *check_limits(partition, arguments.profile)]
     yield from about
-    if all(finding.state != "wrong" for finding in about):
-        yield from check_nodes(arguments, partition, spec, engine, Path.cwd())
+    if any(finding.state == "wrong" for finding in about):
+        yield note("job", "not tried; mend what is wrong above, then the nodes are looked at, too")
+        return
+    yield from check_nodes(arguments, partition, spec, engine, Path.cwd())
+
+
+def as_the_profile(arguments: Namespace) -> None:
+    """What the command line leaves open as the profile has it for every job: that is where jobs will run."""
+    asked = asked_by(arguments.profile)
+    arguments.partition = arguments.partition or asked.get("slurm_partition")
+    arguments.account = arguments.account or asked.get("slurm_account")
+    for name in ("qos", "constraint", "reservation", "gres"):
+        value = asked.get(name, "")
+        given = any(option.startswith(f"--{name}") for option in arguments.options)
+        if value and "{" not in value and not given:  # {gpu}: what each job asks for
+            arguments.options = [f"--{name}={value}", *arguments.options]
 
 
 def _engine(name: str) -> str:

@@ -3,7 +3,7 @@
 import getpass
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +33,34 @@ def runtimes(profile: Any) -> dict[str, float]:
     asked = {"every rule": profile.get("default-resources") or []} | (profile.get("set-resources") or {})
     found = {}
     for rule, resources in asked.items():
-        pairs = resources.items() if isinstance(resources, dict) else (one.partition("=")[::2] for one in resources)
-        for name, value in pairs:
+        for name, value in _pairs(resources):
             if name == "runtime" and re.fullmatch(r"[\d.]+", str(value)):
                 found[rule] = float(value)
     return found
 
 
-def check_limits(partition: Partition, folder: Path | None) -> Iterator[Finding]:
-    """The profile's runtime against the partition's time limit; then how many jobs there may be.
+def _pairs(resources: Any) -> Iterable[tuple[str, Any]]:
+    return resources.items() if isinstance(resources, dict) else (one.partition("=")[::2] for one in resources)
 
-    ``folder`` is the profile's; none: the project's own one, which need not be there.
-    """
+
+def asked_by(folder: Path | None) -> dict[str, str]:
+    """The resources that a profile asks for every job, in plain words; nothing where it cannot be read."""
+    try:
+        profile = yaml.safe_load(profile_file(folder).read_text()) or {}
+        return {name: str(value).strip("\"'") for name, value in _pairs(profile.get("default-resources") or [])}
+    except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError):
+        return {}  # check_limits says so
+
+
+def profile_file(folder: Path | None) -> Path:
+    """Of a profile; none: the project's own one, which need not be there."""
+    return (folder or Path("slurm")) / "config.yaml"
+
+
+def check_limits(partition: Partition, folder: Path | None) -> Iterator[Finding]:
+    """The profile's runtime against the partition's time limit; then how many jobs there may be."""
     limit = minutes_of(partition.time_limit)
-    profile = (folder or Path("slurm")) / "config.yaml"
+    profile = profile_file(folder)
     asked = {}
     try:
         asked = runtimes(yaml.safe_load(profile.read_text()) or {})
