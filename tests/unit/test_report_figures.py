@@ -87,6 +87,21 @@ def test_titles_are_never_read_as_mathematics_or_markup():
     assert '#eval("1+1")' in found
 
 
+def test_ticks_are_drawn_with_their_numbers_but_not_by_matplotlib(cluster):
+    """Which makes five objects of each: half of the drawing's time."""
+    assert not [name for name, figure in cluster.items() if re.search(rb'id="[xy]tick_', figure.svg)]
+    assert {"1", "2", "4", "8", "16"} <= set(texts(cluster["scaling-strong"]))
+    assert {"Serial 1×1", "DDP 4×4"} <= set(texts(cluster["breakdown-strong"]))
+
+
+def test_an_axis_that_is_not_logarithmic_says_its_power_of_ten():
+    data = report_data.laptop()
+    bands = {"low": [], "high": []}
+    small = [row.model_copy(update=bands | {"train_loss": [-1e-7 * v for v in row.train_loss]}) for row in data.curves]
+    figure = named(data.model_copy(update={"curves": small}))["curves-epoch"]
+    assert any(re.fullmatch("1e−[0-9]+", text) for text in texts(figure))
+
+
 def test_without_completed_runs_there_is_no_figure():
     assert named(report_data.nothing_completed()) == {}
 
