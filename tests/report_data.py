@@ -377,6 +377,7 @@ def build(shape: Shape) -> ReportData:
             resumed=0,
             oversubscribed=0,
             loaded=0,
+            total_s=sum(row.total_s or 0.0 for row in runs),
         ),
         strategies=[
             StrategyRow(

@@ -99,6 +99,51 @@ def test_normality_of_logarithms_is_tested_and_heavy_tails_are_found(tmp_path, h
     assert "Shapiro-Wilk tests of 4 cells" in row.evidence
 
 
+def with_accuracies(accuracy_of):
+    """A change that gives the runs of a study these accuracies at their end, by strategy and seed."""
+
+    def change(paths):
+        for run in read_model(paths.study, Study).runs:
+            path = paths.run(run.id).result
+            result = read_model(path, Result)
+            last = result.epochs[-1].model_copy(update={"test_accuracy": accuracy_of(run.cell.strategy, run.seed)})
+            write_model(path, result.model_copy(update={"epochs": [*result.epochs[:-1], last]}))
+
+    return change
+
+
+NORMAL = (0.9, 0.902, 0.898, 0.901, 0.899, 0.9035, 0.8965)
+
+
+@pytest.mark.parametrize(
+    ("of_ddp", "satisfied", "said"),
+    [
+        (NORMAL, "yes", "tests of 4 cells, which share seeds, give p = 1, the smallest times their number."),
+        ((*NORMAL[:-1], 0.5), "no", "tests of 4 cells, which share seeds, give p = 2.4e-05, the smallest"),
+        ([0.9] * 7, "no", "tests of 2 cells, which share seeds, give p = 1, the smallest times their number; no test "
+                          "tells of 2 cells whose runs all have one accuracy."),
+    ],
+)  # fmt: skip
+def test_accuracies_are_tested_like_times_and_the_rule_on_normality_follows_from_both(
+    tmp_path, of_ddp, satisfied, said
+):
+    change = with_accuracies(lambda strategy, seed: (of_ddp if strategy == "ddp" else NORMAL)[seed])
+    row = judged(tmp_path, change, seeds=range(7))[6]
+    assert row.satisfied == satisfied
+    assert row.evidence.startswith("Every interval of a median rests on 6 runs or more. Intervals of differences of")
+    assert said in row.evidence
+
+
+def test_two_runs_with_as_many_images_right_do_not_speak_against_normal_accuracies(tmp_path):
+    change = with_accuracies(lambda strategy, seed: 0.9 + 0.3 * 0.5**5 + 0.01 * (seed == 2))
+    row = judged(tmp_path, change)[6]
+    assert (row.satisfied, "tests of 4 cells, which share seeds" in row.evidence) == ("yes", True)
+
+
+def test_without_an_interval_of_a_difference_no_accuracy_is_assumed_to_be_normal(tmp_path):
+    assert "accuracies" not in judged(tmp_path, base=False)[6].evidence
+
+
 def test_lost_runs_are_counted_with_their_reasons(tmp_path):
     failures = {"mnist/epoch/ddp-1x2/seed0": "failed"}
     for skipped, counted in ((["ddp 4x4: one node"], "1 combination"), (["a", "b"], "2 combinations")):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from synthetic_study import make_study, parity_rows
@@ -39,6 +40,9 @@ from scalestudy.spec.repeats import RepeatsSpec
 CELL = {"workload": "mnist", "scaling": "epoch", "strategy": "ddp", "nodes": 1, "devices": 2, "n": 3}
 RUN = {key: value for key, value in CELL.items() if key != "n"}
 RUN |= {"run": "mnist/epoch/ddp-1x2/seed0", "seed": 0, "outcome": "completed"}
+ROOT = Path(__file__).parents[2]
+PRINTED = [*ROOT.glob("src/scalestudy/report/template/language/*.typ"), *ROOT.glob("workflow/captions/*/*.rst")]
+"""What else the reports print, beside the phrases of sentences."""
 COUNTS = {"planned": 6, "completed": 6, "failed": 0, "missing": 0, "resumed": 0, "oversubscribed": 0, "loaded": 0}
 NOTHING = Evidence(
     counts=Counts(**COUNTS),
@@ -111,7 +115,7 @@ def test_r1_counts_each_outcome_and_names_reasons():
     assert text.endswith("enter no number. 1 combination of the study cannot run on this machine.")
     assert "time of a resumed run is the sum of its parts" in text
     (text,) = written("R1", counts=Counts(**{**COUNTS, "excluded": 2, "flawed": 1}))
-    assert "2 completed runs did not enter the numbers: other programs disturbed what was repeated." in text
+    assert ". Repeated and in no number: 2 completed runs in which other programs took more than 5% of the" in text
     assert text.endswith(" 1 completed run had flaws in the records of ranks.")
     assert written("R1", counts=Counts(**dict.fromkeys(COUNTS, 0))) == ["No run was planned."]
 
@@ -506,7 +510,7 @@ def test_r25_states_the_stopping_rule_and_which_cells_it_left_wide():
     assert text.startswith(
         "Each cell was run 6 times or more, until half the 95% interval of its epoch time was at most 2.0%"
     )
-    assert "at most 15 times" in text
+    assert "at most 15 times; runs in which other programs took more than 5% of the machine do not count" in text
     assert text.endswith(": 2 of 4 cells reached it, 1 had the most runs before reaching it and 1 lacks runs.")
 
 
@@ -517,8 +521,32 @@ def test_only_the_prediction_section_goes_beyond_what_was_measured_and_no_senten
     texts = " ".join(f"{text} {phrase}" for text, phrase in GERMAN.phrases.items()).lower()
     for word in ("because", "due to", "significant", "near-linear", "signifikant", "wegen", "nahezu linear"):
         assert word not in texts
+    printed = texts + "".join(path.read_text(encoding="utf-8") for path in PRINTED).lower()
+    for word in ("disturb", "dis-\\ turb", "stör"):  # what other programs take is measured, what it does is not
+        assert word not in printed
     causal = "since|caused|causes|therefore|hence|thus|aufgrund|infolge|deshalb|daher|weil"
     assert re.findall(rf"[^.]*\b(?:{causal})\b[^.]*", texts) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (ENGLISH, "; in 2 of 3 runs other programs took more than 5% of the machine"),
+        (GERMAN, "; in 2 von 3 Läufen belegten andere Programme mehr als 5\u00a0% der Maschine"),
+    ],
+)
+def test_a_headline_tells_the_load_that_was_measured_and_its_limit(language, said):
+    runs = [RunRow(**RUN, foreign_load=load) for load in (0.05, 0.051, 0.2)]  # at the limit is not above it
+    row = speedup_row(fastest=True)
+    assert headlines(replace(NOTHING, speedup=[row], workloads=[facts()], runs=runs, language=language))[
+        0
+    ].detail.endswith(said)
+    assert (
+        said
+        not in headlines(replace(NOTHING, speedup=[row], workloads=[facts()], runs=runs[:1], language=language))[
+            0
+        ].detail
+    )
 
 
 def mitigation_row(**changes):

@@ -39,6 +39,7 @@ from scalestudy.spec.catalog import DATASETS, STRATEGIES
 from scalestudy.spec.config import ReportSpec
 
 ANALYSIS = Path(scalestudy.analysis.__file__).parent
+CAPTIONS = Path(__file__).parents[2] / "workflow" / "captions"
 COST = ANALYSIS.parent / "train" / "communication_cost.py"
 TEXTS = sorted(path.name for path in ANALYSIS.glob("rules_*.py"))
 
@@ -280,10 +281,15 @@ def test_a_german_report_is_set_in_german_with_decimal_commas(german):
     assert " the " not in re.sub(r"Scientific Benchmarking[^.]*\.", "", text)
 
 
-def test_the_prose_of_the_template_stands_in_its_languages_and_holds_no_digit():
+def test_the_prose_of_the_template_stands_in_its_languages_and_holds_no_digit_nor_do_captions():
     for path in (TEMPLATE / "language").glob("*.typ"):
         for line in path.read_text(encoding="utf-8").splitlines():
             assert not re.search(r"\d", line.replace("SHA-256", "")), f"{path.name}: {line}"
+    captions = list(CAPTIONS.rglob("*.rst"))
+    assert {path.parent.name for path in captions} == set(LANGUAGES)
+    for path in captions:
+        text = path.read_text(encoding="utf-8").replace("SHA-256", "").replace('.split("-", 1)', "")
+        assert re.findall(r".*\d.*", text) == [], path
     for path in TEMPLATE.rglob("*.typ"):
         if path.parent.name != "language":
             assert faults(path.read_text(encoding="utf-8"), NO_PROSE) == [], path.name

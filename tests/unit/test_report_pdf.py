@@ -318,13 +318,41 @@ def test_a_name_too_long_for_its_line_stands_alone_in_the_table_of_all_runs():
 
 
 @pytest.mark.parametrize(
-    ("total_s", "words"), [(42.0, "42.0 seconds"), (298.0, "4.97 minutes"), (3600.0, "1.00 hours"), (0.0, "No run")]
+    ("total_s", "words"), [(42.0, "42.0 seconds"), (298.0, "4.97 minutes"), (3600.0, "1.00 hours")]
 )
 def test_the_time_of_all_runs_is_in_a_unit_that_suits_it(total_s, words):
     data = report_data.single()
     counts = data.counts.model_copy(update={"total_s": total_s})
     text = bare(text_of(compile_report(data.model_copy(update={"counts": counts}), [], RUNS, "pdf")))
     assert bare(words) in text[text.rindex("Expectedtime") :]
+
+
+@pytest.mark.parametrize(
+    ("language", "untimed", "completed", "words"),
+    [
+        ("en", 99, True, "No usable record says how long whole runs took."),
+        ("de", 99, True, "Keine brauchbare Aufzeichnung sagt, wie lange ganze Läufe dauerten."),
+        ("en", 1, True, "start-up included; this is known of {timed} of {all} completed runs."),
+        ("de", 1, True, "Start eingeschlossen; bekannt ist das von {timed} der {all} beendeten Läufe."),
+        ("en", 0, True, "one after the other, start-up included."),
+        ("en", 99, False, "No run completed."),
+        ("de", 99, False, "Kein Lauf wurde beendet."),
+    ],
+)
+def test_completed_runs_that_lack_their_time_are_not_said_to_be_none(language, untimed, completed, words):
+    data = report_data.single()
+    lost = {} if completed else {"outcome": "failed", "reason": "x"}
+    runs = [
+        row.model_copy(update={**lost, **({"total_s": None} if place < untimed else {})})
+        for place, row in enumerate(data.runs)
+    ]
+    done = [row for row in runs if row.outcome == "completed"]
+    times_s = [row.total_s for row in done if row.total_s is not None]
+    counts = {"total_s": sum(times_s), "completed": len(done), "failed": len(runs) - len(done)}
+    changes = {"runs": runs, "counts": data.counts.model_copy(update=counts)}
+    changes["words"] = data.words.model_copy(update={"language": language})
+    text = bare(text_of(compile_report(data.model_copy(update=changes), [], RUNS, "pdf")))
+    assert bare(words.format(timed=len(times_s), all=len(done))) in text
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The two to four figures below the abstract."""
 
 from scalestudy.analysis.evidence import Evidence
-from scalestudy.analysis.load import is_loaded
+from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.statistics import holds_one
 from scalestudy.records.report import Headline, SpeedupRow
 
@@ -30,7 +30,7 @@ def _speedup(evidence: Evidence, row: SpeedupRow) -> Headline:
         interval=w.factor_interval(row.speedup_low, row.speedup_high),
         detail=_verdict(evidence, row)
         + w.say("{name}, {efficiency} efficiency", name=evidence.name(row), efficiency=efficiency)
-        + _disturbed(evidence, row),
+        + _loaded(evidence, row),
     )
 
 
@@ -42,13 +42,18 @@ def _verdict(evidence: Evidence, row: SpeedupRow) -> str:
     return evidence.wording.say("not separated from one device; " if open_question else "slower than one device; ")
 
 
-def _disturbed(evidence: Evidence, row: SpeedupRow) -> str:
-    """How many runs of a workload and scaling had less than the whole machine, where any had."""
+def _loaded(evidence: Evidence, row: SpeedupRow) -> str:
+    """In how many runs of a workload and scaling other programs took a part of the machine, where in any.
+
+    What is measured is their load; what it did to the times is not.
+    """
     runs = [run for run in evidence.runs if (run.workload, run.scaling) == (row.workload, row.scaling)]
-    disturbed = sum(is_loaded(run) and not run.excluded for run in runs)
-    if not disturbed:
+    loaded = sum(is_loaded(run) and not run.excluded for run in runs)
+    if not loaded:
         return ""
-    return evidence.wording.say("; other programs disturbed {n} of {runs} runs", n=disturbed, runs=len(runs))
+    w = evidence.wording
+    text = "; in {n} of {runs} runs other programs took more than {limit} of the machine"
+    return w.say(text, n=loaded, runs=len(runs), limit=w.percent(LOAD_LIMIT))
 
 
 def _efficiency(evidence: Evidence, row: SpeedupRow) -> Headline:

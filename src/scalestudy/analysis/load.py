@@ -1,4 +1,4 @@
-"""Runs that other programs disturbed."""
+"""Runs during which other programs took a part of the machine."""
 
 from scalestudy.records.report import RunRow
 

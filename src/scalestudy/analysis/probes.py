@@ -49,7 +49,7 @@ def probe_facts(probes: Sequence[Probe]) -> ProbeFacts:
 
 
 def probe_problems(probes: Sequence[Probe]) -> list[str]:
-    """One line for each probe that failed or that other programs disturbed."""
+    """One line for each probe that failed or during which other programs took a part of the machine."""
     failed = [
         f"probe/{probe.nodes}x{probe.devices_per_node}.json: failed: {probe.error}" for probe in probes if probe.error
     ]

@@ -38,18 +38,18 @@ def wanted_runs(study: Study, rows: Mapping[str, RunRow]) -> list[str]:
 
 
 def exclusions(study: Study, rows: Iterable[RunRow]) -> dict[str, str]:
-    """Completed runs that do not enter the numbers, with the reason: those that were disturbed and repeated.
+    """Completed runs that do not enter the numbers, with the reason: those under foreign load that were repeated.
 
-    Only adaptive repeats replace a run, and only once the cell has as many undisturbed ones as the study asks for.
+    Only adaptive repeats replace a run, and only once the cell has as many without that load as the study asks for.
     """
     if study.repeats is None:
         return {}
     cells: dict[tuple[str, ...], list[RunRow]] = {}
     for row in rows:
         cells.setdefault(_cell_of(row.run), []).append(row)
-    disturbed = [row for own in cells.values() if len(_undisturbed(own)) >= study.repeats.min for row in own]
+    replaced = [row for own in cells.values() if len(_unloaded(own)) >= study.repeats.min for row in own]
     reason = f"other programs took more than {LOAD_LIMIT:.0%} of the machine; it was repeated"
-    return {row.run: reason for row in disturbed if is_loaded(row)}
+    return {row.run: reason for row in replaced if is_loaded(row)}
 
 
 def repeat_rows(study: Study, rows: Sequence[RunRow]) -> list[RepeatRow]:
@@ -61,7 +61,7 @@ def repeat_rows(study: Study, rows: Sequence[RunRow]) -> list[RepeatRow]:
 
 
 def _repeat_row(own: Sequence[RunRow], repeats: RepeatsSpec | None) -> RepeatRow:
-    first, width = own[0], _half_width(_undisturbed(own))
+    first, width = own[0], _half_width(_unloaded(own))
     state = "fixed"
     if repeats is not None:
         reached = _suffices(own, repeats)
@@ -69,7 +69,7 @@ def _repeat_row(own: Sequence[RunRow], repeats: RepeatsSpec | None) -> RepeatRow
     return RepeatRow.model_validate(
         {
             **{key: getattr(first, key) for key in ("workload", "scaling", "strategy", "nodes", "devices")},
-            "n": len(_undisturbed(own)),
+            "n": len(_unloaded(own)),
             "runs": len(own),
             "half_width": width,
             "target": repeats.until_ci if repeats else None,
@@ -88,10 +88,10 @@ def _wanted_of_cell(own: Sequence[RunRow], repeats: RepeatsSpec) -> int:
 
 
 def _suffices(own: Sequence[RunRow], repeats: RepeatsSpec) -> bool:
-    """Whether the undisturbed runs are enough, and their interval narrow enough."""
-    undisturbed = _undisturbed(own)
-    width = _half_width(undisturbed)
-    return len(undisturbed) >= max(repeats.min, SMALLEST_N) and width is not None and width <= repeats.until_ci
+    """Whether the runs without foreign load are enough, and their interval narrow enough."""
+    unloaded = _unloaded(own)
+    width = _half_width(unloaded)
+    return len(unloaded) >= max(repeats.min, SMALLEST_N) and width is not None and width <= repeats.until_ci
 
 
 def _half_width(rows: Sequence[RunRow]) -> float | None:
@@ -103,7 +103,7 @@ def _half_width(rows: Sequence[RunRow]) -> float | None:
     return (found.high - found.low) / 2 / found.value
 
 
-def _undisturbed(rows: Iterable[RunRow]) -> list[RunRow]:
+def _unloaded(rows: Iterable[RunRow]) -> list[RunRow]:
     return [row for row in rows if row.outcome == "completed" and not is_loaded(row)]
 
 

@@ -59,8 +59,9 @@ def outcomes(evidence: Evidence) -> Iterator[Statement]:
         text += " " + w.say("Runs that did not complete enter no number.")
     if counts.excluded:
         text += " " + w.say(
-            "{runs} did not enter the numbers: other programs disturbed what was repeated.",
+            "Repeated and in no number: {runs} in which other programs took more than {limit} of the machine.",
             runs=w.counted(counts.excluded, "completed run"),
+            limit=w.percent(LOAD_LIMIT),
         )
     if counts.flawed:
         text += " " + w.say("{runs} had flaws in the records of ranks.", runs=w.counted(counts.flawed, "completed run"))
@@ -254,11 +255,13 @@ def stopping(evidence: Evidence) -> Iterator[Statement]:
         return
     text = w.say(
         "Each cell was run {least} times or more, until half the {level} interval of its epoch time was at most "
-        "{share} of its median, and at most {most} times; runs that other programs disturbed do not count",
+        "{share} of its median, and at most {most} times; runs in which other programs took more than {limit} of the "
+        "machine do not count",
         level=w.level(LEVELS.interval),
         least=spec.min,
         share=w.percent(spec.until_ci, 1),
         most=spec.max,
+        limit=w.percent(LOAD_LIMIT),
     )
     states = Counter(row.state for row in evidence.repeats)
     parts = [w.say("{n} of {cells} reached it", n=states["reached"], cells=w.counted(len(evidence.repeats), "cell"))]

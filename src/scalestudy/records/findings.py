@@ -226,7 +226,7 @@ class RepeatRow(CellRow):
     """How many runs a cell got and why it got no more: repeats.csv."""
 
     n: int
-    """Undisturbed completed runs."""
+    """Completed runs in which other programs took 5 % of the machine at most."""
     runs: int
     """All runs that were asked for."""
     half_width: float | None

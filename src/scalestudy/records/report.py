@@ -458,7 +458,7 @@ class Thresholds(ReportModel):
     efficiency: float = 0.8
     """Efficiency that the largest configuration above it is named for."""
     foreign_load: float = 0.05
-    """Share of the machine from which a run counts as disturbed."""
+    """Share of the machine; completed runs in which other programs took more are counted."""
 
 
 class ReportData(ReportModel):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalestudy.analysis.language import LANGUAGES, Language
+from scalestudy.records.report import Thresholds
+from scalestudy.report import numbers
 from scalestudy.spec.run import Study
 
 FIGURES = {
@@ -79,14 +81,19 @@ class Labels:
 
 
 def words(study: Study) -> dict[str, str]:
-    """The study's name, title, subtitle, authors and course, each as one line of literal RST; missing ones are said."""
-    given, say = study.report, LANGUAGES[study.report.language].say
+    """The study's name, title, subtitle, authors and course, each as one line of literal RST; missing ones are said.
+
+    ``level``: that of the intervals, from where the PDF has it and as the PDF writes it.
+    """
+    given, language = study.report, LANGUAGES[study.report.language]
+    say = language.say
     return {
         "study": study.name,  # a plain name: letters, digits and _
         "title": literal(given.title) or say("Scaling study {name}", name=study.name),
         "subtitle": literal(given.subtitle),
         "authors": literal(", ".join(given.authors)) or say("No authors were named"),
         "course": literal(given.course),
+        "level": numbers.percent(Thresholds().interval, language),
     }
 
 

@@ -22,7 +22,7 @@ DIGEST = 8
 def run_facts(data: ReportData) -> dict[str, Any]:
     """``count``; ``blocks``: the table of all runs; ``planned`` and ``seeds`` by workload; ``scalings``; ``grid``:
     completed of planned runs by strategy and layout; ``lost``: the runs that did not complete or were resumed;
-    ``recorded``: whether any says where it ran.
+    ``recorded``: whether any says where it ran; ``timed``: how many completed ones say how long they took.
     """
     runs = data.runs
     return {
@@ -38,6 +38,7 @@ def run_facts(data: ReportData) -> dict[str, Any]:
             if row.outcome != "completed" or row.resumed
         ],
         "recorded": any(row.host for row in runs),
+        "timed": sum(row.outcome == "completed" and row.total_s is not None for row in runs),
     }
 
 
