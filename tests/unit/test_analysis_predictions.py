@@ -244,6 +244,26 @@ def test_the_buckets_are_those_of_the_study_and_hold_a_tensor_at_least(tmp_path,
     assert sum(sizes) == model.exchange.bytes
 
 
+def test_the_network_of_a_held_out_cell_does_not_enter_its_prediction(tmp_path):
+    """One rank of each node of 2x4 makes 2 ranks, no more than the fitted cell has; they tell of the held-out layout."""
+    study = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x4", "2x4")})
+    cells = cells_of(collect(study.results))
+    cells = [changed(cell, {}, "DistributedDataParallel (gloo)") if cell.cell.devices > 1 else cell for cell in cells]
+
+    def rows(factor, *links):
+        between = link(2, 2).model_copy(update={"devices": 8, "group": "nodes", "beta_s_per_byte": factor * BYTE_S})
+        return step_validation_rows(cells, [link(4, 1), link(8, 2), between, *links], speedup_rows(cells))
+
+    for row in rows(1):
+        assert (row.fitted_devices, row.devices, row.predicted, row.error) == (4, 8, None, None)
+        assert row.reason == "no link between nodes was probed on 4 devices or fewer"
+    assert prediction_curves(models(cells, [link(4, 1)])[0], rows(1))[0] == []
+    fast, slow = rows(1, link(2, 2)), rows(100, link(2, 2))
+    assert fast == slow
+    assert [row.reason for row in fast] == ["", ""]
+    assert all(row.predicted is not None for row in fast)
+
+
 def noisy(cells, random, spread=0.02):
     """The cells with every run slower or faster by a factor of its own, in all that devices do themselves."""
 

@@ -55,7 +55,11 @@ def ask(
             values, steps_s = model.predict(algorithm, devices)
             middle, low, high = interval(values)
             key = (*model.strategy, model_name(algorithm))
-            errors = [abs(row.error) for row in checked if (row.workload, row.scaling, row.strategy, row.model) == key]
+            errors = [
+                abs(row.error)
+                for row in checked
+                if row.error is not None and (row.workload, row.scaling, row.strategy, row.model) == key
+            ]
             answers.append(
                 Answer(
                     *model.strategy,
