@@ -245,7 +245,7 @@ def test_the_buckets_are_those_of_the_study_and_hold_a_tensor_at_least(tmp_path,
 
 
 def test_the_network_of_a_held_out_cell_does_not_enter_its_prediction(tmp_path):
-    """One rank of each node of 2x4 makes 2 ranks, no more than the fitted cell has; they tell of the held-out layout."""
+    """One rank of each node of 2x4 makes 2 ranks, fewer than the fitted cell has; they tell of the held-out cell."""
     study = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x4", "2x4")})
     cells = cells_of(collect(study.results))
     cells = [changed(cell, {}, "DistributedDataParallel (gloo)") if cell.cell.devices > 1 else cell for cell in cells]
