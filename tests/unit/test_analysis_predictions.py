@@ -73,6 +73,15 @@ def test_an_exchange_after_the_backward_pass_costs_exactly_its_time():
         assert all_reduce_s(algorithm, 8, 10**6, np.array([HOP_S]), np.array([BYTE_S])) == pytest.approx(time_s)
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_one_device_is_the_base_whatever_slows_several(algorithm):
+    slowed = inputs(inflation=1.1, spread=0.05, hop=HOP_S, byte=BYTE_S)
+    values, step_s = efficiency(slowed, Exchange(10**6), algorithm, 1, lambda _: 1.0, UNIFORM)
+    assert values.tolist() == [1.0] * 3
+    assert step_s == pytest.approx(1.0)
+    assert (efficiency(slowed, Exchange(10**6), algorithm, 2, lambda _: 1.0, UNIFORM)[0] < 1 / 1.1).all()
+
+
 def test_devices_of_one_process_send_no_message_among_themselves():
     exchange = Exchange(10**6, devices_per_rank=4, bucketed=False)
     assert simulate(inputs(hop=1.0), exchange, "ring", 4, 1.0, UNIFORM) == pytest.approx(1.0)
@@ -361,6 +370,8 @@ def test_the_command_refuses_devices_that_have_no_image(tmp_path):
     write_model(paths.study, plan.model_copy(update={"runs": runs}))
     answers, _ = ask_study(paths.results, 64, gbps=10, latency_us=5)
     assert {answer.devices for answer in answers} == {64}
+    with pytest.raises(StudyError, match=r"^nothing is predicted for more than 16,384 devices, and 16,385 were asked"):
+        ask_study(paths.results, 16_385, gbps=10, latency_us=5)
     with pytest.raises(StudyError, match="strong scaling divides a batch of 64 images: at most 64 devices"):
         ask_study(paths.results, 65, gbps=10, latency_us=5)
 
