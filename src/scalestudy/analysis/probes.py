@@ -1,6 +1,7 @@
 """probe.csv and allreduce.csv: what the machine allows, from the probes of the layouts of a study."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from scalestudy.analysis.links import METHOD, Link, fit_links
 from scalestudy.analysis.load import LOAD_LIMIT
@@ -27,8 +28,8 @@ def read_probes(paths: StudyPaths, study: Study, problems: list[str]) -> list[Pr
         except StudyError as error:
             problems.append(str(error))
             continue
-        if flaw := _unusable(probe, planned):
-            problems.append(f"{path}: {flaw}")
+        if flaw := _unusable(path, probe, planned):
+            problems.append(flaw)
             continue
         probe, flaws = sound_probe(probe)
         problems += [f"{path}: {flaw}" for flaw in flaws]
@@ -36,18 +37,18 @@ def read_probes(paths: StudyPaths, study: Study, problems: list[str]) -> list[Pr
     return found
 
 
-def _unusable(probe: Probe, planned: Probing) -> str:
+def _unusable(path: Path, probe: Probe, planned: Probing) -> str:
     """Why a probe tells nothing of its layout in this study, or nothing."""
     layout, device = f"{probe.nodes}x{probe.devices_per_node}", planned.run.device
     if layout != planned.layout:
-        return f"is of {layout} and not of this layout"
+        return f"{path}: is of {layout} and not of this layout"
     if probe.device != device:
-        return f"is of device {probe.device}, and the study trains on {device}; it is not used"
+        return f"{path}: is of device {probe.device}, and the study trains on {device}; it is not used"
     # A file without a digest does not say what was asked for.
     if probe.digest and probe.digest != planned.digest:
-        return "belongs to another specification than this study's; it is not used"
+        return f"{path}: belongs to another specification than this study's; it is not used"
     if probe.oversubscribed and (probe.throughput or probe.all_reduce):
-        return "has times of more devices than there are cores, which tell nothing of the machine; it is not used"
+        return f"{path}: has times of more devices than there are cores, which tell nothing; it is not used"
     return ""
 
 
