@@ -1,5 +1,6 @@
 """Small models that are ordinary in practice and odd for a strategy; a run names them ``odd_models:Name``."""
 
+import math
 import random
 import time
 
@@ -83,3 +84,26 @@ class Frozen(_Perceptron):
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__(shape, classes)
         self.first.requires_grad_(False)
+
+
+class HeadFirst(nn.Module):
+    """Registers the head before the body, whose first layer computes first: its gradients come last.
+
+    The first layer takes that long to compute them.
+    """
+
+    backward_s = 0.0
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(HIDDEN, classes)
+        self.unused = nn.Linear(2, 2).requires_grad_(False)
+        self.body = nn.Sequential(
+            nn.Flatten(), nn.Linear(math.prod(shape), HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        hidden = self.body[1](self.body[0](images))
+        if hidden.requires_grad:
+            hidden.register_hook(lambda _: time.sleep(self.backward_s))
+        return self.head(self.body[3](self.body[2](hidden)))

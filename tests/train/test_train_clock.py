@@ -4,11 +4,13 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from odd_models import HeadFirst
+from torch import Tensor, nn
 from train_setup import LAYOUTS, Parts, make_run, on_ranks, trained
 
 from scalestudy.records.result import PHASES
@@ -26,6 +28,7 @@ from scalestudy.train.clock import (
 )
 from scalestudy.train.cuda_clock import BLOCK, EventClock
 from scalestudy.train.ranks import Rank
+from scalestudy.train.strategies.processes import LastGradient
 
 SLOW_S, STEPS = 0.05, 6
 NewClock = Callable[[int, int], StepClock]
@@ -200,9 +203,11 @@ def test_events_are_read_some_steps_later_when_the_device_has_taken_them_and_use
         assert device.made <= most
 
 
-def seconds_of_rank(strategy: str, slow_rank: int, slow_part: str, new_clock: NewClock = StepClock) -> list[np.ndarray]:
+def seconds_of_rank(
+    strategy: str, slow_rank: int, slow_part: str, new_clock: NewClock = StepClock, **workload: Any
+) -> list[np.ndarray]:
     """Phases of the first device of every rank, one of which is slowed in its data feed or its forward pass."""
-    run = make_run(strategy)
+    run = make_run(strategy, **workload)
 
     def work(rank: Rank) -> np.ndarray:
         parts = Parts(run, rank)
@@ -247,6 +252,46 @@ def test_the_others_wait_for_a_rank_that_is_slow_and_it_does_not_wait(strategy: 
     assert slow[WAITING] < 0.3 * lost
     assert slow[PHASES.index("forward")] > lost
     assert first[COMMUNICATION] < 0.5 * lost
+
+
+@pytest.mark.parametrize(("strategy", "accumulate"), [("ddp", 1), ("ddp", 2), ("hsdp", 1)])
+def test_backward_ends_with_the_first_layers_gradients_wherever_the_model_registers_it(
+    strategy: str, accumulate: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HeadFirst, "backward_s", SLOW_S)
+    for seconds in seconds_of_rank(strategy, 2, "none", model="odd_models:HeadFirst", accumulate=accumulate):
+        assert seconds[BACKWARD] > SLOW_S * STEPS * accumulate
+        assert seconds[COMMUNICATION] + seconds[WAITING] < 0.5 * SLOW_S * STEPS
+
+
+class CountingClock(StepClock):
+    """Counts how often it was asked for the moment."""
+
+    asked = 0
+
+    def now(self) -> int:
+        self.asked += 1
+        return self.asked
+
+
+def test_after_the_first_pass_only_the_first_layer_tells_of_its_gradients() -> None:
+    model, clock = HeadFirst((1, 2, 2), 3), CountingClock(1)
+    mark = LastGradient(model)
+    inputs_of = {model: 4, model.head: model.head.in_features}
+
+    def asked(module: nn.Module) -> int:
+        clock.asked = 0
+        loss = module(torch.ones(2, inputs_of[module])).sum()
+        mark.begin(clock)
+        loss.backward()
+        mark.end()
+        assert clock.arrived == clock.asked  # the last moment of the pass
+        return clock.asked
+
+    assert [asked(model) for _ in range(3)] == [6, 2, 2]
+    # A pass that leaves the first layer out has the end of the pass as its last moment; the next one looks anew.
+    assert asked(model.head) == 1
+    assert [asked(model) for _ in range(3)] == [6, 2, 2]
 
 
 @pytest.mark.parametrize("strategy", ["serial", "ddp", "data_parallel"])

@@ -73,6 +73,15 @@ def test_an_exchange_after_the_backward_pass_costs_exactly_its_time():
         assert all_reduce_s(algorithm, 8, 10**6, np.array([HOP_S]), np.array([BYTE_S])) == pytest.approx(time_s)
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_one_device_is_the_base_whatever_slows_several(algorithm):
+    slowed = inputs(inflation=1.1, spread=0.05, hop=HOP_S, byte=BYTE_S)
+    values, step_s = efficiency(slowed, Exchange(10**6), algorithm, 1, lambda _: 1.0, UNIFORM)
+    assert values.tolist() == [1.0] * 3
+    assert step_s == pytest.approx(1.0)
+    assert (efficiency(slowed, Exchange(10**6), algorithm, 2, lambda _: 1.0, UNIFORM)[0] < 1 / 1.1).all()
+
+
 def test_devices_of_one_process_send_no_message_among_themselves():
     exchange = Exchange(10**6, devices_per_rank=4, bucketed=False)
     assert simulate(inputs(hop=1.0), exchange, "ring", 4, 1.0, UNIFORM) == pytest.approx(1.0)
@@ -244,6 +253,26 @@ def test_the_buckets_are_those_of_the_study_and_hold_a_tensor_at_least(tmp_path,
     assert sum(sizes) == model.exchange.bytes
 
 
+def test_the_network_of_a_held_out_cell_does_not_enter_its_prediction(tmp_path):
+    """One rank of each node of 2x4 makes 2 ranks, fewer than the fitted cell has; they tell of the held-out cell."""
+    study = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x4", "2x4")})
+    cells = cells_of(collect(study.results))
+    cells = [changed(cell, {}, "DistributedDataParallel (gloo)") if cell.cell.devices > 1 else cell for cell in cells]
+
+    def rows(factor, *links):
+        between = link(2, 2).model_copy(update={"devices": 8, "group": "nodes", "beta_s_per_byte": factor * BYTE_S})
+        return step_validation_rows(cells, [link(4, 1), link(8, 2), between, *links], speedup_rows(cells))
+
+    for row in rows(1):
+        assert (row.fitted_devices, row.devices, row.predicted, row.error) == (4, 8, None, None)
+        assert row.reason == "no link between nodes was probed on 4 devices or fewer"
+    assert prediction_curves(models(cells, [link(4, 1)])[0], rows(1))[0] == []
+    fast, slow = rows(1, link(2, 2)), rows(100, link(2, 2))
+    assert fast == slow
+    assert [row.reason for row in fast] == ["", ""]
+    assert all(row.predicted is not None for row in fast)
+
+
 def noisy(cells, random, spread=0.02):
     """The cells with every run slower or faster by a factor of its own, in all that devices do themselves."""
 
@@ -341,6 +370,8 @@ def test_the_command_refuses_devices_that_have_no_image(tmp_path):
     write_model(paths.study, plan.model_copy(update={"runs": runs}))
     answers, _ = ask_study(paths.results, 64, gbps=10, latency_us=5)
     assert {answer.devices for answer in answers} == {64}
+    with pytest.raises(StudyError, match=r"^nothing is predicted for more than 16,384 devices, and 16,385 were asked"):
+        ask_study(paths.results, 16_385, gbps=10, latency_us=5)
     with pytest.raises(StudyError, match="strong scaling divides a batch of 64 images: at most 64 devices"):
         ask_study(paths.results, 65, gbps=10, latency_us=5)
 

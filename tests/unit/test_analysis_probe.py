@@ -16,8 +16,11 @@ from scalestudy.records.paths import StudyPaths
 from scalestudy.records.probe import AllReduce, Probe, Throughput
 from scalestudy.records.report import ProbeFacts
 from scalestudy.records.result import CommunicationCost, Result
+from scalestudy.spec.probing import probings
+from scalestudy.spec.run import Study
 
 SIZES = (4, 1 << 10, 1 << 16, 1 << 20, 1 << 24)
+Changes = dict[str, object]
 NOISE = (0.99, 1.0, 1.01, 0.995, 1.005)
 
 
@@ -126,6 +129,47 @@ def test_a_damaged_probe_is_named_and_the_rest_stands(tmp_path: Path) -> None:
     data = analyze(paths.results)
     assert any(line.startswith("probe/1x2.json: ") for line in data.problems)
     assert data.speedup[1].speedup is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"digest": "deadbeef"}, "belongs to another specification than this study's; it is not used"),
+        ({"device": "cuda"}, "is of device cuda, and the study trains on cpu; it is not used"),
+        ({"oversubscribed": True}, "has times of more devices than there are cores"),
+    ],
+)
+def test_a_probe_that_is_not_of_the_study_is_named_and_left_out(tmp_path: Path, changes: Changes, words: str) -> None:
+    whole = probe([training(1.0, 1.25)], all_reduce(1e-4, 1e-9))
+    paths = study_with_probe(tmp_path, whole.model_copy(update=changes))
+    data = analyze(paths.results)
+    assert [line for line in data.problems if "probe" in line] == [
+        line for line in data.problems if line.startswith(f"probe/1x2.json: {words}")
+    ]
+    assert (len(data.problems), data.probe) == (1, ProbeFacts())
+    planned = probings(read_model(paths.study, Study))["1x2"]
+    write_model(paths.probe("1x2"), whole.model_copy(update={"digest": planned.digest}))
+    data = analyze(paths.results)
+    assert (data.problems, len(data.probe.ceilings), len(data.probe.links)) == ([], 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value", "said"),
+    [
+        ("throughput", "together_s", [[1.1]] * 5, "together_s/devices: found 1"),
+        ("throughput", "together_s", [[1.1, 1.1, 1.1]] * 5, "together_s/devices: found 3"),
+        ("all_reduce", "ranks", 2000, "ranks: found 2000"),
+        ("all_reduce", "group", "nodes", "ranks: found 2"),
+    ],
+)
+def test_a_sample_of_other_devices_than_the_layouts_is_named_and_left_out(
+    tmp_path: Path, part: str, field: str, value: object, said: str
+) -> None:
+    whole = probe([training(1.0, 1.25)], all_reduce(1e-4, 1e-9))
+    samples = [sample.model_copy(update={field: value}) for sample in getattr(whole, part)]
+    data = analyze(study_with_probe(tmp_path, whole.model_copy(update={part: samples})).results)
+    assert data.problems[0] == f"probe/1x2.json: {part}[0].{said}, which cannot be; this part is not used"
+    assert [data.probe.ceilings, data.probe.links][part == "all_reduce"] == []
 
 
 def test_a_probe_that_others_disturbed_is_named(tmp_path: Path) -> None:

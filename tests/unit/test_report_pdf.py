@@ -748,3 +748,14 @@ def test_every_efficiency_of_the_heat_tables_is_printed(whole):
             there = {layout(row): row for row in rows if (row.workload, row.strategy) == (workload, strategy)}
             line = [numbers.percent(there[at].efficiency) if at in there else "–" for at in layouts]
             assert bare("".join([STRATEGIES[strategy].title, *line])) in text, (scaling, workload, strategy)
+
+
+def test_a_cell_that_could_not_be_predicted_unseen_has_its_reason_below_the_table():
+    data = report_data.whole()
+    row = data.validation[-1].model_copy(
+        update={"predicted": None, "low": None, "high": None, "error": None, "reason": "no link was probed"}
+    )
+    text = bare(text_of(compile_report(data.model_copy(update={"validation": [row]}), [], RUNS, "pdf")))
+    assert bare("Larger cells that could not be predicted unseen (strategy, devices), and why:") in text
+    assert bare(f"{STRATEGIES[row.strategy].title}, {row.devices}: no link was probed") in text
+    assert bare(f"{row.fitted_devices}{row.devices}––{numbers.percent(row.measured)}–") in text

@@ -158,7 +158,7 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
         efficiencies=efficiency_rows(cells, speedup),
         targets=target_rows(cells, collection.study),
         predictions=curves,
-        validation=[*law_validation_rows(speedup), *checked],
+        validation=[*law_validation_rows(speedup), *in_language(checked, language, "reason")],
         refusals=[*refused, *unchecked],
         repeats=repeat_rows(collection.study, rows),
         stopping=collection.study.repeats,

@@ -8,7 +8,7 @@ from scalestudy.analysis.collect import collect
 from scalestudy.analysis.predictions import model_name, models, refusal, step_validation_rows
 from scalestudy.analysis.probes import probe_facts
 from scalestudy.analysis.speedup import speedup_rows
-from scalestudy.analysis.step_model import ALGORITHMS, Algorithm, interval
+from scalestudy.analysis.step_model import ALGORITHMS, LARGEST, Algorithm, interval
 from scalestudy.errors import StudyError
 from scalestudy.records.findings import Refusal
 
@@ -36,7 +36,12 @@ class Answer:
 def ask(
     results: Path, devices: int, gbps: float | None = None, latency_us: float | None = None
 ) -> tuple[list[Answer], list[Refusal]]:
-    """Predict for ``results/STUDY``. Raises StudyError where no strategy can be predicted, with the reasons."""
+    """Predict for ``results/STUDY``. Raises StudyError where no strategy can be predicted, with the reasons.
+
+    So it does for more devices than any curve shows: nothing measured is near enough to them.
+    """
+    if devices > LARGEST:
+        raise StudyError(f"nothing is predicted for more than {LARGEST:,} devices, and {devices:,} were asked for")
     collection = collect(results)
     cells, links = cells_of(collection), probe_facts(collection.probes).links
     built, refused = models(cells, links, gbps, latency_us)
@@ -55,7 +60,11 @@ def ask(
             values, steps_s = model.predict(algorithm, devices)
             middle, low, high = interval(values)
             key = (*model.strategy, model_name(algorithm))
-            errors = [abs(row.error) for row in checked if (row.workload, row.scaling, row.strategy, row.model) == key]
+            errors = [
+                abs(row.error)
+                for row in checked
+                if row.error is not None and (row.workload, row.scaling, row.strategy, row.model) == key
+            ]
             answers.append(
                 Answer(
                     *model.strategy,

@@ -124,7 +124,7 @@ def _of_other_rows(data: ReportData) -> Named:
 def _of_models(data: ReportData) -> Named:
     for fit in data.fits:
         yield fit.low, LAW_FIT
-    for checked in data.validation:
+    for checked in (row for row in data.validation if not row.reason):
         yield checked.low, SIMULATION if checked.model.startswith("step model") else LAW_FIT
     for curve in data.predictions:
         for low in curve.low:

@@ -34,6 +34,8 @@ LEAST_COUNTS = 2
 LEAST_S = 1e-12
 """Of a phase that took no time."""
 GAP = 1.96
+NO_LINK_BETWEEN_NODES = "no link between nodes was probed on {devices} devices or fewer"
+NO_LINK = "no link was probed on {devices} devices or fewer"
 UNCHECKED = "no cell was measured on twice the devices of cells that can fill the model, so that nothing checks it"
 
 
@@ -117,7 +119,7 @@ def prediction_curves(
 
     The others are refused.
     """
-    checked = {(row.workload, row.scaling, row.strategy, row.model) for row in validation}
+    checked = {(row.workload, row.scaling, row.strategy, row.model) for row in validation if not row.reason}
     curves, refused = [], []
     for model in found:
         algorithms = [algorithm for algorithm in ALGORITHMS if (*model.strategy, model_name(algorithm)) in checked]
@@ -141,7 +143,12 @@ def refusal(strategy: tuple[str, str, str], reason: str) -> Refusal:
 def step_validation_rows(
     cells: Sequence[CellRuns], links: Sequence[LinkRow], speedup: Sequence[SpeedupRow]
 ) -> list[ValidationRow]:
-    """Every measured cell of 2 K devices as predicted by the model of the cells and links of up to K."""
+    """Every measured cell of 2 K devices as predicted by the model of the cells and links of up to K.
+
+    A link has all devices of the layout that it was probed on, also where fewer ranks used it: one rank of each node of
+    the held-out layout would tell of its network. A cell of several nodes whose network was not probed on up to K is
+    not predicted, with the reason.
+    """
     measured = {key_of(row): row.efficiency for row in speedup}
     return [
         row
@@ -270,12 +277,19 @@ def _validation(
         largest = max((cell.cell.devices for cell in seen), default=0)
         if known is None or 2 * largest != held.cell.devices:
             continue
-        small = [link for link in links if link.ranks <= largest]
-        model = build(strategy, seen, cells, small, least_counts=1)
-        if isinstance(model, str):
+        # With any network, to tell a cell that lacks but a link from one that the model is not of:
+        model = build(strategy, seen, cells, links, gbps=1, latency_us=1, least_counts=1)
+        probed = [link for link in links if link.ranks > 1]
+        if isinstance(model, str) or model.refusal(held.cell.devices) or not probed:
             continue
-        for algorithm in ALGORITHMS if not model.refusal(held.cell.devices) else ():
-            middle, low, high = interval(model.predict(algorithm, held.cell.devices)[0])
+        small = [link for link in probed if link.devices <= largest]
+        reason = _unknown_network(held, small, largest)
+        if not reason:
+            model = build(strategy, seen, cells, small, least_counts=1)
+            if isinstance(model, str):
+                continue
+        for algorithm in ALGORITHMS:
+            middle, low, high = (None,) * 3 if reason else interval(model.predict(algorithm, held.cell.devices)[0])
             yield ValidationRow(
                 workload=workload,
                 scaling=scaling,
@@ -287,8 +301,16 @@ def _validation(
                 low=low,
                 high=high,
                 measured=known,
-                error=middle / known - 1,
+                error=None if middle is None else middle / known - 1,
+                reason=reason,
             )
+
+
+def _unknown_network(held: CellRuns, links: Sequence[LinkRow], largest: int) -> str:
+    """Why these links, of up to so many devices, tell nothing of the network of a cell, or nothing."""
+    if held.cell.nodes > 1 and not any(link.nodes > 1 for link in links):
+        return NO_LINK_BETWEEN_NODES.format(devices=largest)
+    return "" if links else NO_LINK.format(devices=largest)
 
 
 def _network(links: Sequence[LinkRow], largest: int, gbps: float | None, latency_us: float | None) -> Network | None:

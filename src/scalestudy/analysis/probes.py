@@ -1,6 +1,7 @@
 """probe.csv and allreduce.csv: what the machine allows, from the probes of the layouts of a study."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from scalestudy.analysis.links import METHOD, Link, fit_links
 from scalestudy.analysis.load import LOAD_LIMIT
@@ -11,14 +12,14 @@ from scalestudy.records.files import read_model
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.probe import UNITS, Probe, Throughput
 from scalestudy.records.report import AllReduceRow, CeilingRow, ProbeFacts
-from scalestudy.spec.probing import probings
+from scalestudy.spec.probing import Probing, probings
 from scalestudy.spec.run import Study
 
 
 def read_probes(paths: StudyPaths, study: Study, problems: list[str]) -> list[Probe]:
-    """The probes of the layouts of a study that are there; a damaged one becomes a problem."""
+    """The probes of the layouts of a study that are there; a damaged or foreign one becomes a problem."""
     found = []
-    for layout in probings(study):
+    for layout, planned in probings(study).items():
         path = paths.probe(layout)
         if not path.exists():
             continue
@@ -27,13 +28,28 @@ def read_probes(paths: StudyPaths, study: Study, problems: list[str]) -> list[Pr
         except StudyError as error:
             problems.append(str(error))
             continue
-        if f"{probe.nodes}x{probe.devices_per_node}" != layout:
-            problems.append(f"{path}: is of {probe.nodes}x{probe.devices_per_node} and not of this layout")
+        if flaw := _unusable(path, probe, planned):
+            problems.append(flaw)
             continue
         probe, flaws = sound_probe(probe)
         problems += [f"{path}: {flaw}" for flaw in flaws]
         found.append(probe)
     return found
+
+
+def _unusable(path: Path, probe: Probe, planned: Probing) -> str:
+    """Why a probe tells nothing of its layout in this study, or nothing."""
+    layout, device = f"{probe.nodes}x{probe.devices_per_node}", planned.run.device
+    if layout != planned.layout:
+        return f"{path}: is of {layout} and not of this layout"
+    if probe.device != device:
+        return f"{path}: is of device {probe.device}, and the study trains on {device}; it is not used"
+    # A file without a digest does not say what was asked for.
+    if probe.digest and probe.digest != planned.digest:
+        return f"{path}: belongs to another specification than this study's; it is not used"
+    if probe.oversubscribed and (probe.throughput or probe.all_reduce):
+        return f"{path}: has times of more devices than there are cores, which tell nothing; it is not used"
+    return ""
 
 
 def probe_facts(probes: Sequence[Probe]) -> ProbeFacts:

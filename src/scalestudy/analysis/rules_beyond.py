@@ -54,7 +54,7 @@ def _base_time(evidence: Evidence, row: TargetRow) -> str:
 def predicted(evidence: Evidence) -> Iterator[Statement]:
     """R22: the efficiency predicted for the most devices, where the model was validated."""
     w = evidence.wording
-    validated = {(row.workload, row.scaling, row.strategy, row.model) for row in evidence.validation}
+    validated = {(row.workload, row.scaling, row.strategy, row.model) for row in evidence.validation if not row.reason}
     for curve in evidence.predictions:
         model = model_name(curve.algorithm)
         if not curve.devices or (curve.workload, curve.scaling, curve.strategy, model) not in validated:
@@ -78,18 +78,19 @@ def _ends(evidence: Evidence, curve: PredictionCurve) -> dict[str, str]:
 def validated(evidence: Evidence) -> Iterator[Statement]:
     """R23: how far each model was from cells that it had not seen, at worst."""
     w = evidence.wording
-    models: dict[str, list[ValidationRow]] = {}
+    models: dict[str, list[tuple[float, ValidationRow]]] = {}
     for row in evidence.validation:
-        models.setdefault(row.model, []).append(row)
+        if row.error is not None:
+            models.setdefault(row.model, []).append((row.error, row))
     for model, rows in models.items():
-        worst = max(rows, key=lambda row: abs(row.error))
+        error, worst = max(rows, key=lambda row: abs(row[0]))
         yield Statement(
             w.say(
                 "Fitted to smaller cells, the model “{model}” predicted the efficiency of {cells} that it had not "
                 "seen; its largest error is {error}, for {strategy} on {devices}.",
                 model=w.say(model),
                 cells=w.counted(len(rows), "cell"),
-                error=w.signed_percent(worst.error),
+                error=w.signed_percent(error),
                 strategy=evidence.strategy(worst.strategy),
                 devices=w.devices(worst.devices),
             )

@@ -185,14 +185,23 @@ def sound_probe(probe: Probe) -> tuple[Probe, list[str]]:
 
     sizes: set[tuple[str, int]] = set()
 
+    ranks = {"all": probe.nodes * probe.devices_per_node, "nodes": probe.nodes}
+
+    def throughput_flaws(work: Throughput) -> Iterator[Found]:
+        yield from _throughput(work)
+        counts = [len(times_s) for times_s in work.together_s]  # each of the layout's devices has its time
+        yield from (("together_s/devices", count) for count in counts if count != ranks["all"])
+
     def reduce_flaws(sample: AllReduce) -> Iterator[Found]:
         yield from _reduce(sample)
+        if sample.ranks != ranks[sample.group]:
+            yield "ranks", sample.ranks
         if (sample.group, sample.bytes) in sizes:
             yield "bytes/repeated", sample.bytes
         sizes.add((sample.group, sample.bytes))
 
     changes: dict[str, Any] = {
-        "throughput": kept("throughput", probe.throughput, _throughput),
+        "throughput": kept("throughput", probe.throughput, throughput_flaws),
         "all_reduce": kept("all_reduce", probe.all_reduce, reduce_flaws),
     }
     if not _is_share(probe.foreign_load):

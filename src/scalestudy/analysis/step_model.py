@@ -24,6 +24,7 @@ BUCKET_BYTES = 25 * MIB
 STEPS = 64
 """Simulated per replicate."""
 LARGEST = 16_384
+"""No more devices are predicted."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,10 @@ def simulate(
 
     ``share`` is the part of the base's batch that each device works on (1 but under strong scaling); ``uniform`` are
     numbers in (0, 1) [R, STEPS] that decide how late the slowest device is: the same for every number of devices, so
-    that curves are smooth.
+    curves are smooth. One device alone is the base, which no other one slows.
     """
+    if devices == 1:
+        return np.asarray(share * (inputs.forward_s + inputs.backward_s) + inputs.rest_s, dtype=np.float64)
     slowest = np.maximum(0.1, 1 + inputs.spread[:, None] * largest_normal(devices, uniform))
     scale = (inputs.inflation * share)[:, None] * slowest
     forward, backward = scale * inputs.forward_s[:, None], scale * inputs.backward_s[:, None]
@@ -132,7 +135,7 @@ def efficiency(
     """Efficiency and time of a step in each replicate [R]: the base's work per device-second over this one's."""
     share = share_of(devices)
     step_s = simulate(inputs, exchange, algorithm, devices, share, uniform)
-    base_s = inputs.forward_s + inputs.backward_s + inputs.rest_s
+    base_s = simulate(inputs, exchange, algorithm, 1, 1.0, uniform)
     return base_s * share / step_s, step_s
 
 

@@ -195,13 +195,15 @@ class ValidationRow(ReportModel):
     fitted_devices: int
     """The largest cell that the model saw."""
     devices: int
-    predicted: float
+    predicted: float | None
     """Efficiency."""
     low: float | None
     high: float | None
     measured: float
-    error: float
+    error: float | None
     """Predicted over measured, less 1."""
+    reason: str = ""
+    """Why the model of the smaller cells cannot predict this one, so that nothing is checked."""
 
 
 class Refusal(ReportModel):

@@ -13,14 +13,20 @@ from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, s
 class OneDevicePerProcess(Strategy):
     """Backward passes of one device; the last of a step reduces gradients with the other ranks."""
 
-    _marked: StepClock | None = None
-    """The clock that is told of the last gradient."""
+    _last_gradient: "LastGradient | None" = None
+    """Tells the clock when a backward pass has computed its last gradient."""
 
-    def before_backward(self, clock: StepClock) -> None:
-        """Let the clock know when the backward pass that follows has computed its last gradient."""
-        if self.separates_communication and self._marked is not clock:
-            mark_last_gradient(self.plain, clock)
-            self._marked = clock
+    def backward(self, loss: Tensor, weight: float, clock: StepClock) -> None:
+        """The backward pass of a loss that counts so much; the clock learns when its last gradient was ready."""
+        start = self.weights.of(weight)
+        if not self.separates_communication:
+            loss.backward(start)  # type: ignore[no-untyped-call]
+            return
+        if self._last_gradient is None:
+            self._last_gradient = LastGradient(self.plain)
+        self._last_gradient.begin(clock)
+        loss.backward(start)  # type: ignore[no-untyped-call]
+        self._last_gradient.end()
 
     def forward_backward(
         self,
@@ -49,8 +55,7 @@ class OneDevicePerProcess(Strategy):
                 laps.lap(DATA)
                 loss = sum_loss(context, module, images, labels)
                 laps.lap(FORWARD)
-                self.before_backward(clock)
-                loss.backward(self.weights.of(weight))  # type: ignore[no-untyped-call]
+                self.backward(loss, weight, clock)
             if number < len(pieces):
                 laps.lap(BACKWARD)
             if weight:
@@ -65,17 +70,60 @@ class OneDevicePerProcess(Strategy):
         return add_up(losses, context)
 
 
-def mark_last_gradient(model: nn.Module, clock: StepClock) -> list[torch.utils.hooks.RemovableHandle]:
-    """Let the clock know when the backward pass has computed its last gradient.
+NEVER = -1
+"""No clock has such a moment."""
 
-    That is a parameter of the first module that has any: backward passes end where forward passes begin.
+
+class LastGradient:
+    """Tells a clock when a backward pass has computed its last gradient.
+
+    The layer that computes first gets its gradients last, and a model may register it anywhere. So a first pass has a
+    hook on every parameter and shows which one comes last. Later passes have hooks only on the parameters of its
+    module: a hook takes the interpreter, and on a GPU an event, and there may be hundreds of parameters.
     """
 
-    def mark(_: Tensor) -> None:
-        clock.arrived = clock.now()
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._clock = StepClock(1)
+        self._hooks: list[tuple[nn.Module, torch.utils.hooks.RemovableHandle]] = []
+        self._last: nn.Module | None = None
+        self._looks = False
+        """Whether all parameters are hooked, to see which comes last."""
 
-    for module in model.modules():
-        own = [parameter for parameter in module.parameters(recurse=False) if parameter.requires_grad]
-        if own:
-            return [parameter.register_post_accumulate_grad_hook(mark) for parameter in own]  # type: ignore[no-untyped-call]
-    return []
+    def begin(self, clock: StepClock) -> None:
+        """A backward pass follows. Parameters must be those that it computes gradients for (FSDP2 swaps them)."""
+        self._clock = clock
+        clock.arrived = NEVER
+        if not self._hooks:
+            self._looks = True
+            self._hooks = [
+                (module, parameter.register_post_accumulate_grad_hook(self._hook_of(module)))  # type: ignore[no-untyped-call]
+                for module in self._model.modules()
+                for parameter in module.parameters(recurse=False)
+                if parameter.requires_grad
+            ]
+
+    def end(self) -> None:
+        """The pass is over, the exchange of its gradients included."""
+        if self._clock.arrived == NEVER:
+            # A pass on another path through the model. What is exposed in it is not known: it counts as backward, and
+            # the next pass looks anew.
+            self._clock.arrived = self._clock.now()
+            self._keep(None)
+        elif self._looks:
+            self._keep(self._last)
+            self._looks = False
+
+    def _hook_of(self, module: nn.Module) -> Callable[[Tensor], None]:
+        def mark(_: Tensor) -> None:
+            self._clock.arrived = self._clock.now()
+            self._last = module
+
+        return mark
+
+    def _keep(self, kept: nn.Module | None) -> None:
+        """Only the hooks of this module's parameters."""
+        for module, handle in self._hooks:
+            if module is not kept:
+                handle.remove()
+        self._hooks = [hook for hook in self._hooks if hook[0] is kept]
