@@ -190,6 +190,22 @@ def test_a_strategy_that_the_catalog_lacks_is_one_line(tmp_path):
         collect(paths.results)
 
 
+def test_a_result_of_brackets_without_end_is_a_damaged_record(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    paths.run(RUN).result.write_text("[" * 100_000)
+    row, problems = outcome(paths.results)
+    assert (row.outcome, row.reason) == ("missing", "damaged record")
+    assert [line.startswith(f"runs/{RUN}/result.json: ") for line in problems] == [True]
+
+
+def test_a_run_that_is_planned_twice_is_one_line(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    study = read_model(paths.study, Study)
+    write_model(paths.study, study.model_copy(update={"runs": [*study.runs, study.runs[1]]}))
+    with pytest.raises(StudyError, match=r"study\.json: run mnist/epoch/serial-1x1/seed1 is planned twice"):
+        collect(paths.results)
+
+
 def test_disagreeing_commits_are_all_named(tmp_path):
     paths = make_study(tmp_path, **SMALL)
     provenance = read_model(paths.run(RUN).result, Result).provenance

@@ -62,7 +62,11 @@ def collect(results: Path) -> Collection:
     """Read ``results/STUDY``. Raises StudyError when study.json is missing or damaged; all else becomes a problem."""
     paths = StudyPaths(results)
     study = read_model(paths.study, Study)
+    planned: set[str] = set()
     for run in study.runs:
+        if run.id in planned:
+            raise StudyError(f"{paths.study}: run {run.id} is planned twice; plan the study again")
+        planned.add(run.id)
         if run.cell.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
             raise StudyError(f"{paths.study}: strategy {run.cell.strategy!r} of {run.id} is unknown; known: {known}")

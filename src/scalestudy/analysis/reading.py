@@ -116,7 +116,7 @@ def _other_version(path: Path) -> StudyError | None:
     """The error to raise for a record that another version of the program wrote."""
     try:
         version = json.loads(path.read_bytes())["schema_version"]
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, RecursionError, OSError):
         return None
     if version == SCHEMA_VERSION:
         return None
