@@ -244,6 +244,26 @@ def test_the_buckets_are_those_of_the_study_and_hold_a_tensor_at_least(tmp_path,
     assert sum(sizes) == model.exchange.bytes
 
 
+def without_sizes(cell, lost):
+    """The cell with this many of its runs without the size of the gradients, as after a damage."""
+    without = {"gradient_bytes": 0, "layers": []}
+    runs = [
+        replace(run, result=run.result.model_copy(update=without)) if number < lost else run
+        for number, run in enumerate(cell.runs)
+    ]
+    return replace(cell, runs=runs)
+
+
+def test_the_size_of_the_gradients_is_never_made_up(tmp_path):
+    cells = ddp_cells(tmp_path, options={"bucket_mb": 0.001})
+    ((whole,), _) = models(cells, [link(4, 4)])
+    ((model,), _) = models([without_sizes(cell, 2) for cell in cells], [link(4, 4)])
+    assert model.exchange == whole.exchange
+    found, refused = models([without_sizes(cell, 3) for cell in cells], [link(4, 4)])
+    assert found == []
+    assert [row.reason for row in refused] == ["needs the size of the gradients, which no run on 4 devices recorded"]
+
+
 def noisy(cells, random, spread=0.02):
     """The cells with every run slower or faster by a factor of its own, in all that devices do themselves."""
 

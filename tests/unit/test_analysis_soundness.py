@@ -147,6 +147,30 @@ def test_an_epoch_with_an_impossible_time_voids_the_result(paths, path, value):
     assert (row.outcome, row.reason[:8]) == ("missing", "holds an")
 
 
+def test_a_run_with_an_impossible_number_of_resumptions_has_no_end_to_end_time(paths):
+    file = paths.run(RUN).result
+    data, row = report_with(paths, file, changed(json.loads(file.read_text()), ("resumed",), -1))
+    assert (row.resumed, row.total_s, row.flaw) == (0, None, "impossible numbers")
+    assert data.problems[0].startswith(f"runs/{RUN}/result.json: resumed: found -1")
+
+
+def test_the_size_of_the_gradients_is_that_of_the_runs_that_have_one(paths):
+    run = RUN.replace("seed1", "seed0")
+    file = paths.run(run).result
+    whole = json.loads(file.read_text())
+    data, _ = report_with(paths, file, changed(whole, ("gradient_bytes",), -1))
+    assert [row.gradient_bytes for row in data.communication] == [whole["gradient_bytes"]]
+
+
+def test_the_facts_of_a_workload_are_those_of_a_run_that_has_them(paths):
+    run = "mnist/epoch/serial-1x1/seed0"
+    file = paths.run(run).result
+    whole = json.loads(file.read_text())
+    data, _ = report_with(paths, file, changed(whole, ("gradient_bytes",), -1))
+    assert data.workloads[0].gradient_bytes == whole["gradient_bytes"]
+    assert len(data.workloads[0].layers) == len(whole["layers"])
+
+
 WRONG_PROBES = {
     "zero": (("throughput", 0, "alone_s", 0), 0.0, r"throughput\[0\].alone_s: found 0.0"),
     "empty": (("throughput", 0, "alone_s"), [], r"throughput\[0\].alone_s/together_s: found \(0, 3\)"),
