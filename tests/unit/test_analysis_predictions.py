@@ -118,7 +118,9 @@ def modeled_study(folder, spread=0.03, layouts=("2x1", "4x1", "8x1"), seeds=(0, 
     paths = make_study(folder, workloads=1, strategies={"hybrid": layouts}, seeds=seeds, noise=0)
     for run in read_model(paths.study, Study).runs:
         result = read_model(paths.run(run.id).result, Result)
-        steps, devices, busy = result.phases[0].steps, run.cell.devices, 0.1
+        devices, busy = run.cell.devices, 0.1
+        of_epoch = 96 // devices
+        steps = of_epoch * sum(epoch.timed for epoch in result.epochs)
         waiting = spread * expected_largest(devices) * busy if devices > 1 else 0.0
         talking = 2 * (devices - 1) * (HOP_S + result.gradient_bytes / devices * BYTE_S)
         step_s = busy + waiting + talking
@@ -130,7 +132,8 @@ def modeled_study(folder, spread=0.03, layouts=("2x1", "4x1", "8x1"), seeds=(0, 
             )
             for device in range(devices)
         ]  # fmt: skip
-        epochs = [epoch.model_copy(update={"time_s": step_s * 94 / devices}) for epoch in result.epochs]
+        whole = {"images": 96 * 64, "steps": of_epoch, "time_s": step_s * of_epoch}
+        epochs = [epoch.model_copy(update=whole) for epoch in result.epochs]
         write_model(paths.run(run.id).result, result.model_copy(update={"phases": phases, "epochs": epochs}))
     return paths
 
@@ -356,7 +359,10 @@ def test_the_command_refuses_devices_that_have_no_image(tmp_path):
         shutil.move(paths.run(run.id).folder, paths.run(strong.id).folder)
         result = read_model(paths.run(strong.id).result, Result)
         write_model(paths.run(strong.id).run, strong)
-        write_model(paths.run(strong.id).result, result.model_copy(update={"run_digest": strong.digest}))
+        epochs = [epoch.model_copy(update={"steps": 96}) for epoch in result.epochs]
+        phases = [phase.model_copy(update={"steps": 96 * (len(epochs) - 1)}) for phase in result.phases]
+        changes = {"run_digest": strong.digest, "epochs": epochs, "phases": phases}
+        write_model(paths.run(strong.id).result, result.model_copy(update=changes))
         runs.append(strong)
     write_model(paths.study, plan.model_copy(update={"runs": runs}))
     answers, _ = ask_study(paths.results, 64, gbps=10, latency_us=5)

@@ -17,8 +17,8 @@ from scalestudy.analysis import plain_ranks, rank_files
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.cache import read_entries
 from scalestudy.analysis.collect import collect
+from scalestudy.analysis.planned import Planned
 from scalestudy.analysis.rank_files import check_ranks, wrong_lines
-from scalestudy.analysis.reading import Planned
 from scalestudy.records.events import EventLog
 from scalestudy.records.files import model_text, read_model, write_model
 from scalestudy.records.result import Result

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from scalestudy.analysis.cache import Entry, decode, load_cache, read_entries, save_cache, stamp_of
 from scalestudy.analysis.garbage import uncollected
+from scalestudy.analysis.planned import Planned
 from scalestudy.analysis.probes import read_probes
-from scalestudy.analysis.reading import Planned, Reading, epoch_time_s, images_per_epoch, one_line, timed_epochs
+from scalestudy.analysis.reading import Reading, epoch_time_s, images_per_epoch, one_line, timed_epochs
 from scalestudy.analysis.repeats import exclusions, wanted_runs
 from scalestudy.errors import StudyError
 from scalestudy.records.files import model_text, read_model

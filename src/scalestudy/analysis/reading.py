@@ -6,6 +6,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from scalestudy.analysis.contradictions import without_wrong_phases, wrong_epoch
+from scalestudy.analysis.planned import Planned
 from scalestudy.analysis.rank_files import check_ranks
 from scalestudy.analysis.soundness import MOST, UNSOUND, is_duration, is_time, sound_result
 from scalestudy.errors import StudyError
@@ -17,23 +19,6 @@ from scalestudy.spec.run import Run
 
 ANOTHER = "result of another specification"
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What the reader has to know of a planned run."""
-
-    id: str
-    digest: str
-    epochs: int
-    ranks: int
-    text: str = ""
-    """Its run.json as the plan writes it: a file with this content need not be parsed."""
-
-    @classmethod
-    def of(cls, run: Run) -> "Planned":
-        """Of a run."""
-        return cls(run.id, run.digest, run.workload.epochs, run.processes)
 
 
 @dataclass(frozen=True)
@@ -68,8 +53,11 @@ def read_run(folder: Path, planned: Planned) -> Reading:
         return Reading(result, problems=(*_foreign_lines(paths), *unsound))
     if flaw := _unusable(result, planned):
         return Reading(None, flaw, problems=(*_foreign_lines(paths), f"{paths.result}: {flaw}"))
+    result, contradiction = without_wrong_phases(result, planned.devices)
+    if contradiction:
+        unsound += (f"{paths.result}: {contradiction}",)
     check = check_ranks(paths, planned.ranks, planned.digest, [epoch.evaluation_s for epoch in result.epochs])
-    flaw = "; ".join(part for part in (check.flaw, UNSOUND if flaws else "") if part)
+    flaw = "; ".join(part for part in (check.flaw, UNSOUND if unsound else "") if part)
     return _without_impossible_total(paths, Reading(result, "", flaw, (*check.problems, *unsound)))
 
 
@@ -141,7 +129,7 @@ def _unusable(result: Result, planned: Planned) -> str | None:
             epoch.test_accuracy < 0 or epoch.test_accuracy > 1 for epoch in result.epochs
         ),
     }
-    return next((flaw for flaw, holds in flaws.items() if holds), None)
+    return next((flaw for flaw, holds in flaws.items() if holds), None) or wrong_epoch(result, planned)
 
 
 def _without_impossible_total(paths: RunPaths, reading: Reading) -> Reading:
