@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from synthetic_study import make_study
+from synthetic_study import make_study, rewrite
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
@@ -26,7 +26,7 @@ def outcome(results, run=RUN):
 
 def change_result(paths, **changes):
     path = paths.run(RUN).result
-    write_model(path, read_model(path, Result).model_copy(update=changes))
+    rewrite(paths.run(RUN), read_model(path, Result).model_copy(update=changes))
 
 
 def test_completed_runs_carry_their_numbers(tmp_path):

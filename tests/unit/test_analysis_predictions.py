@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from synthetic_study import make_study
+from synthetic_study import make_study, rewrite
 
 from scalestudy.analysis.analyze import analyze, report_data
 from scalestudy.analysis.ask import ask as ask_study
@@ -134,7 +134,7 @@ def modeled_study(folder, spread=0.03, layouts=("2x1", "4x1", "8x1"), seeds=(0, 
         ]  # fmt: skip
         whole = {"images": 96 * 64, "steps": of_epoch, "time_s": step_s * of_epoch}
         epochs = [epoch.model_copy(update=whole) for epoch in result.epochs]
-        write_model(paths.run(run.id).result, result.model_copy(update={"phases": phases, "epochs": epochs}))
+        rewrite(paths.run(run.id), result.model_copy(update={"phases": phases, "epochs": epochs}))
     return paths
 
 

@@ -21,6 +21,7 @@ from scalestudy.analysis import (
     device_columns,
     plain_ranks,
     planned,
+    rank_epochs,
     rank_files,
     reading,
     soundness,
@@ -34,7 +35,8 @@ from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Epoch, Result
 
 READERS = (
-    clocks, contradictions, device_columns, plain_ranks, planned, rank_files, reading, soundness, events, files, result
+    clocks, contradictions, device_columns, plain_ranks, planned, rank_epochs, rank_files, reading, soundness,
+    events, files, result,
 )  # fmt: skip
 CompactEpoch: Any = make_dataclass("CompactEpoch", tuple(Epoch.model_fields), slots=True)
 

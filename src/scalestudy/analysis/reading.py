@@ -8,6 +8,7 @@ from typing import Any
 
 from scalestudy.analysis.contradictions import without_wrong_phases, wrong_epoch
 from scalestudy.analysis.planned import Planned
+from scalestudy.analysis.rank_epochs import CONTRADICTS
 from scalestudy.analysis.rank_files import check_ranks
 from scalestudy.analysis.soundness import MOST, UNSOUND, is_duration, is_time, sound_result
 from scalestudy.errors import StudyError
@@ -51,12 +52,22 @@ def read_run(folder: Path, planned: Planned) -> Reading:
     unsound = tuple(f"{paths.result}: {flaw}" for flaw in flaws)
     if result.outcome == "failed":
         return Reading(result, problems=(*_foreign_lines(paths), *unsound))
+    return _completed(paths, planned, result, unsound)
+
+
+def _completed(paths: RunPaths, planned: Planned, result: Result, unsound: tuple[str, ...]) -> Reading:
+    """The reading of a run that says it came to its end; ``unsound`` names the parts of it that were left out."""
     if flaw := _unusable(result, planned):
         return Reading(None, flaw, problems=(*_foreign_lines(paths), f"{paths.result}: {flaw}"))
     result, contradiction = without_wrong_phases(result, planned.devices)
     if contradiction:
         unsound += (f"{paths.result}: {contradiction}",)
-    check = check_ranks(paths, planned.ranks, planned.digest, [epoch.evaluation_s for epoch in result.epochs])
+    check = check_ranks(
+        paths, planned.ranks, planned.digest, [epoch.evaluation_s for epoch in result.epochs], result.epochs
+    )
+    if check.contradiction:
+        said = f"{paths.result}: {check.contradiction}; the run is not used"
+        return Reading(None, CONTRADICTS, problems=(*check.problems, said))
     flaw = "; ".join(part for part in (check.flaw, UNSOUND if unsound else "") if part)
     return _without_impossible_total(paths, Reading(result, "", flaw, (*check.problems, *unsound)))
 
