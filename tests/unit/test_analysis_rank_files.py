@@ -192,6 +192,25 @@ def test_of_an_epoch_that_was_trained_twice_the_last_time_counts(tmp_path):
     assert not any("result.json" in one for one in data.problems)
 
 
+def test_a_pipe_and_a_huge_file_are_named_and_not_read(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    first, second = (paths.run(RUN).events(rank) for rank in (0, 1))
+    first.unlink()
+    os.mkfifo(first)
+    with second.open("ab") as stream:
+        stream.truncate(16_000_001)
+    other = paths.run(RUN.replace("seed1", "seed0")).result
+    other.unlink()
+    os.mkfifo(other)
+    data = report_data(collect(paths.results))
+    assert data.problems == [
+        f"runs/{RUN.replace('seed1', 'seed0')}/result.json: is no regular file",
+        f"runs/{RUN}/ranks/rank0.jsonl: is no regular file",
+        f"{WHERE}: is too large to check: 16 MB, at most 16",
+    ]
+    assert next(row for row in data.runs if row.run == RUN).flaw == "rank file unreadable"
+
+
 def test_a_missing_and_a_surplus_rank_file_are_named(tmp_path):
     paths = make_study(tmp_path, **SMALL)
     paths.run(RUN).events(1).rename(paths.run(RUN).events(7))

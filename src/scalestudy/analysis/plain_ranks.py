@@ -5,7 +5,6 @@ compared with what a close look (rank_files.py) found nothing wrong in; then the
 epochs, are taken from all files of a run at once. Only a digit inside a word escapes this.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -70,7 +69,7 @@ class PlainRanks:
         self._digest = digest.encode()
         self._evaluations_s = np.asarray(evaluations_s, dtype=np.float64)
         self._times_s = np.array([epoch.time_s for epoch in epochs], dtype=np.float64)
-        lines = [f'    "test_accuracy": {json.dumps(epoch.test_accuracy)}}}'[-_ACCURACY:] for epoch in epochs]
+        lines = [f'    "test_accuracy": {epoch.test_accuracy!r}}}'[-_ACCURACY:] for epoch in epochs]
         self._tails = np.frombuffer("".join(lines).encode(), dtype=np.uint8).reshape(len(epochs), _ACCURACY)
 
     def holds(self, contents: Sequence[bytes], first_rank: int = 0, whole: bool = False) -> bool:

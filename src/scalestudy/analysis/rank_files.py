@@ -15,7 +15,7 @@ from scalestudy.analysis.clocks import CLOCK_TOLERANCE_S, STALL_S, evaluation_ag
 from scalestudy.analysis.plain_ranks import MOST_BYTES, PlainRanks
 from scalestudy.analysis.rank_epochs import contradiction
 from scalestudy.errors import StudyError
-from scalestudy.records.events import read_events
+from scalestudy.records.events import check_readable, read_events
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Epoch
 
@@ -83,7 +83,7 @@ def _contents(folder: str, names: Sequence[str]) -> list[bytes]:
         place = os.open(folder, os.O_RDONLY)
         try:
             for name in names:  # 640,000 times in a large study: opened below the folder, a path need not be walked
-                handle = os.open(name, os.O_RDONLY, dir_fd=place)
+                handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK, dir_fd=place)  # a pipe would wait
                 try:
                     found.append(os.read(handle, MOST_BYTES))
                 finally:
@@ -98,6 +98,7 @@ def _contents(folder: str, names: Sequence[str]) -> list[bytes]:
 def _check_file(path: str, rank: int, plain: PlainRanks, wanted: tuple[str, Sequence[float]]) -> list[tuple[Kind, str]]:
     """Kind and line of everything that is wrong; nothing is parsed of a file that is as the trainer writes it."""
     try:
+        check_readable(Path(path))
         with Path(path).open("rb") as stream:
             content = stream.read(MOST_BYTES)
         if plain.holds([content], rank):

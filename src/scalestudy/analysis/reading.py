@@ -89,7 +89,9 @@ def images_per_epoch(result: Result) -> int:
 
 def _read_result(paths: RunPaths, planned: Planned) -> tuple[Result | None, str]:
     """The result of exactly this run, or None and why there is none. Raises StudyError for a damaged record."""
-    if not paths.result.exists():
+    if not paths.result.is_file():
+        if paths.result.exists():  # a pipe would never end
+            raise StudyError(f"{paths.result}: is no regular file")
         return None, _last_words(paths)
     try:
         result = read_model(paths.result, Result)
