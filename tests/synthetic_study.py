@@ -15,7 +15,7 @@ from statistics import NormalDist
 from typing import Literal
 
 from scalestudy.records.events import GRAMMAR
-from scalestudy.records.files import write_model
+from scalestudy.records.files import read_model, write_model
 from scalestudy.records.parity import Parity, ParityRow
 from scalestudy.records.paths import RunPaths, StudyPaths
 from scalestudy.records.provenance import Provenance
@@ -318,6 +318,14 @@ def write_run(paths: RunPaths, run: Run, result: Result, failure: Failure | None
 def _write_events(paths: RunPaths, run: Run, rank: int, result: Result) -> None:
     paths.ranks.mkdir(parents=True, exist_ok=True)
     paths.events(rank).write_text(event_lines(run, rank, result))
+
+
+def rewrite(paths: RunPaths, result: Result) -> None:
+    """Write another result of a run, and the rank files of such a run."""
+    run = read_model(paths.run, Run)
+    write_model(paths.result, result)
+    for rank in range(run.processes):
+        _write_events(paths, run, rank, result)
 
 
 def event_lines(run: Run, rank: int, result: Result, own: random.Random | None = None) -> str:

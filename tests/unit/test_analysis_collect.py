@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from synthetic_study import make_study
+from synthetic_study import make_study, rewrite
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
@@ -26,7 +26,7 @@ def outcome(results, run=RUN):
 
 def change_result(paths, **changes):
     path = paths.run(RUN).result
-    write_model(path, read_model(path, Result).model_copy(update=changes))
+    rewrite(paths.run(RUN), read_model(path, Result).model_copy(update=changes))
 
 
 def test_completed_runs_carry_their_numbers(tmp_path):
@@ -187,6 +187,22 @@ def test_a_strategy_that_the_catalog_lacks_is_one_line(tmp_path):
     paths = make_study(tmp_path, **SMALL)
     paths.study.write_text(paths.study.read_text().replace('"ddp"', '"dpp"'))
     with pytest.raises(StudyError, match="strategy 'dpp' of mnist/epoch/dpp-1x2/seed0 is unknown; known: serial"):
+        collect(paths.results)
+
+
+def test_a_result_of_brackets_without_end_is_a_damaged_record(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    paths.run(RUN).result.write_text("[" * 100_000)
+    row, problems = outcome(paths.results)
+    assert (row.outcome, row.reason) == ("missing", "damaged record")
+    assert [line.startswith(f"runs/{RUN}/result.json: ") for line in problems] == [True]
+
+
+def test_a_run_that_is_planned_twice_is_one_line(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    study = read_model(paths.study, Study)
+    write_model(paths.study, study.model_copy(update={"runs": [*study.runs, study.runs[1]]}))
+    with pytest.raises(StudyError, match=r"study\.json: run mnist/epoch/serial-1x1/seed1 is planned twice"):
         collect(paths.results)
 
 

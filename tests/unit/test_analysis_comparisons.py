@@ -1,7 +1,7 @@
 """Strategies on equal devices, equivalence with its margin, time to accuracy and epochs to it."""
 
 import pytest
-from synthetic_study import make_study
+from synthetic_study import make_study, rewrite
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
@@ -30,7 +30,7 @@ def with_accuracies(curves):
             curve = curves[run.cell.strategy][run.seed]
             pairs = zip(result.epochs, curve, strict=True)
             epochs = [epoch.model_copy(update={"test_accuracy": accuracy}) for epoch, accuracy in pairs]
-            write_model(path, result.model_copy(update={"epochs": epochs}))
+            rewrite(paths.run(run.id), result.model_copy(update={"epochs": epochs}))
 
     return change
 

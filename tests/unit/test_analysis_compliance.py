@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from synthetic_study import make_study
+from synthetic_study import make_study, rewrite
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
 from scalestudy.analysis.compliance import compliance_rows
 from scalestudy.records.files import read_model, write_model
+from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Study
 
@@ -70,7 +71,7 @@ def stretched(path, factor):
     """The result with all its epochs so many times as long."""
     result = read_model(path, Result)
     epochs = [epoch.model_copy(update={"time_s": epoch.time_s * factor}) for epoch in result.epochs]
-    write_model(path, result.model_copy(update={"epochs": epochs, "total_s": 1e4}))
+    rewrite(RunPaths(path.parent), result.model_copy(update={"epochs": epochs, "total_s": 1e4}))
 
 
 @pytest.mark.parametrize(("slow", "satisfied"), [(1.0, "yes"), (3.0, "no")])

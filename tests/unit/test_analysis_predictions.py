@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from synthetic_study import make_study
+from synthetic_study import make_study, rewrite
 
 from scalestudy.analysis.analyze import analyze, report_data
 from scalestudy.analysis.ask import ask as ask_study
@@ -127,7 +127,9 @@ def modeled_study(folder, spread=0.03, layouts=("2x1", "4x1", "8x1"), seeds=(0, 
     paths = make_study(folder, workloads=1, strategies={"hybrid": layouts}, seeds=seeds, noise=0)
     for run in read_model(paths.study, Study).runs:
         result = read_model(paths.run(run.id).result, Result)
-        steps, devices, busy = result.phases[0].steps, run.cell.devices, 0.1
+        devices, busy = run.cell.devices, 0.1
+        of_epoch = 96 // devices
+        steps = of_epoch * sum(epoch.timed for epoch in result.epochs)
         waiting = spread * expected_largest(devices) * busy if devices > 1 else 0.0
         talking = 2 * (devices - 1) * (HOP_S + result.gradient_bytes / devices * BYTE_S)
         step_s = busy + waiting + talking
@@ -139,8 +141,9 @@ def modeled_study(folder, spread=0.03, layouts=("2x1", "4x1", "8x1"), seeds=(0, 
             )
             for device in range(devices)
         ]  # fmt: skip
-        epochs = [epoch.model_copy(update={"time_s": step_s * 94 / devices}) for epoch in result.epochs]
-        write_model(paths.run(run.id).result, result.model_copy(update={"phases": phases, "epochs": epochs}))
+        whole = {"images": 96 * 64, "steps": of_epoch, "time_s": step_s * of_epoch}
+        epochs = [epoch.model_copy(update=whole) for epoch in result.epochs]
+        rewrite(paths.run(run.id), result.model_copy(update={"phases": phases, "epochs": epochs}))
     return paths
 
 
@@ -273,6 +276,26 @@ def test_the_network_of_a_held_out_cell_does_not_enter_its_prediction(tmp_path):
     assert all(row.predicted is not None for row in fast)
 
 
+def without_sizes(cell, lost):
+    """The cell with this many of its runs without the size of the gradients, as after a damage."""
+    without = {"gradient_bytes": 0, "layers": []}
+    runs = [
+        replace(run, result=run.result.model_copy(update=without)) if number < lost else run
+        for number, run in enumerate(cell.runs)
+    ]
+    return replace(cell, runs=runs)
+
+
+def test_the_size_of_the_gradients_is_never_made_up(tmp_path):
+    cells = ddp_cells(tmp_path, options={"bucket_mb": 0.001})
+    ((whole,), _) = models(cells, [link(4, 4)])
+    ((model,), _) = models([without_sizes(cell, 2) for cell in cells], [link(4, 4)])
+    assert model.exchange == whole.exchange
+    found, refused = models([without_sizes(cell, 3) for cell in cells], [link(4, 4)])
+    assert found == []
+    assert [row.reason for row in refused] == ["needs the size of the gradients, which no run on 4 devices recorded"]
+
+
 def noisy(cells, random, spread=0.02):
     """The cells with every run slower or faster by a factor of its own, in all that devices do themselves."""
 
@@ -365,7 +388,10 @@ def test_the_command_refuses_devices_that_have_no_image(tmp_path):
         shutil.move(paths.run(run.id).folder, paths.run(strong.id).folder)
         result = read_model(paths.run(strong.id).result, Result)
         write_model(paths.run(strong.id).run, strong)
-        write_model(paths.run(strong.id).result, result.model_copy(update={"run_digest": strong.digest}))
+        epochs = [epoch.model_copy(update={"steps": 96}) for epoch in result.epochs]
+        phases = [phase.model_copy(update={"steps": 96 * (len(epochs) - 1)}) for phase in result.phases]
+        changes = {"run_digest": strong.digest, "epochs": epochs, "phases": phases}
+        write_model(paths.run(strong.id).result, result.model_copy(update=changes))
         runs.append(strong)
     write_model(paths.study, plan.model_copy(update={"runs": runs}))
     answers, _ = ask_study(paths.results, 64, gbps=10, latency_us=5)

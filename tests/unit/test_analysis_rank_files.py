@@ -17,8 +17,8 @@ from scalestudy.analysis import plain_ranks, rank_files
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.cache import read_entries
 from scalestudy.analysis.collect import collect
+from scalestudy.analysis.planned import Planned
 from scalestudy.analysis.rank_files import check_ranks, wrong_lines
-from scalestudy.analysis.reading import Planned
 from scalestudy.records.events import EventLog
 from scalestudy.records.files import model_text, read_model, write_model
 from scalestudy.records.result import Result
@@ -154,6 +154,61 @@ def test_a_clock_set_forward_gives_no_end_to_end_time_whatever_the_result_says(t
     assert (row.total_s, row.flaw) == (None, "clock jumps")
     assert (RUN, "end-to-end speedup") in [(one.run, one.excluded_from) for one in data.exclusions]
     assert next(one for one in data.speedup if one.strategy == "ddp").total_s < 600
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("time_s", 2.0, "epochs[2].time_s: found 2 s, rank0.jsonl says 4.08 s"),
+        ("time_s", 4.15, "epochs[2].time_s: found 4.15 s, rank0.jsonl says 4.08 s"),
+        ("test_accuracy", 0.5, "epochs[2].test_accuracy: found 0.5, rank0.jsonl says 0.8"),
+    ],
+)
+def test_a_result_that_its_rank_files_contradict_is_not_used(tmp_path, field, value, problem):
+    paths = make_study(tmp_path, **SMALL)
+    path = paths.run(RUN).result
+    result = read_model(path, Result)
+    epochs = [one.model_copy(update={field: value}) if one.epoch == 2 else one for one in result.epochs]
+    write_model(path, result.model_copy(update={"epochs": epochs}))
+    data = report_data(collect(paths.results))
+    row = next(row for row in data.runs if row.run == RUN)
+    assert (row.outcome, row.reason) == ("missing", "result and rank files contradict each other")
+    assert len(data.problems) == 1
+    assert data.problems[0].startswith(f"runs/{RUN}/result.json: {problem}")
+
+
+def test_of_an_epoch_that_was_trained_twice_the_last_time_counts(tmp_path):
+    """Killed after an epoch and before its checkpoint: the epoch is trained again and written again."""
+    paths = make_study(tmp_path, **SMALL)
+    for rank in (0, 1):
+        file = paths.run(RUN).events(rank)
+        lines = file.read_text().splitlines(keepends=True)
+        first = [moved(one, -100) for one in [*lines[:3], with_value(lines, 3, 4, "7.5")[3]]]
+        resume = {"event": "resume", "time": json.loads(lines[0])["time"] + 1, "epoch": 1, "step": 0}
+        file.write_text("".join([*first, lines[0], json.dumps(resume) + "\n", *lines[3:]]))
+    data = report_data(collect(paths.results))
+    row = next(row for row in data.runs if row.run == RUN)
+    assert (row.outcome, row.reason) == ("completed", "")
+    assert not any("result.json" in one for one in data.problems)
+
+
+def test_a_pipe_and_a_huge_file_are_named_and_not_read(tmp_path):
+    paths = make_study(tmp_path, **SMALL)
+    first, second = (paths.run(RUN).events(rank) for rank in (0, 1))
+    first.unlink()
+    os.mkfifo(first)
+    with second.open("ab") as stream:
+        stream.truncate(16_000_001)
+    other = paths.run(RUN.replace("seed1", "seed0")).result
+    other.unlink()
+    os.mkfifo(other)
+    data = report_data(collect(paths.results))
+    assert data.problems == [
+        f"runs/{RUN.replace('seed1', 'seed0')}/result.json: is no regular file",
+        f"runs/{RUN}/ranks/rank0.jsonl: is no regular file",
+        f"{WHERE}: is too large to check: 16 MB, at most 16",
+    ]
+    assert next(row for row in data.runs if row.run == RUN).flaw == "rank file unreadable"
 
 
 def test_a_missing_and_a_surplus_rank_file_are_named(tmp_path):

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_study import make_study
+from synthetic_study import make_study, rewrite
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
 from scalestudy.analysis.repeats import _wanted_of_cell, first_runs, wanted_runs
 from scalestudy.analysis.statistics import summarize
 from scalestudy.records.files import read_model, write_model
+from scalestudy.records.paths import RunPaths
 from scalestudy.records.report import RunRow
 from scalestudy.records.result import Result
 from scalestudy.spec.repeats import RepeatsSpec
@@ -36,7 +37,7 @@ def study(folder, times, missing=(), loaded=(), failed=(), **repeats):
         if path.exists():
             result = read_model(path, Result)
             epochs = [epoch.model_copy(update={"time_s": time_s}) for epoch in result.epochs]
-            write_model(path, result.model_copy(update={"epochs": epochs, "total_s": 1000.0}))
+            rewrite(RunPaths(path.parent), result.model_copy(update={"epochs": epochs, "total_s": 1000.0}))
         if seed > spec.min:
             paths.run(f"{BASE}/seed{seed}").result.unlink()  # three equal times suffice
     return paths

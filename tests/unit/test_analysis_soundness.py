@@ -147,6 +147,65 @@ def test_an_epoch_with_an_impossible_time_voids_the_result(paths, path, value):
     assert (row.outcome, row.reason[:8]) == ("missing", "holds an")
 
 
+def test_a_run_with_an_impossible_number_of_resumptions_has_no_end_to_end_time(paths):
+    file = paths.run(RUN).result
+    data, row = report_with(paths, file, changed(json.loads(file.read_text()), ("resumed",), -1))
+    assert (row.resumed, row.total_s, row.flaw) == (0, None, "impossible numbers")
+    assert data.problems[0].startswith(f"runs/{RUN}/result.json: resumed: found -1")
+
+
+def test_the_size_of_the_gradients_is_that_of_the_runs_that_have_one(paths):
+    run = RUN.replace("seed1", "seed0")
+    file = paths.run(run).result
+    whole = json.loads(file.read_text())
+    data, _ = report_with(paths, file, changed(whole, ("gradient_bytes",), -1))
+    assert [row.gradient_bytes for row in data.communication] == [whole["gradient_bytes"]]
+
+
+def test_the_facts_of_a_workload_are_those_of_a_run_that_has_them(paths):
+    run = "mnist/epoch/serial-1x1/seed0"
+    file = paths.run(run).result
+    whole = json.loads(file.read_text())
+    data, _ = report_with(paths, file, changed(whole, ("gradient_bytes",), -1))
+    assert data.workloads[0].gradient_bytes == whole["gradient_bytes"]
+    assert len(data.workloads[0].layers) == len(whole["layers"])
+
+
+CONTRADICTING_EPOCHS = {
+    "images": (("epochs", 1, "images"), 1, "epochs[1].images: found 1, not 6000"),
+    "steps": (("epochs", 2, "steps"), 1, "epochs[2].steps: found 1, not 47"),
+    "timed": (("epochs", 0, "timed"), True, "epochs[0].timed: found True, not False"),
+}
+
+
+@pytest.mark.parametrize(("path", "value", "problem"), CONTRADICTING_EPOCHS.values(), ids=CONTRADICTING_EPOCHS)
+def test_epochs_that_are_not_of_the_run_void_the_result(paths, path, value, problem):
+    file = paths.run(RUN).result
+    data, row = report_with(paths, file, changed(json.loads(file.read_text()), path, value))
+    said = f"holds an epoch that is not of this run: {problem}"
+    assert (row.outcome, row.reason, row.epoch_time_s) == ("missing", said, None)
+    assert data.problems == [f"runs/{RUN}/result.json: {said}"]
+
+
+CONTRADICTING_PHASES = {
+    "steps": (("phases", 0, "steps"), 1, "phases[0].steps: found 1, the timed epochs have 94"),
+    "twice": (("phases", 1, "device"), 0, "phases: found devices 0, 0, not each of 2 once"),
+    "lost": (("phases",), [], "phases: found devices 0, not each of 2 once"),
+    "time": (("phases", 1, "time_s"), 80.0, "phases[1].time_s: found 80 s, the timed epochs took 8.081 s"),
+}
+
+
+@pytest.mark.parametrize(("path", "value", "problem"), CONTRADICTING_PHASES.values(), ids=CONTRADICTING_PHASES)
+def test_phases_that_are_not_of_the_epochs_are_named_and_left_out(paths, path, value, problem):
+    file = paths.run(RUN).result
+    document = json.loads(file.read_text())
+    data, row = report_with(paths, file, changed(document, path, document["phases"][:1] if value == [] else value))
+    assert (row.outcome, row.flaw) == ("completed", "impossible numbers")
+    assert row.epoch_time_s is not None
+    assert data.problems == [f"runs/{RUN}/result.json: {problem}; this part is not used"]
+    assert next(one for one in data.communication).step_s is None
+
+
 WRONG_PROBES = {
     "zero": (("throughput", 0, "alone_s", 0), 0.0, r"throughput\[0\].alone_s: found 0.0"),
     "empty": (("throughput", 0, "alone_s"), [], r"throughput\[0\].alone_s/together_s: found \(0, 3\)"),

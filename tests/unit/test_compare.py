@@ -83,7 +83,12 @@ def with_runs(paths, change):
     for run in runs:
         result = paths.run(run.id).result
         write_model(paths.run(run.id).run, run)
-        write_model(result, read_model(result, Result).model_copy(update={"run_digest": run.digest}))
+        found = read_model(result, Result)
+        epochs = [one.model_copy(update={"steps": -(-one.images // run.global_batch)}) for one in found.epochs]
+        steps = sum(one.steps for one in epochs if one.timed)
+        phases = [one.model_copy(update={"steps": steps}) for one in found.phases]
+        changes = {"run_digest": run.digest, "epochs": epochs, "phases": phases}
+        write_model(result, found.model_copy(update=changes))
     write_model(paths.study, plan.model_copy(update={"runs": runs}))
     return report_data(collect(paths.results))
 

@@ -15,15 +15,29 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scalestudy.analysis import clocks, device_columns, plain_ranks, rank_files, reading, soundness
+from scalestudy.analysis import (
+    clocks,
+    contradictions,
+    device_columns,
+    plain_ranks,
+    planned,
+    rank_epochs,
+    rank_files,
+    reading,
+    soundness,
+)  # fmt: skip
 from scalestudy.analysis.device_columns import DeviceColumns
-from scalestudy.analysis.reading import Planned, Reading, read_run
+from scalestudy.analysis.planned import Planned
+from scalestudy.analysis.reading import Reading, read_run
 from scalestudy.records import events, files, result
 from scalestudy.records.files import write_bytes
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Epoch, Result
 
-READERS = (clocks, device_columns, plain_ranks, rank_files, reading, soundness, events, files, result)
+READERS = (
+    clocks, contradictions, device_columns, plain_ranks, planned, rank_epochs, rank_files, reading, soundness,
+    events, files, result,
+)  # fmt: skip
 CompactEpoch: Any = make_dataclass("CompactEpoch", tuple(Epoch.model_fields), slots=True)
 
 
@@ -81,10 +95,10 @@ def read_entries(folder: Path, runs: Iterable[Planned]) -> list[tuple[str, Entry
     A run with something wrong has none, and is read again every time: its ranks may still be writing.
     """
     found = []
-    for planned in runs:
-        stamp = stamp_of(folder / planned.id, planned)
-        reading = read_run(folder / planned.id, planned)
-        found.append((planned.id, Entry(stamp if stamp and not reading.problems else "", encode(reading))))
+    for one in runs:
+        stamp = stamp_of(folder / one.id, one)
+        reading = read_run(folder / one.id, one)
+        found.append((one.id, Entry(stamp if stamp and not reading.problems else "", encode(reading))))
     return found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple
 
 from scalestudy.analysis.collect import CollectedRun, Collection, epoch_time_s, images_per_epoch
@@ -74,6 +75,12 @@ class CellRuns:
     def accuracies(self) -> list[float]:
         """Final test accuracy of each completed run that has one."""
         return [run.row.accuracy for run in self.usable if run.row.accuracy is not None]
+
+    @cached_property
+    def sized(self) -> Result | None:
+        """The record of the middle one of its gradient sizes; None where no run has one: a damaged size is 0."""
+        known = sorted((one for one in self.results if one.gradient_bytes > 0), key=attrgetter("gradient_bytes"))
+        return known[(len(known) - 1) // 2] if known else None
 
     @property
     def images(self) -> int:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from scalestudy.analysis.cache import Entry, decode, load_cache, read_entries, save_cache, stamp_of
 from scalestudy.analysis.garbage import uncollected
+from scalestudy.analysis.planned import Planned
 from scalestudy.analysis.probes import read_probes
-from scalestudy.analysis.reading import Planned, Reading, epoch_time_s, images_per_epoch, one_line, timed_epochs
+from scalestudy.analysis.reading import Reading, epoch_time_s, images_per_epoch, one_line, timed_epochs
 from scalestudy.analysis.repeats import exclusions, wanted_runs
 from scalestudy.errors import StudyError
 from scalestudy.records.files import model_text, read_model
@@ -62,7 +63,11 @@ def collect(results: Path) -> Collection:
     """Read ``results/STUDY``. Raises StudyError when study.json is missing or damaged; all else becomes a problem."""
     paths = StudyPaths(results)
     study = read_model(paths.study, Study)
+    planned: set[str] = set()
     for run in study.runs:
+        if run.id in planned:
+            raise StudyError(f"{paths.study}: run {run.id} is planned twice; plan the study again")
+        planned.add(run.id)
         if run.cell.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
             raise StudyError(f"{paths.study}: strategy {run.cell.strategy!r} of {run.id} is unknown; known: {known}")

@@ -26,7 +26,7 @@ def _row(cell: CellRuns) -> CommunicationRow:
         **cell.key._asdict(),
         n=len(cell.results),
         pairs=sum(len(one.with_s) for one in measured),
-        gradient_bytes=cell.results[0].gradient_bytes,
+        gradient_bytes=cell.sized.gradient_bytes if cell.sized else 0,
         step_s=per_step(cell, "time_s"),
         exposed_s=per_step(cell, "communication"),
         waiting_s=per_step(cell, "waiting"),

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalestudy.analysis.clocks import STALL_S, evaluation_agrees, training_agrees
+from scalestudy.analysis.rank_epochs import CLOSE_S
+from scalestudy.records.result import Epoch
 
 MOST_BYTES = 2**16
 """Of a rank file; a longer one is looked at line by line."""
@@ -33,6 +35,8 @@ _STAMP_WEIGHTS = np.array([*10.0 ** np.arange(9, -1, -1), 0, 0.1, 0.01])
 _NUMBER = len(', "epoch": ')
 _TAIL = 24
 """Characters before the end of a line that hold the point of its last number."""
+_ACCURACY = len('"test_accuracy": 0.5}') - 1
+"""Characters at the end of an evaluation's line that are compared: all that the shortest one has."""
 _WEIGHTS = np.array([0, *10.0 ** np.arange(5, -1, -1), 0, 0.1, 0.01])
 _SLACK_S = 0.02
 """Of a difference of times of which two decimals are read."""
@@ -61,12 +65,18 @@ _PATTERNS: dict[bytes, Pattern] = {}
 class PlainRanks:
     """What the files of one run have to hold: ``digest`` is that of its run.json, ``evaluations_s`` its result's."""
 
-    def __init__(self, digest: str, evaluations_s: Sequence[float]) -> None:
+    def __init__(self, digest: str, evaluations_s: Sequence[float], epochs: Sequence[Epoch] = ()) -> None:
         self._digest = digest.encode()
         self._evaluations_s = np.asarray(evaluations_s, dtype=np.float64)
+        self._times_s = np.array([epoch.time_s for epoch in epochs], dtype=np.float64)
+        lines = [f'    "test_accuracy": {epoch.test_accuracy!r}}}'[-_ACCURACY:] for epoch in epochs]
+        self._tails = np.frombuffer("".join(lines).encode(), dtype=np.uint8).reshape(len(epochs), _ACCURACY)
 
-    def holds(self, contents: Sequence[bytes], first_rank: int = 0) -> bool:
-        """Whether these are the contents of consecutive ranks, each one uninterrupted run with nothing wrong."""
+    def holds(self, contents: Sequence[bytes], first_rank: int = 0, whole: bool = False) -> bool:
+        """Whether these are the contents of consecutive ranks, each one uninterrupted run with nothing wrong.
+
+        ``whole``: they are all ranks, so that the slowest has the times of the result.
+        """
         starts = [_START.match(content) for content in contents]
         if not contents or max(map(len, contents)) >= MOST_BYTES:
             return False
@@ -88,7 +98,7 @@ class PlainRanks:
         if np.diff(ends, prepend=-1).max() > MOST_IN_LINE:
             return False
         # Each file has all lines of the pattern, and none of its neighbour.
-        return np.array_equal(ends[lines - 1 :: lines] + 1, files) and self._agrees(text, ends, pattern, begun)
+        return np.array_equal(ends[lines - 1 :: lines] + 1, files) and self._agrees(text, ends, pattern, begun, whole)
 
     def learn(self, content: bytes) -> None:
         """Take a file with nothing wrong as the pattern for others, if it is of a run that was not interrupted."""
@@ -112,7 +122,7 @@ class PlainRanks:
             ends=names[-2:] == [EVALUATION, b"end"],
         )
 
-    def _agrees(self, text: Characters, ends: Places, pattern: Pattern, begun: Numbers) -> bool:
+    def _agrees(self, text: Characters, ends: Places, pattern: Pattern, begun: Numbers, whole: bool) -> bool:
         """Whether epochs follow each other, and no clock jumps, in any of the files; ``ends`` are those of lines."""
         places = np.concatenate([[0], ends[:-1] + 1]) + np.tile(pattern.stamps, len(begun))
         times = _times(text, places)
@@ -131,12 +141,29 @@ class PlainRanks:
         spent = _last_numbers(text, ends.reshape(times.shape)[:, pattern.epochs] - 1)
         if spent is None or np.any(numbers != np.arange(len(pattern.epochs))):
             return False
+        if len(self._times_s) and not self._is_as_the_result_says(
+            text, ends.reshape(times.shape), pattern, spent, whole
+        ):
+            return False
         ended = times[:, pattern.epochs]
         later = pattern.epochs[1:]
-        if not np.all(training_agrees(times[:, later] - times[:, later - 1], spent[:, 1:], slack_s=-_SLACK_S)):
-            return False
+        trained = training_agrees(times[:, later] - times[:, later - 1], spent[:, 1:], slack_s=-_SLACK_S)
         gaps = times[:, pattern.epochs[pattern.evaluated] + 1] - ended[:, pattern.evaluated]
-        return bool(np.all(evaluation_agrees(gaps, self._evaluations_s[pattern.evaluated], slack_s=-_SLACK_S)))
+        evaluated = evaluation_agrees(gaps, self._evaluations_s[pattern.evaluated], slack_s=-_SLACK_S)
+        return bool(np.all(trained) and np.all(evaluated))
+
+    def _is_as_the_result_says(
+        self, text: Characters, ends: Places, pattern: Pattern, spent: Numbers, whole: bool
+    ) -> bool:
+        """Whether no rank was slower than the result's times, one of all as slow, and all found its accuracies."""
+        slowest = spent.max(axis=0)  # of two decimals: up to 0.01 s too short
+        if np.any(slowest > self._times_s + CLOSE_S - 0.01) or (whole and np.any(slowest < self._times_s - CLOSE_S)):
+            return False
+        places = ends[:, pattern.epochs[pattern.evaluated] + 1] - _ACCURACY
+        return np.array_equal(
+            _window(text, places, _ACCURACY),
+            np.broadcast_to(self._tails[pattern.evaluated], (*places.shape, _ACCURACY)),
+        )
 
 
 def _window(text: Characters, places: Places, width: int) -> Characters:

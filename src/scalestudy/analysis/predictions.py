@@ -170,6 +170,9 @@ def build(
     usable = modeled_cells(own, least_counts)
     if isinstance(usable, str):
         return usable
+    largest = max(usable, key=lambda cell: cell.cell.devices)
+    if (sized := largest.sized) is None:
+        return f"needs the size of the gradients, which no run on {largest.cell.devices} devices recorded"
     base = base_of(usable[0].cell, cells)
     steps = [_base_step(result) for result in base.results] if base and base.is_comparable else []
     known = [step for step in steps if step is not None]
@@ -178,7 +181,7 @@ def build(
     network = _network(links, max(cell.cell.devices for cell in usable), gbps, latency_us)
     if network is None:
         return "needs the probe's all-reduce times on 2 devices or more, or a latency and a bandwidth"
-    return _model(strategy, usable, known, network)
+    return _model(strategy, usable, known, network, _exchange(largest, sized))
 
 
 def _strategies(cells: Sequence[CellRuns]) -> dict[tuple[str, str, str], list[CellRuns]]:
@@ -191,7 +194,11 @@ def _strategies(cells: Sequence[CellRuns]) -> dict[tuple[str, str, str], list[Ce
 
 
 def _model(
-    strategy: tuple[str, str, str], usable: Sequence[CellRuns], base: Sequence[tuple[float, float, float]], net: Network
+    strategy: tuple[str, str, str],
+    usable: Sequence[CellRuns],
+    base: Sequence[tuple[float, float, float]],
+    net: Network,
+    exchange: Exchange,
 ) -> Model:
     """Draw every measured input REPLICATES times: times of runs as their means may lie, the network from its interval.
 
@@ -209,7 +216,6 @@ def _model(
     spreads = [np.array([[_spread(cell, one)] for one in cell.results]) for cell in usable]
     spread = draw_means(spreads, random, REPLICATES)[..., 0] @ weights
     largest = max(usable, key=lambda cell: cell.cell.devices)
-    per_node = largest.cell.devices_per_node
     return Model(
         strategy=strategy,
         inputs=Replicates(
@@ -221,12 +227,7 @@ def _model(
             hop_s=np.maximum(0.0, random.normal(net.hop_s, net.hop_sd, REPLICATES)),
             byte_s=np.maximum(0.0, random.normal(net.byte_s, net.byte_sd, REPLICATES)),
         ),
-        exchange=Exchange(
-            bytes=max(1, largest.results[0].gradient_bytes),
-            devices_per_rank=1 if STRATEGIES[largest.cell.strategy].processes == "per_device" else per_node,
-            bucketed=MODELED[largest.cell.strategy],
-            bucket_bytes=_bucket_bytes(largest),
-        ),
+        exchange=exchange,
         network=net,
         fitted_devices=largest.cell.devices,
         uniform=random.uniform(size=(REPLICATES, STEPS)),
@@ -234,14 +235,24 @@ def _model(
     )
 
 
-def _bucket_bytes(cell: CellRuns) -> int | None:
+def _exchange(cell: CellRuns, sized: Result) -> Exchange:
+    """How the devices of a cell exchange gradients, their size as a record of it has it."""
+    per_device = STRATEGIES[cell.cell.strategy].processes == "per_device"
+    return Exchange(
+        bytes=sized.gradient_bytes,
+        devices_per_rank=1 if per_device else cell.cell.devices_per_node,
+        bucketed=MODELED[cell.cell.strategy],
+        bucket_bytes=_bucket_bytes(cell, sized),
+    )
+
+
+def _bucket_bytes(cell: CellRuns, sized: Result) -> int | None:
     """What the study sets; None: as torch chooses. A bucket holds one tensor at least, two of which a layer has."""
     asked = cell.usable[0].run.strategy_options.get("bucket_mb")
     if not isinstance(asked, int | float):
         return None
-    result = cell.results[0]
-    tensors = 2 * max(1, sum(layer.parameters > 0 for layer in result.layers))
-    return max(1, int(asked * MIB), result.gradient_bytes // tensors)
+    tensors = 2 * max(1, sum(layer.parameters > 0 for layer in sized.layers))
+    return max(1, int(asked * MIB), sized.gradient_bytes // tensors)
 
 
 def _curve(model: Model, algorithm: Algorithm) -> PredictionCurve:

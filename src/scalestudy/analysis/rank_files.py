@@ -13,9 +13,11 @@ from typing import Any, Literal
 
 from scalestudy.analysis.clocks import CLOCK_TOLERANCE_S, STALL_S, evaluation_agrees, training_agrees
 from scalestudy.analysis.plain_ranks import MOST_BYTES, PlainRanks
+from scalestudy.analysis.rank_epochs import contradiction
 from scalestudy.errors import StudyError
-from scalestudy.records.events import read_events
+from scalestudy.records.events import check_readable, read_events
 from scalestudy.records.paths import RunPaths
+from scalestudy.records.result import Epoch
 
 Kind = Literal[
     "foreign rank file", "rank file missing", "rank file unreadable", "foreign rank lines", "rank lines lost",
@@ -32,12 +34,17 @@ class RankCheck:
     """In a few words, for the table of runs; empty when nothing is wrong."""
     problems: list[str]
     """One line per file, naming its first wrong line."""
+    contradiction: str | None = None
+    """What they say otherwise than the result; None where nothing."""
 
 
-def check_ranks(paths: RunPaths, ranks: int, digest: str, evaluations_s: Sequence[float]) -> RankCheck:
+def check_ranks(
+    paths: RunPaths, ranks: int, digest: str, evaluations_s: Sequence[float], epochs: Sequence[Epoch] = ()
+) -> RankCheck:
     """Check the files of a run that came to its end.
 
-    ``ranks`` is how many it has, ``digest`` that of its run.json, ``evaluations_s`` what its result says of each epoch.
+    ``ranks`` is how many it has, ``digest`` that of its run.json, ``evaluations_s`` what its result says of each epoch,
+    and ``epochs`` the epochs to compare with those of the ranks.
     """
     folder = str(paths.ranks)
     try:
@@ -45,8 +52,8 @@ def check_ranks(paths: RunPaths, ranks: int, digest: str, evaluations_s: Sequenc
     except OSError:
         there = set()
     wanted = _names(ranks) if ranks == len(there) else [paths.events(rank).name for rank in range(ranks)]
-    plain = PlainRanks(digest, evaluations_s)
-    if there.issuperset(wanted) and len(there) == len(wanted) and plain.holds(_contents(folder, wanted)):
+    plain = PlainRanks(digest, evaluations_s, epochs)
+    if there.issuperset(wanted) and len(there) == len(wanted) and plain.holds(_contents(folder, wanted), whole=True):
         return RankCheck("", [])
     kinds: dict[Kind, None] = {}
     problems = []
@@ -60,7 +67,8 @@ def check_ranks(paths: RunPaths, ranks: int, digest: str, evaluations_s: Sequenc
     if extra := sorted(there.difference(wanted)):
         problems.append(f"{folder}/{extra[0]}: is of no rank of this run, which has {ranks}")
         kinds["foreign rank file"] = None
-    return RankCheck("; ".join(kinds), problems)
+    named = [paths.ranks / name for name in wanted]
+    return RankCheck("; ".join(kinds), problems, contradiction(named, epochs) if epochs else None)
 
 
 @cache
@@ -75,7 +83,7 @@ def _contents(folder: str, names: Sequence[str]) -> list[bytes]:
         place = os.open(folder, os.O_RDONLY)
         try:
             for name in names:  # 640,000 times in a large study: opened below the folder, a path need not be walked
-                handle = os.open(name, os.O_RDONLY, dir_fd=place)
+                handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK, dir_fd=place)  # a pipe would wait
                 try:
                     found.append(os.read(handle, MOST_BYTES))
                 finally:
@@ -90,6 +98,7 @@ def _contents(folder: str, names: Sequence[str]) -> list[bytes]:
 def _check_file(path: str, rank: int, plain: PlainRanks, wanted: tuple[str, Sequence[float]]) -> list[tuple[Kind, str]]:
     """Kind and line of everything that is wrong; nothing is parsed of a file that is as the trainer writes it."""
     try:
+        check_readable(Path(path))
         with Path(path).open("rb") as stream:
             content = stream.read(MOST_BYTES)
         if plain.holds([content], rank):

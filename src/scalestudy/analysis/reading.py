@@ -6,6 +6,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from scalestudy.analysis.contradictions import without_wrong_phases, wrong_epoch
+from scalestudy.analysis.planned import Planned
+from scalestudy.analysis.rank_epochs import CONTRADICTS
 from scalestudy.analysis.rank_files import check_ranks
 from scalestudy.analysis.soundness import MOST, UNSOUND, is_duration, is_time, sound_result
 from scalestudy.errors import StudyError
@@ -17,23 +20,6 @@ from scalestudy.spec.run import Run
 
 ANOTHER = "result of another specification"
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What the reader has to know of a planned run."""
-
-    id: str
-    digest: str
-    epochs: int
-    ranks: int
-    text: str = ""
-    """Its run.json as the plan writes it: a file with this content need not be parsed."""
-
-    @classmethod
-    def of(cls, run: Run) -> "Planned":
-        """Of a run."""
-        return cls(run.id, run.digest, run.workload.epochs, run.processes)
 
 
 @dataclass(frozen=True)
@@ -66,10 +52,23 @@ def read_run(folder: Path, planned: Planned) -> Reading:
     unsound = tuple(f"{paths.result}: {flaw}" for flaw in flaws)
     if result.outcome == "failed":
         return Reading(result, problems=(*_foreign_lines(paths), *unsound))
+    return _completed(paths, planned, result, unsound)
+
+
+def _completed(paths: RunPaths, planned: Planned, result: Result, unsound: tuple[str, ...]) -> Reading:
+    """The reading of a run that says it came to its end; ``unsound`` names the parts of it that were left out."""
     if flaw := _unusable(result, planned):
         return Reading(None, flaw, problems=(*_foreign_lines(paths), f"{paths.result}: {flaw}"))
-    check = check_ranks(paths, planned.ranks, planned.digest, [epoch.evaluation_s for epoch in result.epochs])
-    flaw = "; ".join(part for part in (check.flaw, UNSOUND if flaws else "") if part)
+    result, contradiction = without_wrong_phases(result, planned.devices)
+    if contradiction:
+        unsound += (f"{paths.result}: {contradiction}",)
+    check = check_ranks(
+        paths, planned.ranks, planned.digest, [epoch.evaluation_s for epoch in result.epochs], result.epochs
+    )
+    if check.contradiction:
+        said = f"{paths.result}: {check.contradiction}; the run is not used"
+        return Reading(None, CONTRADICTS, problems=(*check.problems, said))
+    flaw = "; ".join(part for part in (check.flaw, UNSOUND if unsound else "") if part)
     return _without_impossible_total(paths, Reading(result, "", flaw, (*check.problems, *unsound)))
 
 
@@ -90,7 +89,9 @@ def images_per_epoch(result: Result) -> int:
 
 def _read_result(paths: RunPaths, planned: Planned) -> tuple[Result | None, str]:
     """The result of exactly this run, or None and why there is none. Raises StudyError for a damaged record."""
-    if not paths.result.exists():
+    if not paths.result.is_file():
+        if paths.result.exists():  # a pipe would never end
+            raise StudyError(f"{paths.result}: is no regular file")
         return None, _last_words(paths)
     try:
         result = read_model(paths.result, Result)
@@ -116,7 +117,7 @@ def _other_version(path: Path) -> StudyError | None:
     """The error to raise for a record that another version of the program wrote."""
     try:
         version = json.loads(path.read_bytes())["schema_version"]
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, RecursionError, OSError):
         return None
     if version == SCHEMA_VERSION:
         return None
@@ -141,7 +142,7 @@ def _unusable(result: Result, planned: Planned) -> str | None:
             epoch.test_accuracy < 0 or epoch.test_accuracy > 1 for epoch in result.epochs
         ),
     }
-    return next((flaw for flaw, holds in flaws.items() if holds), None)
+    return next((flaw for flaw, holds in flaws.items() if holds), None) or wrong_epoch(result, planned)
 
 
 def _without_impossible_total(paths: RunPaths, reading: Reading) -> Reading:

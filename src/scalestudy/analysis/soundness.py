@@ -149,7 +149,7 @@ _PARTS = (
     ),
     _Part(_memory, lambda _: {"peak_memory_bytes": None}),
     _Part(_model, lambda _: {"parameters": 0, "gradient_bytes": 0, "layers": []}),
-    _Part(_resumed, lambda _: {"resumed": 0}),
+    _Part(_resumed, lambda _: {"resumed": 0, "total_s": 0.0}),  # only a run known to be uninterrupted has an end to end
     _Part(_provenance, lambda _: {"provenance": None}),
 )
 

@@ -50,7 +50,7 @@ def _facts(name: str, cells: Sequence[CellRuns], language: Language) -> Workload
     spec = cells[0].runs[0].run.workload
     base = _base(cells)
     results = (base.results if base else []) or [result for cell in cells for result in cell.results]
-    example = results[0] if results else None
+    example = next((one for one in results if one.gradient_bytes > 0), next(iter(results), None))
     provenance = example.provenance if example else None
     dataset = DATASETS.get(spec.data.name)
     synthetic = dataset.synthetic if dataset else bool(provenance and provenance.data_synthetic)

@@ -6,6 +6,7 @@ with its file and number, never guessed.
 
 import contextlib
 import json
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ OPTIONAL: dict[str, frozenset[str]] = {"error": frozenset({"may_pass"})}
 
 NUMBERS = frozenset({"time", "time_s", "total_s"})
 """Keys whose values are finite numbers."""
+MOST_BYTES = 16_000_000
+"""A file of a rank holds some hundred bytes for each epoch."""
 LARGEST = 1e300
 """JSON has integers that no float holds."""
 COUNTS = frozenset({"epoch", "step", "rank", "ranks", "pid"})
@@ -77,12 +80,27 @@ def _end_last_line(path: Path) -> None:
             stream.write(b"\n")
 
 
+def check_readable(path: Path) -> None:
+    """Raises StudyError for what is there and no regular file, which might never end, or is too large to check."""
+    try:
+        status = path.stat()
+    except OSError:  # reading it says why
+        return
+    if not stat.S_ISREG(status.st_mode):
+        raise StudyError(f"{path}: is no regular file")
+    if status.st_size > MOST_BYTES:
+        raise StudyError(
+            f"{path}: is too large to check: {status.st_size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f}"
+        )
+
+
 def read_events(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """All valid events of a file, and one line for each that is not, naming file and line.
 
     Raises StudyError when the file cannot be read.
     """
     events, problems = [], []
+    check_readable(path)
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
