@@ -21,7 +21,7 @@ from scalestudy.container.making import Making
 from scalestudy.container.prepare import RECORD, planned_image, recorded
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_model
-from scalestudy.records.image import MARK, Around, Image, around
+from scalestudy.records.image import MARK, UNKNOWN, Around, Image, around
 from scalestudy.spec.container import ContainerSpec
 from scalestudy.spec.reading import load_config
 
@@ -277,10 +277,32 @@ def test_only_named_variables_are_passed():
     assert passed(environment, ["MY_*"]) == {"RANK": "0", "SLURM_JOB_ID": "1", "MY_ONE": "2", "MY_TWO": "3"}
 
 
-def test_a_process_knows_the_container_around_it():
+def test_a_process_knows_the_container_around_it(tmp_path):
     facts = Around(engine="apptainer", engine_version="1.4.5", image_digest="sha256:1")
     assert around({MARK: facts.model_dump_json()}) == facts
-    assert around({}) == Around()
+    assert around({}, tmp_path) == Around()
+
+
+@pytest.mark.parametrize(
+    ("variable", "file", "engine"),
+    [
+        ("APPTAINER_CONTAINER", "", "apptainer"),
+        ("SINGULARITY_CONTAINER", "", "singularity"),
+        ("", ".dockerenv", "docker"),
+        ("", "run/.containerenv", "podman"),
+        ("APPTAINER_CONTAINER", ".dockerenv", "apptainer"),
+    ],
+)
+def test_a_container_that_the_workflow_did_not_start_is_recorded_with_an_unknown_image(
+    tmp_path, variable, file, engine
+):
+    (tmp_path / "run").mkdir()
+    if file:
+        (tmp_path / file).touch()
+    environment = {variable: "/x.sif"} if variable else {}
+    assert around(environment, tmp_path) == Around(engine=engine, image_digest=UNKNOWN)
+    ours = Around(engine="apptainer", engine_version="1.4.5", image_digest="sha256:1")
+    assert around(environment | {MARK: ours.model_dump_json()}, tmp_path) == ours
 
 
 def test_an_image_that_hangs_or_a_number_of_ranks_that_is_none_is_one_line(tmp_path, monkeypatch):
