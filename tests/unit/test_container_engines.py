@@ -140,6 +140,13 @@ def test_the_engine_builds_itself_where_it_can(installed):
         chosen_builder("apptainer", "podman")
 
 
+def test_singularity_alone_builds_what_it_runs(installed):
+    installed("singularity")
+    assert chosen_builder("apptainer", "auto") == "apptainer"
+    recipe = Recipe(ROOT, ContainerSpec(), {}, tag="x")
+    assert BUILDERS["apptainer"].build(recipe, "x.sif")[:2] == ["singularity", "build"]
+
+
 def test_every_engine_has_builders_and_every_builder_a_definition():
     assert SUITABLE.keys() == ENGINES.keys()
     for engine, names in SUITABLE.items():
@@ -365,6 +372,18 @@ SAID = [
         "container.torch is base, but the base image's python3 has no torch",
     ),
     ("FATAL: container creation failed: mount source /nowhere doesn't exist", "a bind source is missing"),
+    ("unknown flag: --secret\nSee 'docker build --help'.", "install docker-buildx"),
+    ("the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/", "install docker-buildx"),
+    (
+        "ERROR: BuildKit is enabled but the buildx component is missing or broken.",
+        "install docker-buildx",
+    ),
+    (
+        'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
+        "install the NVIDIA container toolkit",
+    ),
+    ("Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all", "generate a CDI specification"),
+    ("Error: stat nvidia.com/gpu=all: no such file or directory", "generate a CDI specification"),
     ("mksquashfs: signal: killed", "not enough memory"),
     ('FATAL: "python": executable file not found in $PATH', "the image lacks"),
 ]

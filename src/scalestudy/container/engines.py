@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from scalestudy.container.addresses import whole_name
+from scalestudy.container.builders import PROGRAMS
 from scalestudy.errors import StudyError
 
 Accelerator = Literal["none", "nvidia", "amd"]
@@ -93,7 +94,7 @@ class Apptainer(Engine):
     """Apptainer, or Singularity as it was called: an image is a file, run as the calling user without a daemon."""
 
     name = "apptainer"
-    programs = ("apptainer", "singularity")
+    programs = PROGRAMS["apptainer"]
     failed = (1, 255)
     files = True
 
@@ -162,7 +163,7 @@ class Docker(Engine):
 
     def reference(self, source: str, target: Path, said: str) -> str:  # noqa: ARG002
         """The image's id."""
-        loaded = re.search(r"Loaded image(?: ID)?: *(\S+)", said)
+        loaded = re.search(r"Loaded image(?: ID|\(s\))?: *(\S+)", said)
         return self.identify(loaded[1] if loaded else whole_name(source))[0]
 
     def identify(self, reference: str) -> tuple[str, int]:

@@ -12,7 +12,7 @@ MARK = "SCALESTUDY_CONTAINER"
 STARTED = "SCALESTUDY_STARTED"
 """Environment variable with the Unix time at which the engine was started: start-up counts from there."""
 UNKNOWN = "unknown"
-"""Digest of an image whose engine was started by hand, or around the whole workflow: nothing inside tells which it is."""
+"""Digest of an image whose engine was started by hand, or around the whole workflow: nothing tells which."""
 VARIABLES = {"APPTAINER_CONTAINER": "apptainer", "SINGULARITY_CONTAINER": "singularity"}
 """Environment variable that an engine sets in each of its containers, and the engine."""
 FILES = {"run/.containerenv": "podman", ".dockerenv": "docker"}
