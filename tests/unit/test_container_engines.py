@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scalestudy.container import engines
 from scalestudy.container import inside as running
 from scalestudy.container import key as keys
 from scalestudy.container.addresses import whole_name
@@ -19,6 +20,7 @@ from scalestudy.container.inside import passed, run_inside
 from scalestudy.container.key import NOT_BUILT, image_key
 from scalestudy.container.making import Making
 from scalestudy.container.prepare import RECORD, planned_image, recorded
+from scalestudy.container.prepare import _running as prepared_running
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_model
 from scalestudy.records.image import MARK, UNKNOWN, Around, Image, around
@@ -96,6 +98,71 @@ def test_apptainer_is_given_variables_by_its_prefix_and_the_home_by_an_option(in
 def test_gpus_are_passed_where_there_are_any(installed, engine, accelerator, option):
     installed(engine.name)
     assert follows(engine.command("x", Inside(Path("/"), accelerator=accelerator)), *option)
+
+
+def test_docker_is_given_the_groups_of_amd_gpus_and_podman_keeps_those_of_the_caller(installed, tmp_path, monkeypatch):
+    installed("docker", "podman")
+    (tmp_path / "dri").mkdir()
+    for name in ("kfd", "dri/renderD128", "dri/card0"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(engines, "DEVICES", tmp_path)
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    amd = Inside(Path("/"), accelerator="amd")
+    group = str((tmp_path / "kfd").stat().st_gid)
+    assert Docker().command("x", amd).count("--group-add") == 1
+    assert follows(Docker().command("x", amd), "--group-add", group)
+    assert follows(Podman().command("x", amd), "--group-add", "keep-groups")
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    assert "--group-add" not in Podman().command("x", amd)
+    for engine in (Docker(), Podman()):
+        assert "--group-add" not in engine.command("x", Inside(Path("/"), accelerator="nvidia"))
+
+
+def test_with_a_rootless_daemon_the_caller_is_root_inside(installed):
+    installed("docker")
+    (Path(os.environ["PATH"]) / "docker").write_text('#!/bin/sh\n[ "$1" != info ] || echo "[name=rootless]"\n')
+    assert "--user" not in Docker().command("x", INSIDE)
+
+
+@pytest.mark.parametrize(("gpus", "option"), [("auto", True), ("none", False)])
+def test_gpus_are_not_passed_where_the_configuration_says_none(installed, tmp_path, monkeypatch, gpus, option):
+    installed("apptainer")
+    monkeypatch.setattr(running, "_accelerator", lambda: "nvidia")
+    seen = []
+    monkeypatch.setattr(running, "_supervised", lambda words, _: seen.append(words) or 0)
+    monkeypatch.setattr(running, "_check_file", lambda *_: None)
+    run = prepared_running(config({"engine": "apptainer", "gpus": gpus}))
+    write_model(tmp_path / RECORD, Image(engine="apptainer", reference="x.sif", run=run))
+    assert run_inside(tmp_path / RECORD, ["true"]) == 0
+    assert ("--nv" in seen[0]) is option
+
+
+@pytest.mark.parametrize("wrong", ["all", "None", 1, True, None])
+def test_another_word_for_gpus_is_refused_with_those_that_there_are(wrong):
+    with pytest.raises(StudyError, match=r"container\.gpus: found \S+; must be one of auto, none$"):
+        config({"gpus": wrong})
+
+
+def test_an_engine_that_cannot_pass_gpus_on_says_so(installed, tmp_path, monkeypatch):
+    installed("docker")
+    said = 'could not select device driver "" with capabilities: [[gpu]].'
+    script = f"#!/bin/sh\ncase \"$*\" in *--gpus*) echo '{said}' >&2; exit 125 ;; esac\n"
+    (Path(os.environ["PATH"]) / "docker").write_text(script)
+    monkeypatch.setattr(running, "_accelerator", lambda: "nvidia")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # they stay those of the tests
+    write_model(tmp_path / RECORD, Image(engine="docker", reference="sha256:1", digest="sha256:1"))
+    with pytest.raises(StudyError, match=r"docker cannot run it: .*install the NVIDIA container toolkit"):
+        run_inside(tmp_path / RECORD, ["true"])
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_selinux_labels_hide_nothing_from_commands_and_builds(installed, engine):
+    installed(engine)
+    option = ("--security-opt", "label=disable")
+    assert follows(ENGINES[engine].command("x", INSIDE), *option)
+    recipe = Recipe(ROOT, ContainerSpec(), {}, tag="x")
+    for name in ("podman", "buildah"):
+        assert follows(BUILDERS[name].build(recipe, "x"), *option)
 
 
 def test_docker_runs_as_the_caller_without_a_network_unless_it_is_needed(installed):
@@ -212,6 +279,7 @@ def test_the_image_changes_with_what_it_is_made_from_and_not_with_how_it_is_run(
     spec = ContainerSpec(engine="apptainer")
     first = image_key("apptainer", "apptainer", spec)
     run = {"bind": ["/x"], "environment": ["X"], "run_options": ["--userns"], "folder": "other"}
+    run |= {"gpus": "none"}
     run |= {"digest": f"sha256:{64 * '0'}", "certificates": "/x"}  # where the authorities lie is no part of an image
     assert image_key("apptainer", "apptainer", spec.model_copy(update=run)) == first
     built = {"base": "docker://x", "torch": "base", "build_options": ["--x"]}

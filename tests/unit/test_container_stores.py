@@ -27,8 +27,9 @@ RECORDER = """#!{python}
 import json, os, subprocess, sys
 
 words = sys.argv[1:]
-with open({log!r}, "a") as log:
-    log.write(json.dumps(words) + "\\n")
+if words[0] != "info":
+    with open({log!r}, "a") as log:
+        log.write(json.dumps(words) + "\\n")
 if words == ["--version"]:
     print({version!r})
 elif words[0] == "load":

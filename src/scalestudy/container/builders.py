@@ -11,6 +11,8 @@ from scalestudy.spec.container import ContainerSpec
 
 PROGRAMS = {"apptainer": ("apptainer", "singularity")}
 """Executables of a builder that are not called as it is, the preferred one first."""
+UNLABELLED = ("--security-opt", "label=disable")
+"""Where SELinux labels files, nothing of the host could be read inside without it."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 """Where an image based on Debian keeps the authorities that it trusts."""
 
@@ -99,10 +101,10 @@ BUILDERS: dict[str, Builder] = {
     "podman": Builder(
         "containers/Dockerfile",
         "podman",
-        _dockerfile("podman", "build"),
+        _dockerfile("podman", "build", *UNLABELLED),
         lambda tag, file: ["podman", "save", "--format", "docker-archive", "--output", str(file), tag],
     ),
-    "buildah": Builder("containers/Dockerfile", "podman", _dockerfile("buildah", "build")),
+    "buildah": Builder("containers/Dockerfile", "podman", _dockerfile("buildah", "build", *UNLABELLED)),
     "docker": Builder(
         "containers/Dockerfile",
         "docker",

@@ -46,6 +46,7 @@ class Running(ImageModel):
     bind: list[str] = []
     environment: list[str] = []
     options: list[str] = []
+    gpus: Literal["auto", "none"] = "auto"
     certificates: str = ""
 
 
