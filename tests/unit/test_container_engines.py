@@ -118,12 +118,6 @@ def test_docker_is_given_the_groups_of_amd_gpus_and_podman_keeps_those_of_the_ca
         assert "--group-add" not in engine.command("x", Inside(Path("/"), accelerator="nvidia"))
 
 
-def test_with_a_rootless_daemon_the_caller_is_root_inside(installed):
-    installed("docker")
-    (Path(os.environ["PATH"]) / "docker").write_text('#!/bin/sh\n[ "$1" != info ] || echo "[name=rootless]"\n')
-    assert "--user" not in Docker().command("x", INSIDE)
-
-
 @pytest.mark.parametrize(("gpus", "option"), [("auto", True), ("none", False)])
 def test_gpus_are_not_passed_where_the_configuration_says_none(installed, tmp_path, monkeypatch, gpus, option):
     installed("apptainer")

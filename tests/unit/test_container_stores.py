@@ -27,9 +27,8 @@ RECORDER = """#!{python}
 import json, os, subprocess, sys
 
 words = sys.argv[1:]
-if words[0] != "info":
-    with open({log!r}, "a") as log:
-        log.write(json.dumps(words) + "\\n")
+with open({log!r}, "a") as log:
+    log.write(json.dumps(words) + "\\n")
 if words == ["--version"]:
     print({version!r})
 elif words[0] == "load":

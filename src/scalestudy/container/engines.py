@@ -155,10 +155,8 @@ class Docker(Engine):
         return [self.program(), "run", *fixed, *binds, *names, *inside.options, reference]
 
     def user(self) -> list[str]:
-        """What makes files belong to the calling user, who is root inside where the daemon is not root's."""
-        asked = [self.program(), "info", "--format", "{{.SecurityOptions}}"]
-        rootless = "rootless" in subprocess.run(asked, capture_output=True, text=True, check=False).stdout
-        return [] if rootless else ["--user", f"{os.getuid()}:{os.getgid()}"]
+        """What makes files belong to the calling user."""
+        return ["--user", f"{os.getuid()}:{os.getgid()}"]
 
     def groups(self, accelerator: Accelerator) -> list[str]:
         """The groups that may open the device files of AMD GPUs, by number: the image knows other names."""
