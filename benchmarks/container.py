@@ -3,9 +3,10 @@
 Three processes train the same, each loaded once: one outside, one in the image, and another one outside, which shows
 what two processes of the same program differ by. They train epochs in turn: steady state, in images/s. Then all three
 are started anew. Start-up is the time from starting a process to the end of its first epoch, each started alone.
-It needs an environment outside that can train, with the versions of the lock. Exit code 0 when the median of inside
-over outside is within 1 %, 1 when it is not, and 2 when the machine was not quiet enough to tell: 5 % of it taken by
-other programs, or the two processes outside apart by more than 1 % themselves.
+It needs an environment outside that can train, with the versions of the lock. Exit code 0 when the 95 % interval
+for the median of inside over outside is wholly within 1 %, 1 when it is wholly beyond, and 2 when it is neither, or the
+machine was not quiet enough to tell: 5 % of it taken by other programs, or the two processes outside apart by more than
+1 % themselves.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scalestudy.analysis.load import LOAD_LIMIT
+from scalestudy.analysis.statistics import summarize
 from scalestudy.train.load import CpuTimes
 from scalestudy.train.provenance import processor
 
@@ -145,14 +147,19 @@ class Measured:
         return [rate / mean for rate, mean in zip(self.rates[one], means, strict=True)]
 
 
-def verdict(inside: float, again: float, foreign: float) -> tuple[int, str]:
-    """Exit code and why: medians of inside over outside and of outside again over outside, and the foreign load."""
+def verdict(low: float | None, high: float | None, again: float, foreign: float) -> tuple[int, str]:
+    """Exit code and why: the interval for inside over outside, the median of outside again, and the foreign load."""
     if foreign > LOAD_LIMIT:
         return 2, f"not decided: {foreign:.1%} foreign load, more than {LOAD_LIMIT:.0%}"
     if abs(again - 1) > BAR:
         return 2, f"not decided: two processes outside differ by {abs(again - 1):.2%}, more than {BAR:.0%}"
-    met = abs(inside - 1) <= BAR
-    return int(not met), f"the image {'costs no' if met else 'costs'} more than {BAR:.0%} of the steady state"
+    if low is None or high is None:
+        return 2, "not decided: too few turns for an interval"
+    if low >= 1 - BAR and high <= 1 + BAR:
+        return 0, f"the steady state inside is within {BAR:.0%} of that outside"
+    if high < 1 - BAR or low > 1 + BAR:
+        return 1, f"the steady state inside differs by more than {BAR:.0%} from that outside"
+    return 2, f"not decided: the interval lies neither within {BAR:.0%} nor beyond; more turns narrow it"
 
 
 def rotated(places: Sequence[str], by: int) -> list[str]:
@@ -199,7 +206,10 @@ def main() -> int:
     table.add_row("steady state", *(shown(found.rates[place], "images/s") for place in PLACES), *steady)
     Console(width=220).print(table)
     foreign = statistics.median(found.foreign)
-    code, words = verdict(statistics.median(inside), statistics.median(again), foreign)
+    ratio = summarize(inside)
+    if ratio.low is not None:
+        print(f"inside / outside: median {ratio.value:.4f}, 95 % interval {ratio.low:.4f} to {ratio.high:.4f}")
+    code, words = verdict(ratio.low, ratio.high, statistics.median(again), foreign)
     print(
         f"medians with quartiles; {given.starts} starts with {given.turns} turns each, {given.network}, one core of "
         f"{processor()}, Linux {platform.release()}, {datetime.now(UTC):%Y-%m-%d}; {foreign:.1%} foreign load; {words}"

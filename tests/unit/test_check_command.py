@@ -1,11 +1,14 @@
 """`scalestudy check`: a configuration is read and planned, and nothing is written."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scalestudy.cli.main import main
 from scalestudy.cli.planning import plan_study
+from scalestudy.errors import StudyError
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,3 +52,24 @@ def test_a_study_names_its_configuration_as_seen_from_the_folder_of_the_study(
     monkeypatch.chdir(inner.parent)
     assert plan_study(Path("my.yaml"), "quick").configuration == "my.yaml"
     assert plan_study(ROOT / "config.yaml", "quick").configuration == "config.yaml"  # from elsewhere
+
+
+@pytest.mark.parametrize(
+    ("container", "refused"),
+    [
+        ({"engine": "none"}, False),
+        ({"engine": "apptainer"}, True),
+        ({"engine": "apptainer", "base": "docker://python:3.11"}, False),
+        ({"engine": "apptainer", "image": "x.sif"}, False),
+    ],
+)
+def test_a_model_is_not_compiled_in_the_image_without_a_compiler(
+    tmp_path: Path, container: dict[str, str], refused: bool
+) -> None:
+    content = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"container": container}
+    content["workloads"]["fashion"]["compile"] = True
+    path = tmp_path / "my.yaml"
+    path.write_text(yaml.safe_dump(content))
+    said = r"workloads\.fashion\.compile: found true; .*which has no compiler, or container\.base one that has$"
+    with pytest.raises(StudyError, match=said) if refused else nullcontext():
+        assert plan_study(path, "quick").runs

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scalestudy.container import engines
 from scalestudy.container import inside as running
 from scalestudy.container import key as keys
 from scalestudy.container.addresses import whole_name
@@ -19,9 +20,10 @@ from scalestudy.container.inside import passed, run_inside
 from scalestudy.container.key import NOT_BUILT, image_key
 from scalestudy.container.making import Making
 from scalestudy.container.prepare import RECORD, planned_image, recorded
+from scalestudy.container.prepare import _running as prepared_running
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_model
-from scalestudy.records.image import MARK, Around, Image, around
+from scalestudy.records.image import MARK, UNKNOWN, Around, Image, around
 from scalestudy.spec.container import ContainerSpec
 from scalestudy.spec.reading import load_config
 
@@ -98,6 +100,65 @@ def test_gpus_are_passed_where_there_are_any(installed, engine, accelerator, opt
     assert follows(engine.command("x", Inside(Path("/"), accelerator=accelerator)), *option)
 
 
+def test_docker_is_given_the_groups_of_amd_gpus_and_podman_keeps_those_of_the_caller(installed, tmp_path, monkeypatch):
+    installed("docker", "podman")
+    (tmp_path / "dri").mkdir()
+    for name in ("kfd", "dri/renderD128", "dri/card0"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(engines, "DEVICES", tmp_path)
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    amd = Inside(Path("/"), accelerator="amd")
+    group = str((tmp_path / "kfd").stat().st_gid)
+    assert Docker().command("x", amd).count("--group-add") == 1
+    assert follows(Docker().command("x", amd), "--group-add", group)
+    assert follows(Podman().command("x", amd), "--group-add", "keep-groups")
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    assert "--group-add" not in Podman().command("x", amd)
+    for engine in (Docker(), Podman()):
+        assert "--group-add" not in engine.command("x", Inside(Path("/"), accelerator="nvidia"))
+
+
+@pytest.mark.parametrize(("gpus", "option"), [("auto", True), ("none", False)])
+def test_gpus_are_not_passed_where_the_configuration_says_none(installed, tmp_path, monkeypatch, gpus, option):
+    installed("apptainer")
+    monkeypatch.setattr(running, "_accelerator", lambda: "nvidia")
+    seen = []
+    monkeypatch.setattr(running, "_supervised", lambda words, _: seen.append(words) or 0)
+    monkeypatch.setattr(running, "_check_file", lambda *_: None)
+    run = prepared_running(config({"engine": "apptainer", "gpus": gpus}))
+    write_model(tmp_path / RECORD, Image(engine="apptainer", reference="x.sif", run=run))
+    assert run_inside(tmp_path / RECORD, ["true"]) == 0
+    assert ("--nv" in seen[0]) is option
+
+
+@pytest.mark.parametrize("wrong", ["all", "None", 1, True, None])
+def test_another_word_for_gpus_is_refused_with_those_that_there_are(wrong):
+    with pytest.raises(StudyError, match=r"container\.gpus: found \S+; must be one of auto, none\b"):
+        config({"gpus": wrong})
+
+
+def test_an_engine_that_cannot_pass_gpus_on_says_so(installed, tmp_path, monkeypatch):
+    installed("docker")
+    said = 'could not select device driver "" with capabilities: [[gpu]].'
+    script = f"#!/bin/sh\ncase \"$*\" in *--gpus*) echo '{said}' >&2; exit 125 ;; esac\n"
+    (Path(os.environ["PATH"]) / "docker").write_text(script)
+    monkeypatch.setattr(running, "_accelerator", lambda: "nvidia")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # they stay those of the tests
+    write_model(tmp_path / RECORD, Image(engine="docker", reference="sha256:1", digest="sha256:1"))
+    with pytest.raises(StudyError, match=r"docker cannot run it: .*install the NVIDIA container toolkit"):
+        run_inside(tmp_path / RECORD, ["true"])
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_selinux_labels_hide_nothing_from_commands_and_builds(installed, engine):
+    installed(engine)
+    option = ("--security-opt", "label=disable")
+    assert follows(ENGINES[engine].command("x", INSIDE), *option)
+    recipe = Recipe(ROOT, ContainerSpec(), {}, tag="x")
+    for name in ("podman", "buildah"):
+        assert follows(BUILDERS[name].build(recipe, "x"), *option)
+
+
 def test_docker_runs_as_the_caller_without_a_network_unless_it_is_needed(installed):
     installed("docker")
     words = Docker().command("sha256:1", INSIDE)
@@ -138,6 +199,13 @@ def test_the_engine_builds_itself_where_it_can(installed):
     assert chosen_builder("apptainer", "auto") == "apptainer"
     with pytest.raises(StudyError, match=r"container\.builder: found podman; not installed here: podman"):
         chosen_builder("apptainer", "podman")
+
+
+def test_singularity_alone_builds_what_it_runs(installed):
+    installed("singularity")
+    assert chosen_builder("apptainer", "auto") == "apptainer"
+    recipe = Recipe(ROOT, ContainerSpec(), {}, tag="x")
+    assert BUILDERS["apptainer"].build(recipe, "x.sif")[:2] == ["singularity", "build"]
 
 
 def test_every_engine_has_builders_and_every_builder_a_definition():
@@ -205,6 +273,7 @@ def test_the_image_changes_with_what_it_is_made_from_and_not_with_how_it_is_run(
     spec = ContainerSpec(engine="apptainer")
     first = image_key("apptainer", "apptainer", spec)
     run = {"bind": ["/x"], "environment": ["X"], "run_options": ["--userns"], "folder": "other"}
+    run |= {"gpus": "none"}
     run |= {"digest": f"sha256:{64 * '0'}", "certificates": "/x"}  # where the authorities lie is no part of an image
     assert image_key("apptainer", "apptainer", spec.model_copy(update=run)) == first
     built = {"base": "docker://x", "torch": "base", "build_options": ["--x"]}
@@ -277,10 +346,32 @@ def test_only_named_variables_are_passed():
     assert passed(environment, ["MY_*"]) == {"RANK": "0", "SLURM_JOB_ID": "1", "MY_ONE": "2", "MY_TWO": "3"}
 
 
-def test_a_process_knows_the_container_around_it():
+def test_a_process_knows_the_container_around_it(tmp_path):
     facts = Around(engine="apptainer", engine_version="1.4.5", image_digest="sha256:1")
     assert around({MARK: facts.model_dump_json()}) == facts
-    assert around({}) == Around()
+    assert around({}, tmp_path) == Around()
+
+
+@pytest.mark.parametrize(
+    ("variable", "file", "engine"),
+    [
+        ("APPTAINER_CONTAINER", "", "apptainer"),
+        ("SINGULARITY_CONTAINER", "", "singularity"),
+        ("", ".dockerenv", "docker"),
+        ("", "run/.containerenv", "podman"),
+        ("APPTAINER_CONTAINER", ".dockerenv", "apptainer"),
+    ],
+)
+def test_a_container_that_the_workflow_did_not_start_is_recorded_with_an_unknown_image(
+    tmp_path, variable, file, engine
+):
+    (tmp_path / "run").mkdir()
+    if file:
+        (tmp_path / file).touch()
+    environment = {variable: "/x.sif"} if variable else {}
+    assert around(environment, tmp_path) == Around(engine=engine, image_digest=UNKNOWN)
+    ours = Around(engine="apptainer", engine_version="1.4.5", image_digest="sha256:1")
+    assert around(environment | {MARK: ours.model_dump_json()}, tmp_path) == ours
 
 
 def test_an_image_that_hangs_or_a_number_of_ranks_that_is_none_is_one_line(tmp_path, monkeypatch):
@@ -343,6 +434,18 @@ SAID = [
         "container.torch is base, but the base image's python3 has no torch",
     ),
     ("FATAL: container creation failed: mount source /nowhere doesn't exist", "a bind source is missing"),
+    ("unknown flag: --secret\nSee 'docker build --help'.", "install docker-buildx"),
+    ("the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/", "install docker-buildx"),
+    (
+        "ERROR: BuildKit is enabled but the buildx component is missing or broken.",
+        "install docker-buildx",
+    ),
+    (
+        'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
+        "install the NVIDIA container toolkit",
+    ),
+    ("Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all", "generate a CDI specification"),
+    ("Error: stat nvidia.com/gpu=all: no such file or directory", "generate a CDI specification"),
     ("mksquashfs: signal: killed", "not enough memory"),
     ('FATAL: "python": executable file not found in $PATH', "the image lacks"),
 ]

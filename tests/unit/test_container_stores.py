@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from scalestudy.container import making
 from scalestudy.container.engines import ENGINES
 from scalestudy.container.inside import run_inside
+from scalestudy.container.making import Making
 from scalestudy.container.prepare import prepare
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_model
+from scalestudy.spec.container import ContainerSpec
 from scalestudy.spec.reading import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +103,19 @@ def test_an_address_is_pulled_by_its_whole_name_and_taken_by_its_id(engine, reco
     assert [words[0] for words in said()] == ["image", "--version"]  # it is there: nothing is pulled again
 
 
-@pytest.mark.parametrize("loaded", ["Loaded image: localhost/mine:1", f"Loaded image ID: sha256:{ID}"])
+def test_docker_builds_with_buildkit_which_lends_files_to_a_build(engine, recorder, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "project_root", lambda: ROOT)
+    recorder()
+    program = tmp_path / "bin" / engine.name
+    program.write_text('#!/bin/sh\necho "BuildKit: $DOCKER_BUILDKIT"; exit 1\n')
+    monkeypatch.delenv("DOCKER_BUILDKIT", raising=False)
+    with pytest.raises(StudyError, match=f"BuildKit: {'1' if engine.name == 'docker' else ''}".strip() + "$"):
+        Making(engine, ContainerSpec(), engine.name, "key").make(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "loaded", ["Loaded image: localhost/mine:1", "Loaded image(s): localhost/mine:1", f"Loaded image ID: sha256:{ID}"]
+)
 def test_an_archive_is_loaded_and_taken_by_the_name_that_loading_says(engine, recorder, tmp_path, monkeypatch, loaded):
     monkeypatch.chdir(tmp_path)
     Path("mine.tar").write_bytes(b"an archive")

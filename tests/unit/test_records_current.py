@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scalestudy.records.current import is_current
+from scalestudy.records.image import UNKNOWN
 
 
 def record(folder: Path, **fields: object) -> Path:
@@ -36,6 +37,11 @@ def test_a_record_made_in_an_image_is_not_current_outside_and_the_other_way(
 ) -> None:
     path = record(tmp_path, run_digest="abc", provenance={"engine": engine})
     assert is_current(path, "abc", in_image) is current
+
+
+def test_a_record_made_in_a_container_that_the_workflow_did_not_start_is_one_made_outside(tmp_path: Path) -> None:
+    path = record(tmp_path, run_digest="abc", provenance={"engine": "docker", "image_digest": UNKNOWN})
+    assert [is_current(path, "abc", in_image) for in_image in (False, True, None)] == [True, False, True]
 
 
 def test_a_record_without_provenance_is_judged_by_its_specification(tmp_path: Path) -> None:

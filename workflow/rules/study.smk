@@ -47,8 +47,9 @@ shell.prefix(
 )
 
 
-# With `--sdm apptainer` alone: every rule in one SIF, built by hand. Usually container.engine in config.yaml says in
-# what the rules with torch run, and the rule `image` sees to it.
+# With `--sdm apptainer` alone: every rule in one SIF, built by hand; `snakemake --lint` wants it, and no test runs it.
+# Results then name their image as unknown. Usually container.engine in config.yaml says in what the rules with torch
+# run, and the rule `image` sees to it.
 container: "containers/scalestudy.sif"
 
 

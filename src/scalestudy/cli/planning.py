@@ -5,6 +5,7 @@ from pathlib import Path
 from scalestudy.container.prepare import PlannedImage, planned_image
 from scalestudy.errors import StudyError
 from scalestudy.records.machine import detect
+from scalestudy.spec.container import ContainerSpec
 from scalestudy.spec.expand import expand
 from scalestudy.spec.layouts import Machine
 from scalestudy.spec.reading import load_config
@@ -19,7 +20,18 @@ def plan_study(path: Path, study: str | None = None, cluster: bool = False) -> S
     config = load_config(path, {"study": study} if study is not None else None)
     machine = Machine.of_cluster(config.cluster) if cluster else detect(config.machine, source=str(path))
     found = expand(config, machine, source=str(path))
+    _check_compiler(found, config.container, source=str(path))
     return found.model_copy(update={"configuration": str(_from_here(path))})
+
+
+def _check_compiler(study: Study, container: ContainerSpec, source: str) -> None:
+    """torch.compile needs a compiler, and the image upon the default base has none."""
+    lean = container.engine != "none" and not container.image and container.base == ContainerSpec().base
+    if lean and (names := sorted({run.cell.workload for run in study.runs if run.workload.compile})):
+        raise StudyError(
+            f"{source}: workloads.{names[0]}.compile: found true; must be false in an image upon "
+            f"{container.base}, which has no compiler, or container.base one that has"
+        )
 
 
 def _from_here(path: Path) -> Path:

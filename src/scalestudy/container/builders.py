@@ -1,14 +1,18 @@
 """What builds an image: the commands of each builder, as a table."""
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scalestudy.container.addresses import whole_name
 from scalestudy.errors import StudyError
 from scalestudy.spec.container import ContainerSpec
 
+PROGRAMS = {"apptainer": ("apptainer", "singularity")}
+"""Executables of a builder that are not called as it is, the preferred one first."""
+UNLABELLED = ("--security-opt", "label=disable")
+"""Where SELinux labels files, nothing of the host could be read inside without it."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 """Where an image based on Debian keeps the authorities that it trusts."""
 
@@ -36,12 +40,19 @@ class Builder:
     """Command that builds into a SIF, or into the store under a tag."""
     save: Callable[[str, Path], list[str]] | None = None
     """Command that writes the image with this tag as a docker archive; none where ``build`` itself can write one."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Environment variables to build with."""
 
     def archive(self, recipe: Recipe, file: Path) -> list[list[str]]:
         """Commands that build and leave a docker archive."""
         if self.save is None:  # the image, of gigabytes, is not put into the store first
             return [self.build(recipe, f"docker-archive:{file}:{recipe.tag}")]
         return [self.build(recipe, recipe.tag), self.save(recipe.tag, file)]
+
+
+def found(programs: Sequence[str]) -> str | None:
+    """The first of these executables that is installed."""
+    return next((program for program in programs if shutil.which(program)), None)
 
 
 def _bootstrap(base: str) -> tuple[str, str]:
@@ -56,7 +67,15 @@ def _apptainer(recipe: Recipe, target: str) -> list[str]:
     words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     certificates = recipe.spec.certificates
     words += ["--bind", f"{certificates}:{CERTIFICATES}:ro"] if certificates else []
-    return ["apptainer", "build", *words, *recipe.spec.build_options, target, "containers/scalestudy.def"]
+    program = PROGRAMS["apptainer"]
+    return [
+        found(program) or program[0],
+        "build",
+        *words,
+        *recipe.spec.build_options,
+        target,
+        "containers/scalestudy.def",
+    ]
 
 
 def _dockerfile(*program: str) -> Callable[[Recipe, str], list[str]]:
@@ -82,15 +101,16 @@ BUILDERS: dict[str, Builder] = {
     "podman": Builder(
         "containers/Dockerfile",
         "podman",
-        _dockerfile("podman", "build"),
+        _dockerfile("podman", "build", *UNLABELLED),
         lambda tag, file: ["podman", "save", "--format", "docker-archive", "--output", str(file), tag],
     ),
-    "buildah": Builder("containers/Dockerfile", "podman", _dockerfile("buildah", "build")),
+    "buildah": Builder("containers/Dockerfile", "podman", _dockerfile("buildah", "build", *UNLABELLED)),
     "docker": Builder(
         "containers/Dockerfile",
         "docker",
         _dockerfile("docker", "build"),
         lambda tag, file: ["docker", "save", "--output", str(file), tag],
+        {"DOCKER_BUILDKIT": "1"},  # lends files to a build, and is not what every docker takes by itself
     ),
 }
 """By the name in config.yaml."""
@@ -110,10 +130,10 @@ def chosen_builder(engine: str, asked: str) -> str:
     Raises StudyError when there is none.
     """
     names = SUITABLE[engine] if asked == "auto" else (asked,)
-    found = next((name for name in names if shutil.which(name)), None)
-    if found is None:
+    builder = next((name for name in names if found(PROGRAMS.get(name, (name,)))), None)
+    if builder is None:
         raise StudyError(
             f"container.builder: found {asked}; not installed here: {', '.join(names)}; must be one that is, or "
             "container.image a ready image"
         )
-    return found
+    return builder

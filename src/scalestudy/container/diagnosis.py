@@ -67,6 +67,20 @@ CAUSES = (
         "the registry has no such image, or does not give it out",
     ),
     Cause(
+        r"unknown flag: --secret|requires buildkit|buildx component is missing|buildx: .*no such file",
+        "docker builds here without BuildKit, which lends files to a build; install docker-buildx (the package may be "
+        "called docker-buildx-plugin)",
+    ),
+    Cause(
+        r"could not select device driver .*gpu",
+        "docker cannot pass GPUs on; install the NVIDIA container toolkit, or set container.gpus to none",
+    ),
+    Cause(
+        r"unresolvable cdi devices|nvidia\.com/gpu=all: no such file",
+        "podman does not know the GPUs; install the NVIDIA container toolkit and generate a CDI specification "
+        "(nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml), or set container.gpus to none",
+    ),
+    Cause(
         r"cannot connect to the docker daemon|docker daemon socket|is the docker daemon running",
         "the Docker daemon does not run, or this user may not talk to it",
     ),

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from scalestudy.container.addresses import whole_name
+from scalestudy.container.builders import PROGRAMS, UNLABELLED
 from scalestudy.errors import StudyError
 
 Accelerator = Literal["none", "nvidia", "amd"]
+DEVICES = Path("/dev")
+AMD_FILES = ("kfd", "dri/renderD*")
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Apptainer(Engine):
     """Apptainer, or Singularity as it was called: an image is a file, run as the calling user without a daemon."""
 
     name = "apptainer"
-    programs = ("apptainer", "singularity")
+    programs = PROGRAMS["apptainer"]
     failed = (1, 255)
     files = True
 
@@ -147,12 +150,18 @@ class Docker(Engine):
         binds = [word for bind in inside.binds for word in ("--volume", bind)]
         names = [word for name, value in inside.environment.items() for word in ("--env", f"{name}={value}")]
         fixed = ["--rm", "--init", "--ipc", "host", "--network", "host" if inside.network else "none"]
-        fixed += [*self.user(), "--workdir", str(inside.folder), *self.gpus[inside.accelerator]]
+        fixed += [*UNLABELLED, *self.user(), "--workdir", str(inside.folder), *self.gpus[inside.accelerator]]
+        fixed += [word for group in self.groups(inside.accelerator) for word in ("--group-add", group)]
         return [self.program(), "run", *fixed, *binds, *names, *inside.options, reference]
 
     def user(self) -> list[str]:
         """What makes files belong to the calling user."""
         return ["--user", f"{os.getuid()}:{os.getgid()}"]
+
+    def groups(self, accelerator: Accelerator) -> list[str]:
+        """The groups that may open the device files of AMD GPUs, by number: the image knows other names."""
+        files = [file for pattern in AMD_FILES for file in DEVICES.glob(pattern)] if accelerator == "amd" else []
+        return sorted({str(file.stat().st_gid) for file in files})
 
     def take(self, source: str, target: Path) -> list[str]:  # noqa: ARG002
         """Archives are loaded, addresses pulled."""
@@ -162,7 +171,7 @@ class Docker(Engine):
 
     def reference(self, source: str, target: Path, said: str) -> str:  # noqa: ARG002
         """The image's id."""
-        loaded = re.search(r"Loaded image(?: ID)?: *(\S+)", said)
+        loaded = re.search(r"Loaded image(?: ID|\(s\))?: *(\S+)", said)
         return self.identify(loaded[1] if loaded else whole_name(source))[0]
 
     def identify(self, reference: str) -> tuple[str, int]:
@@ -185,7 +194,11 @@ class Podman(Docker):
 
     def user(self) -> list[str]:
         """Root is root anyway, and may not keep its id."""
-        return ["--security-opt", "label=disable", *(["--userns", "keep-id"] if os.getuid() else [])]
+        return ["--userns", "keep-id"] if os.getuid() else []
+
+    def groups(self, accelerator: Accelerator) -> list[str]:
+        """Those that the calling user has: without root, no other can be given."""
+        return ["keep-groups"] if accelerator == "amd" and os.getuid() else []
 
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Apptainer(), Podman(), Docker())}

@@ -48,7 +48,7 @@ def run_inside(record: Path, command: Sequence[str], online: bool = False) -> in
     _check_file(image, record)
     code = _supervised([*program, *command], os.environ | engine.variables(inside))
     if code in engine.failed:
-        _check_engine(engine, image)
+        _check_engine(engine, image, inside.accelerator)
     return code
 
 
@@ -61,7 +61,7 @@ def _inside(engine: Engine, image: Image, online: bool) -> Inside:
         binds=binds(image, Path.cwd(), Path(scratch), online),
         environment=environment
         | {"HOME": scratch, "TMPDIR": scratch, MARK: facts.model_dump_json(), STARTED: f"{time.time():.3f}"},
-        accelerator=_accelerator(),
+        accelerator=_accelerator() if image.run.gpus == "auto" else "none",
         network=online or _ranks(environment) > 1,
         options=image.run.options,
     )
@@ -148,9 +148,10 @@ def _guarded(engine: int) -> int:
     os._exit(0)
 
 
-def _check_engine(engine: Engine, image: Image) -> None:
-    """Raises StudyError when the engine cannot run anything in the image: then the command inside never ran."""
-    command = engine.command(image.reference, Inside(folder=Path("/"), options=image.run.options))
+def _check_engine(engine: Engine, image: Image, accelerator: Accelerator) -> None:
+    """Raises StudyError when the engine runs nothing in the image with these GPUs: the command inside never ran."""
+    nothing = Inside(folder=Path("/"), accelerator=accelerator, options=image.run.options)
+    command = engine.command(image.reference, nothing)
     try:
         done = subprocess.run([*command, "true"], capture_output=True, text=True, timeout=CHECK_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:

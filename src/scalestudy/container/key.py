@@ -13,7 +13,18 @@ from scalestudy.spec.container import ContainerSpec
 LOCK = "containers/requirements.lock"
 SHARED = ("containers/install", "containers/installer.lock", LOCK, "pyproject.toml", "LICENSE")
 """What both definitions copy into the image, beside src/."""
-NOT_BUILT = ("engine", "image", "digest", "folder", "builder", "certificates", "run_options", "bind", "environment")
+NOT_BUILT = (
+    "engine",
+    "image",
+    "digest",
+    "folder",
+    "builder",
+    "certificates",
+    "run_options",
+    "gpus",
+    "bind",
+    "environment",
+)
 """Keys of the configuration that do not change what is built."""
 
 

@@ -1,9 +1,12 @@
 """Make an image, or take a ready one: from the configuration to what the engine can run."""
 
 import hashlib
+import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import scalestudy
 from scalestudy.container.builders import BUILDERS, Recipe, chosen_builder
@@ -17,6 +20,7 @@ from scalestudy.spec.container import ContainerSpec
 ARCHIVE = "docker-archive:"
 SIF = "scalestudy.sif"
 LOG = "build.log"
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,12 @@ class Making:
         builder, recipe, failure = BUILDERS[self.builder], self._recipe(), f"{self.source}: building failed"
         if builder.store == self.engine.name:
             output = str(target.absolute()) if self.engine.files else recipe.tag
-            _run(builder.build(recipe, output), log, recipe.root, failure)
+            _run(builder.build(recipe, output), log, recipe.root, failure, builder.variables)
             return str(target) if self.engine.files else self.engine.identify(recipe.tag)[0]
         archive = (folder / "archive.tar").absolute()
         try:
             for command in builder.archive(recipe, archive):
-                _run(command, log, recipe.root, failure)
+                _run(command, log, recipe.root, failure, builder.variables)
             return self._take(f"{ARCHIVE}{archive}", target, log)
         finally:
             archive.unlink(missing_ok=True)
@@ -117,8 +121,8 @@ def _source(image: str) -> str:
     return f"{ARCHIVE}{image}"
 
 
-def _run(command: list[str], log: Path, folder: Path, failure: str) -> str:
-    """Run a command, its output appended to the log; returns that output.
+def _run(command: list[str], log: Path, folder: Path, failure: str, variables: Mapping[str, str] = NO_VARIABLES) -> str:
+    """Run a command with further variables in its environment, its output appended to the log; returns that output.
 
     Raises StudyError with the likely cause; the last lines of the output are printed before.
     """
@@ -126,7 +130,13 @@ def _run(command: list[str], log: Path, folder: Path, failure: str) -> str:
         with log.open("ab") as stream:
             begin = stream.tell()
             code = subprocess.run(
-                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False
+                command,
+                cwd=folder,
+                env=os.environ | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                check=False,
             ).returncode
         output = log.read_bytes()[begin:].decode(errors="replace")
     except OSError as error:

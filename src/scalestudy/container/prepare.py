@@ -74,6 +74,7 @@ def _running(config: Config) -> Running:
         bind=[*(str(nameable(path, "data.folder")) for path in data), *spec.bind],
         environment=spec.environment,
         options=spec.run_options,
+        gpus=spec.gpus,
         certificates=spec.certificates,
     )
 

@@ -11,6 +11,13 @@ MARK = "SCALESTUDY_CONTAINER"
 """Environment variable that tells a process inside which engine and image it runs in."""
 STARTED = "SCALESTUDY_STARTED"
 """Environment variable with the Unix time at which the engine was started: start-up counts from there."""
+UNKNOWN = "unknown"
+"""Digest of an image whose engine was started by hand, or around the whole workflow: nothing tells which."""
+VARIABLES = {"APPTAINER_CONTAINER": "apptainer", "SINGULARITY_CONTAINER": "singularity"}
+"""Environment variable that an engine sets in each of its containers, and the engine."""
+FILES = {"run/.containerenv": "podman", ".dockerenv": "docker"}
+"""And the file that an engine puts there. What another engine built from such a container may still have it: the
+variables count first."""
 
 
 class ImageModel(BaseModel):
@@ -39,6 +46,7 @@ class Running(ImageModel):
     bind: list[str] = []
     environment: list[str] = []
     options: list[str] = []
+    gpus: Literal["auto", "none"] = "auto"
     certificates: str = ""
 
 
@@ -76,6 +84,10 @@ class Around(ImageModel):
     image_digest: str = ""
 
 
-def around(environment: Mapping[str, str]) -> Around:
+def around(environment: Mapping[str, str], root: Path = Path("/")) -> Around:
     """The container around this process; all empty outside of one."""
-    return Around.model_validate(json.loads(environment.get(MARK, "{}")))
+    if mark := environment.get(MARK):
+        return Around.model_validate(json.loads(mark))
+    engines = [engine for name, engine in VARIABLES.items() if name in environment]
+    engines += [engine for name, engine in FILES.items() if (root / name).exists()]
+    return Around(engine=engines[0], image_digest=UNKNOWN) if engines else Around()

@@ -36,7 +36,7 @@ class Provenance(BaseModel):
     """The container engine around the run; empty: none."""
     engine_version: str = ""
     image_digest: str = ""
-    """Of the image that it ran in."""
+    """Of the image that it ran in, or that it is unknown."""
     data_sha256: str = ""
     """Of the prepared training and test arrays."""
     data_title: str = ""

@@ -39,6 +39,9 @@ class ContainerSpec(SpecModel):
     """Further options of the builder's build command."""
     run_options: list[str] = []
     """Further options of the engine's run command, such as ``--userns``."""
+    gpus: Literal["auto", "none"] = "auto"
+    """``auto``: a command inside sees the GPUs of the machine that it runs on; ``none``: the engine is given no options
+    for GPUs."""
     bind: list[Bind] = []
     """Further folders to see inside, ``SOURCE``, ``SOURCE:TARGET`` or ``SOURCE:TARGET:ro``."""
     environment: list[Variable] = []
