@@ -14,10 +14,8 @@ STARTED = "SCALESTUDY_STARTED"
 UNKNOWN = "unknown"
 """Digest of an image whose engine was started by hand, or around the whole workflow: nothing tells which."""
 VARIABLES = {"APPTAINER_CONTAINER": "apptainer", "SINGULARITY_CONTAINER": "singularity"}
-"""Environment variable that an engine sets in each of its containers, and the engine."""
-FILES = {"run/.containerenv": "podman", ".dockerenv": "docker"}
-"""And the file that an engine puts there. What another engine built from such a container may still have it: the
-variables count first."""
+"""Environment variable that an engine sets in each of its containers, and the engine. A machine that is itself a
+container, as under Docker, is where the workflow runs, and no image of it."""
 
 
 class ImageModel(BaseModel):
@@ -84,10 +82,9 @@ class Around(ImageModel):
     image_digest: str = ""
 
 
-def around(environment: Mapping[str, str], root: Path = Path("/")) -> Around:
+def around(environment: Mapping[str, str]) -> Around:
     """The container around this process; all empty outside of one."""
     if mark := environment.get(MARK):
         return Around.model_validate(json.loads(mark))
-    engines = [engine for name, engine in VARIABLES.items() if name in environment]
-    engines += [engine for name, engine in FILES.items() if (root / name).exists()]
-    return Around(engine=engines[0], image_digest=UNKNOWN) if engines else Around()
+    engine = next((engine for name, engine in VARIABLES.items() if name in environment), None)
+    return Around(engine=engine, image_digest=UNKNOWN) if engine else Around()
