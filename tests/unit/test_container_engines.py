@@ -358,3 +358,96 @@ def test_a_container_that_the_workflow_did_not_start_is_recorded_with_an_unknown
     assert around(environment) == Around(engine=engine, image_digest=UNKNOWN)
     ours = Around(engine="apptainer", engine_version="1.4.5", image_digest="sha256:1")
     assert around(environment | {MARK: ours.model_dump_json()}) == ours
+
+
+def test_an_image_that_hangs_or_a_number_of_ranks_that_is_none_is_one_line(tmp_path, monkeypatch):
+    hanging = tmp_path / "docker"
+    hanging.write_text('#!/bin/sh\ncase "$*" in *wrong) exit 125 ;; *--version) exit 0 ;; *) exec sleep 60 ;; esac\n')
+    hanging.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(running, "CHECK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # they stay those of the tests
+    write_model(tmp_path / RECORD, Image(engine="docker", reference="sha256:1", digest="sha256:1"))
+    with pytest.raises(StudyError, match=r"^sha256:1: docker cannot run it: nothing ran in it within 0.2 s$"):
+        run_inside(tmp_path / RECORD, ["wrong"])
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(StudyError, match=r"^WORLD_SIZE: found two in the environment; must be the number of ranks"):
+        run_inside(tmp_path / RECORD, ["true"])
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_a_sif_is_no_image_for_the_engine_with_a_store_that_was_found(installed, engine):
+    installed(engine)
+    with pytest.raises(
+        StudyError, match=rf"^container\.image: found x\.sif; .* docker archive .* for {engine}: "
+    ) as caught:
+        planned_image(config({"engine": "auto", "image": "x.sif"}))
+    assert "\n" not in str(caught.value)
+
+
+SAID = [
+    ("FATAL: container creation failed: mount error: write /tmp/x: no space left on device", "no space"),
+    ("FATAL: while performing build: squashfuse: fuse: device not found, try 'modprobe fuse'", "/dev/fuse"),
+    ("ERROR  : Failed to create user namespace: user namespace requires to set", "no user namespaces"),
+    ("INFO:    No user namespaces available, using only the fakeroot command\nexit 1", "no user namespaces"),
+    (
+        "INFO:    User not listed in /etc/subuid, trying root-mapped\nerror: Failed to fetch: https://x",
+        "no network",
+    ),
+    ("newuidmap: write to uid_map failed: Operation not permitted", "no user namespaces"),
+    ('Get "https://index/v2/": dial tcp: lookup index: no such host', "no network"),
+    ("error: Failed to fetch: https://x\n  Caused by: dns error", "no network"),
+    ("  Caused by: invalid peer certificate: UnknownIssuer", "container.certificates"),
+    ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "container.certificates"),
+    ("error: Hash mismatch for `torch==2.15.0`", "the locks in containers/"),
+    ("FATAL: could not open image x.sif: image format not recognized", "damaged"),
+    (
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+        "Docker daemon",
+    ),
+    ("requested access to the resource is denied", "registry"),
+    (
+        'Error: creating build container: short-name "python:3.11-slim" did not resolve to an alias and no '
+        'unqualified-search registries are defined in "/etc/containers/registries.conf"',
+        "must be whole, such as docker.io/library/python:3.11-slim",
+    ),
+    ('Get "https://index/v2/": proxyconnect tcp: EOF', "no network"),
+    ("FATAL: unable to parse image name: invalid reference format", "no address of an image"),
+    ("Error: creating build container: repository name must be lowercase", "no address of an image"),
+    ("While performing build: conveyor failed to get: could not parse reference: X:x:y", "no address of an image"),
+    (
+        "#9 1.2 install: container.torch is base, but the base image's python3 has no torch: No module named torch",
+        "container.torch is base, but the base image's python3 has no torch",
+    ),
+    ("FATAL: container creation failed: mount source /nowhere doesn't exist", "a bind source is missing"),
+    ("unknown flag: --secret\nSee 'docker build --help'.", "install docker-buildx"),
+    ("the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/", "install docker-buildx"),
+    (
+        "ERROR: BuildKit is enabled but the buildx component is missing or broken.",
+        "install docker-buildx",
+    ),
+    (
+        'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
+        "install the NVIDIA container toolkit",
+    ),
+    ("Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all", "generate a CDI specification"),
+    ("Error: stat nvidia.com/gpu=all: no such file or directory", "generate a CDI specification"),
+    ("mksquashfs: signal: killed", "not enough memory"),
+    ('FATAL: "python": executable file not found in $PATH', "the image lacks"),
+]
+"""What engines and builders write, and words of the cause."""
+
+
+@pytest.mark.parametrize(("said", "words"), SAID)
+def test_a_failure_is_explained_in_plain_words(said, words):
+    assert words in cause(f"INFO: Starting build...\n{said}\n")
+    assert "\n" not in explained("x", said)
+
+
+def test_every_cause_has_been_seen_and_is_found_first():
+    seen = {cause(said) for said, _ in SAID}
+    assert [one.pattern for one in CAUSES if one.words.format(tmp=tempfile.gettempdir()) not in seen] == []
+
+
+def test_a_failure_that_nobody_foresaw_shows_its_last_line():
+    assert explained("x.def: building failed", "first\nthe weather\n\n") == "x.def: building failed: the weather"
