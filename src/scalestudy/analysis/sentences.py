@@ -49,7 +49,7 @@ RULES = (
     SentenceRule(
         "R5",
         "largest configuration with an efficiency above 80%",
-        "lower end of the interval above 80%",
+        "a parallel cell has a speedup; above 80% with the lower end of its interval, or said that none is or can be",
         {"performance": rules_time.efficient},
     ),
     SentenceRule(
