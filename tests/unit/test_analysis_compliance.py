@@ -105,10 +105,10 @@ def with_accuracies(accuracy_of):
 
     def change(paths):
         for run in read_model(paths.study, Study).runs:
-            path = paths.run(run.id).result
-            result = read_model(path, Result)
+            own = paths.run(run.id)
+            result = read_model(own.result, Result)
             last = result.epochs[-1].model_copy(update={"test_accuracy": accuracy_of(run.cell.strategy, run.seed)})
-            write_model(path, result.model_copy(update={"epochs": [*result.epochs[:-1], last]}))
+            rewrite(own, result.model_copy(update={"epochs": [*result.epochs[:-1], last]}))
 
     return change
 
