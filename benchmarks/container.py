@@ -1,8 +1,10 @@
 """What does the image cost? ``python benchmarks/container.py images/image.json`` measures inside against outside.
 
 Three processes train the same, each loaded once: one outside, one in the image, and another one outside, which shows
-what two processes of the same program differ by. They train epochs in turn: steady state, in images/s. Then all three
-are started anew. Start-up is the time from starting a process to the end of its first epoch, each started alone.
+what two processes of the same program differ by. They train a few steps in turn, on the same core: steady state, in
+images/s; what disturbs the machine for longer than a turn disturbs all three. Then all three are started anew, since a
+process keeps what it got by chance at its start (where its memory lies): a start gives one ratio, the median of its
+turns. Start-up is the time from starting a process to the end of its first epoch, each started alone.
 It needs an environment outside that can train, with the versions of the lock. Exit code 0 when the 95 % interval
 for the median of inside over outside is wholly within 1 %, 1 when it is wholly beyond, and 2 when it is neither, or the
 machine was not quiet enough to tell: 5 % of it taken by other programs, or the two processes outside apart by more than
@@ -10,6 +12,7 @@ machine was not quiet enough to tell: 5 % of it taken by other programs, or the 
 """
 
 import argparse
+import os
 import platform
 import socket
 import statistics
@@ -20,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import cycle
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from time import monotonic, process_time
@@ -34,26 +38,32 @@ from scalestudy.train.load import CpuTimes
 from scalestudy.train.provenance import processor
 
 BAR = 0.01
+STEPS = 4
+"""Steps of a turn: some 0.1 s."""
 PATIENCE_S = 300.0
-"""So long a worker may take for its start or an epoch."""
+"""So long a worker may take for its start or a turn."""
 HERE = Path(__file__)
 OUTSIDE, INSIDE, AGAIN = PLACES = ("outside", "inside", "outside again")
 
 
 def serve(address: str, name: str, storage: str) -> None:
-    """The life of a worker: load a trainer, train an epoch whenever asked, answer with images/s and seconds of CPU."""
+    """The life of a worker: load a trainer, train steps whenever asked, answer with images/s and seconds of CPU."""
     from contestants import ALONE, epoch_of, make_trainer
+    from timers import train_step
     from workloads import make_run
 
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     run = make_run(name, Path(storage))
     trainer = make_trainer(run, ALONE)
     with Client(address) as connection:
         epoch_of(trainer)
         connection.send((0.0, process_time()))
+        trainer.train.start_epoch(run.seed, 0, trainer.samples)
+        numbers = cycle(range(trainer.steps))
         while connection.recv():
-            begin = process_time()
-            rate = (run.train_samples or 0) / epoch_of(trainer)
-            connection.send((rate, process_time() - begin))
+            steps = [train_step(trainer, trainer.clock, next(numbers)) for _ in range(STEPS)]
+            rate = len(steps) * run.global_batch / sum(step.wall_s for step in steps)
+            connection.send((rate, sum(step.cpu_s for step in steps)))
 
 
 class Door:
@@ -116,11 +126,13 @@ class Measured:
     """Seconds."""
     rates: dict[str, list[float]] = field(default_factory=lambda: {place: [] for place in PLACES})
     """Images/s."""
+    ratios: dict[str, list[float]] = field(default_factory=lambda: {INSIDE: [], AGAIN: []})
+    """Images/s inside over the mean of both outside, and outside again over outside: a median by start."""
     foreign: list[float] = field(default_factory=list)
-    """Share of the machine's time that other programs took, by turn."""
+    """Share of the machine's time that other programs took, by start."""
 
     def start(self, image: str, door: Door, name: str, storage: Path, number: int, turns: int) -> None:
-        """Start all three anew and let them train in turn; every start and every turn has another order."""
+        """Start all three anew and let them train in turn; every start has another order."""
         order = rotated(PLACES, number)
         with ExitStack() as stack:
             workers: dict[str, Connection] = {}
@@ -128,23 +140,28 @@ class Measured:
                 one = worker(image if place == INSIDE else "", door, name, storage)
                 workers[place], seconds = stack.enter_context(one)
                 self.starts[place].append(seconds)
-            for turn in range(turns):
-                self._turn(workers, rotated(order, turn))
-
-    def _turn(self, workers: dict[str, Connection], order: Sequence[str]) -> None:
-        before, own = CpuTimes.now(), 0.0
-        for place in order:
-            workers[place].send(True)
-            rate, cpu_s = answer(workers[place])
-            self.rates[place].append(rate)
-            own += cpu_s
-        after = CpuTimes.now()
+            before = CpuTimes.now()
+            rates, own = self._train(workers, order, turns)
+            after = CpuTimes.now()
         self.foreign.append(max(0.0, after.busy - before.busy - own) / max(after.total - before.total, 1e-9))
+        for place in PLACES:
+            self.rates[place] += rates[place]
+        outside = [statistics.fmean(pair) for pair in zip(rates[OUTSIDE], rates[AGAIN], strict=True)]
+        for place, others in ((INSIDE, outside), (AGAIN, rates[OUTSIDE])):
+            self.ratios[place].append(statistics.median(a / b for a, b in zip(rates[place], others, strict=True)))
 
-    def ratios(self, one: str, *others: str) -> list[float]:
-        """Images/s of one place over the mean of others, by turn."""
-        means = [statistics.fmean(rates) for rates in zip(*(self.rates[other] for other in others), strict=True)]
-        return [rate / mean for rate, mean in zip(self.rates[one], means, strict=True)]
+    @staticmethod
+    def _train(workers: dict[str, Connection], order: list[str], turns: int) -> tuple[dict[str, list[float]], float]:
+        """Images/s by place and turn, and the seconds of CPU that it took; every turn has another order."""
+        rates: dict[str, list[float]] = {place: [] for place in PLACES}
+        own = 0.0
+        for turn in range(turns):
+            for place in rotated(order, turn):
+                workers[place].send(True)
+                rate, cpu_s = answer(workers[place])
+                rates[place].append(rate)
+                own += cpu_s
+        return rates, own
 
 
 def verdict(low: float | None, high: float | None, again: float, foreign: float) -> tuple[int, str]:
@@ -178,8 +195,8 @@ def main() -> int:
     """Measure, print, and say by the exit code whether the bar was met; 3: nothing could be measured."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("image", nargs="?", help="the image.json that `scalestudy image` wrote")
-    parser.add_argument("--starts", type=int, default=7, help="how often all are started (at least 2)")
-    parser.add_argument("--turns", type=int, default=7, help="turns of steady state after each start")
+    parser.add_argument("--starts", type=int, default=15, help="how often all are started (at least 2)")
+    parser.add_argument("--turns", type=int, default=80, help="turns of steady state after each start")
     parser.add_argument("--network", default="cifar", choices=["cifar", "mnist"], help="what is trained")
     parser.add_argument("--serve", nargs=3, metavar=("ADDRESS", "NETWORK", "STORAGE"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -197,7 +214,7 @@ def main() -> int:
         except RuntimeError as error:
             print(f"container.py: {error}", file=sys.stderr)
             return 3
-    inside, again = found.ratios(INSIDE, OUTSIDE, AGAIN), found.ratios(AGAIN, OUTSIDE)
+    inside, again = found.ratios[INSIDE], found.ratios[AGAIN]
     table = Table("what", *PLACES, "inside / outside", "outside again / outside", box=MARKDOWN)
     starts = [statistics.median(found.starts[place]) for place in PLACES]
     costs = [f"{seconds - starts[0]:+.2f} s" for seconds in starts[1:]]
@@ -211,8 +228,9 @@ def main() -> int:
         print(f"inside / outside: median {ratio.value:.4f}, 95 % interval {ratio.low:.4f} to {ratio.high:.4f}")
     code, words = verdict(ratio.low, ratio.high, statistics.median(again), foreign)
     print(
-        f"medians with quartiles; {given.starts} starts with {given.turns} turns each, {given.network}, one core of "
-        f"{processor()}, Linux {platform.release()}, {datetime.now(UTC):%Y-%m-%d}; {foreign:.1%} foreign load; {words}"
+        f"medians with quartiles; {given.starts} starts with {given.turns} turns of {STEPS} steps each, "
+        f"{given.network}, one core of {processor()}, Linux {platform.release()}, {datetime.now(UTC):%Y-%m-%d}; "
+        f"{foreign:.1%} foreign load; {words}"
     )
     return code
 

@@ -28,6 +28,8 @@ from scalestudy.train.ranks import Rank
 NETWORKS = {"cifar": "CIFAR CNN", "mnist": "MNIST CNN"}
 COURSE_BAR = {"cifar": 1.75, "mnist": 1.45}
 DDP_BAR = {"cifar": 0.85, "mnist": 0.66}
+TINY_TURNS = 20
+"""Turns of the tiny model's blocks for each round of the others."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,12 @@ def alone(bench: Bench, name: str) -> list[Row]:
 
 
 def overhead(bench: Bench) -> list[Row]:
-    """Microseconds that the trainer adds to a step."""
+    """Microseconds that the trainer adds to a step. Turns are short and many: what lasts longer disturbs both alike."""
     steps, batch = STEPS["tiny"], 8
     build = one_device(make_run("tiny", bench.storage, batch=batch))
     with teams(Team([(bench.cores[:1], build)])) as (team,):
         blocks = {block: Contestant(team, block, batch * steps, steps) for block in ("plain", "trainer")}
-        rounds = play(blocks, "plain", bench.rounds)
+        rounds = play(blocks, "plain", TINY_TURNS * bench.rounds)
     pairs = zip(rounds.rates["trainer"], rounds.rates["plain"], strict=True)
     values = [1e6 * batch * (1 / ours - 1 / plain) for ours, plain in pairs]
     return [Row("overhead of a step, tiny model (µs)", 20, True, values, rounds.again, rounds.foreign, 1)]
