@@ -40,6 +40,8 @@ from scalestudy.train.provenance import processor
 BAR = 0.01
 STEPS = 4
 """Steps of a turn: some 0.1 s."""
+LARGE_PAGES = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
+"""For all workers: with small pages, processes differ by more for as long as they live, in where their memory lies."""
 PATIENCE_S = 300.0
 """So long a worker may take for its start or a turn."""
 HERE = Path(__file__)
@@ -103,9 +105,10 @@ def answer(connection: Connection) -> tuple[float, float]:
 @contextmanager
 def worker(image: str, door: Door, name: str, storage: Path) -> Iterator[tuple[Connection, float]]:
     """A worker, outside or in an image, and the seconds from its start to the end of its first epoch."""
-    before = [sys.executable, "-m", "scalestudy", "inside", image, "python"] if image else [sys.executable]
+    before = [sys.executable, "-m", "scalestudy", "inside", image] if image else []
+    python = ["env", LARGE_PAGES, "python" if image else sys.executable]
     begin = monotonic()
-    process = subprocess.Popen([*before, HERE, "--serve", door.address, name, storage])
+    process = subprocess.Popen([*before, *python, HERE, "--serve", door.address, name, storage])
     try:
         with door.accept(process) as connection:
             answer(connection)
@@ -195,8 +198,8 @@ def main() -> int:
     """Measure, print, and say by the exit code whether the bar was met; 3: nothing could be measured."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("image", nargs="?", help="the image.json that `scalestudy image` wrote")
-    parser.add_argument("--starts", type=int, default=15, help="how often all are started (at least 2)")
-    parser.add_argument("--turns", type=int, default=80, help="turns of steady state after each start")
+    parser.add_argument("--starts", type=int, default=20, help="how often all are started (at least 2)")
+    parser.add_argument("--turns", type=int, default=20, help="turns of steady state after each start")
     parser.add_argument("--network", default="cifar", choices=["cifar", "mnist"], help="what is trained")
     parser.add_argument("--serve", nargs=3, metavar=("ADDRESS", "NETWORK", "STORAGE"), help=argparse.SUPPRESS)
     given = parser.parse_args()
