@@ -143,7 +143,7 @@ def probe(arguments: Namespace) -> int:
     from scalestudy.cli.probe import probe as probe_and_record
 
     path = StudyPaths(arguments.study.parent).probe(arguments.layout)
-    code = probe_and_record(planned[arguments.layout], path, started)
+    code = probe_and_record(planned[arguments.layout], path, started, arguments.record_failure)
     print(f"probe of {arguments.layout}: {path}")
     return _end(code)
 
