@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from scalestudy.errors import StudyError
 from scalestudy.spec.catalog import called
 from scalestudy.spec.cell_checks import cell_problems
-from scalestudy.spec.checks import train_images
 from scalestudy.spec.config import Config, Scaling, StrategyEntry, StudySpec
 from scalestudy.spec.data_key import prepared_key
+from scalestudy.spec.data_sizes import train_images
 from scalestudy.spec.layouts import BY_MACHINE, Layout, Machine, devices_per_node, parse
 from scalestudy.spec.messages import Key, Problem
 from scalestudy.spec.run import Cell, Run, Study
