@@ -16,12 +16,14 @@ help:
 	@echo "make cluster    a SLURM cluster on this machine, for tests;   make cluster-down"
 
 run: $(VENV)/run.stamp
+	@$(BIN)/python -c 'from importlib.util import find_spec as find; find("snakemake").name, find("scalestudy").name' \
+		2> /dev/null || { echo "$(VENV) is broken: rm -r $(VENV), and the same command installs it anew"; exit 1; }
 	@$(if $(CONFIG),$(BIN)/scalestudy check --config $(CONFIG) $(if $(STUDY),--study $(STUDY)) > /dev/null)
-	@touch $(VENV)/run.begin
 	@exec 9> $(VENV)/run.lock; flock --nonblock 9 || { echo "another 'make run' is going on in this folder"; exit 99; }; \
+		touch $(VENV)/run.begin; \
 		trap stopped=1 INT; $(SNAKEMAKE) --nolock --rerun-incomplete || { code=$$?; \
 		if [ "$$stopped" ]; then printf '\nStopped. The same command goes on where it was.\n'; \
-		else echo "Should no reason stand above: $(subst --quiet all,--dry-run,$(SNAKEMAKE)) says more"; fi; exit $$code; }
+		else echo "Not finished. When the reason above is mended, the same command goes on where it was."; fi; exit $$code; }
 	@[ "$$(find results -newer $(VENV)/run.begin -type f -print -quit)" ] || echo "Nothing to be done: all is up to date"
 	@$(BIN)/scalestudy show --headline $(if $(CONFIG),--config $(CONFIG)) $(STUDY)
 

@@ -1,11 +1,14 @@
 """What the machine allows, measured by the ranks of a layout."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from train_setup import import_what_ranks_need, make_run, on_ranks
 
-from scalestudy.records.files import read_model
+from scalestudy.records.files import read_model, write_model
+from scalestudy.records.paths import StudyPaths
 from scalestudy.records.probe import Probe
 from scalestudy.spec.probing import Probing, probings
 from scalestudy.spec.run import Run, Study
@@ -82,3 +85,18 @@ def test_a_study_of_one_device_is_probed_without_messages(tmp_path: Path) -> Non
     probe = read_model(path, Probe)
     assert not probe.all_reduce
     assert [one.work for one in probe.throughput] == ["training", "matmul", "memory"]
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 2), (("--record-failure",), 0)])
+def test_a_probe_without_its_data_fails_by_hand_and_is_recorded_by_the_workflow(
+    tmp_path: Path, options: tuple[str, ...], code: int
+) -> None:
+    run = make_run("serial").model_copy(update={"data_folder": str(tmp_path / "none")})
+    paths = StudyPaths(tmp_path)
+    write_model(paths.study, Study(name="test", runs=[run], accuracy_margin=0.01))
+    command = [sys.executable, "-m", "scalestudy", "probe", str(paths.study), "1x1", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == code, done.stderr
+    assert "the data set is not prepared" in (done.stdout if options else done.stderr)
+    assert "Traceback" not in done.stderr
+    assert paths.probe("1x1").exists() == bool(options)

@@ -76,6 +76,15 @@ def test_a_batch_is_the_augmented_image_normalized(memory_format, dtype):
     assert images.is_contiguous(memory_format=memory_format)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("memory_format", FORMATS)
+def test_an_augmented_batch_has_the_strides_of_its_memory_format(channels, memory_format):
+    channel = {"mean": [0.5] * channels, "std": [0.2] * channels}
+    made = batches(split(shape=(channels, 12, 9)), memory_format=memory_format, **channel)
+    made.start_epoch(seed=1, epoch=0)
+    assert made.batch(0, 5)[0].stride() == torch.empty(5, channels, 12, 9, memory_format=memory_format).stride()
+
+
 @pytest.mark.parametrize("augment", ["none", "crop_flip"])
 @pytest.mark.parametrize("memory_format", FORMATS)
 def test_shares_of_two_ranks_are_the_serial_batch(augment, memory_format):

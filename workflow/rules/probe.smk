@@ -19,5 +19,5 @@ rule probe:
         mem_mb=lambda wildcards: REQUESTS[wildcards.layout]["mem_mb"],
         gpu=lambda wildcards: REQUESTS[wildcards.layout]["gpu"],
     shell:
-        "exec {params.inside} scalestudy probe {input.study:q} {wildcards.layout:q} "
+        "exec {params.inside} scalestudy probe {input.study:q} {wildcards.layout:q} --record-failure "
         "2> >(trap '' INT TERM; exec tee {log:q}$OF_RANK >&2)"

@@ -11,4 +11,4 @@ checkpoint repeats:
         number=r"\d+",
     localrule: True
     shell:
-        "scalestudy repeats {input.study:q} {output:q} 2> {log:q}"
+        "scalestudy repeats {input.study:q} {output:q} 2> >(tee {log:q} >&2)"

@@ -85,7 +85,9 @@ def train(arguments: Namespace) -> int:
     started = min(time.time() - _age_s(), float(os.environ.get(STARTED, "inf")))
     paths = RunPaths(arguments.run.parent)
     run = _planned(paths) or read_model(arguments.run, Run)
-    from scalestudy.cli.training import completed, train_run
+    from scalestudy.cli.training import check_code, completed, train_run
+
+    check_code(run)
 
     again = arguments.again or arguments.record_failure  # the workflow knows what it wants
     if not again and (result := completed(run, paths)):
@@ -143,7 +145,7 @@ def probe(arguments: Namespace) -> int:
     from scalestudy.cli.probe import probe as probe_and_record
 
     path = StudyPaths(arguments.study.parent).probe(arguments.layout)
-    code = probe_and_record(planned[arguments.layout], path, started)
+    code = probe_and_record(planned[arguments.layout], path, started, arguments.record_failure)
     print(f"probe of {arguments.layout}: {path}")
     return _end(code)
 

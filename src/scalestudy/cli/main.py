@@ -46,6 +46,11 @@ def _positive(kind: type[int] | type[float]) -> Callable[[str], float]:
 CONFIG = _argument("--config", type=Path, default=Path("config.yaml"), help="the configuration (default: config.yaml)")
 STUDY = _argument("--study", help="the study (default: the one that the configuration names)")
 PLANNED = _argument("study", type=Path, metavar="study.json", help="the planned study, as `plan` wrote it")
+RECORD_FAILURE = _argument(
+    "--record-failure",
+    action="store_true",
+    help="when it fails, write that into its record and exit with 0, so that a study goes on",
+)
 
 COMMANDS = {
     "check": Command("say what is wrong with a configuration, or what it plans here", (CONFIG, STUDY), commands.check),
@@ -85,11 +90,7 @@ COMMANDS = {
         (
             _argument("run", type=Path, help="the run.json"),
             _argument("--again", action="store_true", help="train it anew, even where it completed before"),
-            _argument(
-                "--record-failure",
-                action="store_true",
-                help="when training fails, write that into result.json and exit with 0, so that a study goes on",
-            ),
+            RECORD_FAILURE,
         ),
         commands.train,
     ),
@@ -100,7 +101,7 @@ COMMANDS = {
     ),
     "probe": Command(
         "measure what the machine allows on a layout of the study: independent trainings at once, messages, ceilings",
-        (PLANNED, _argument("layout", help="nodes x devices per node, such as 1x2")),
+        (PLANNED, _argument("layout", help="nodes x devices per node, such as 1x2"), RECORD_FAILURE),
         commands.probe,
     ),
     "repeats": Command(

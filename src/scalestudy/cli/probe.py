@@ -11,10 +11,10 @@ from scalestudy.records.probe import Probe
 from scalestudy.spec.probing import Probing
 
 
-def probe(probing: Probing, path: Path, started: float) -> int:
+def probe(probing: Probing, path: Path, started: float, record_failure: bool) -> int:
     """Measure what the machine allows on a layout; ``started`` is the Unix time of the start. Returns the exit code.
 
-    Raises what may pass: that is no result.
+    Raises what may pass, which is no result, and StudyError for any failure that is not to be recorded.
     """
     from scalestudy.train.probe.layout import probe_layout
     from scalestudy.train.ranks import leads
@@ -26,6 +26,8 @@ def probe(probing: Probing, path: Path, started: float) -> int:
             raise
         if not isinstance(error, StudyError):
             traceback.print_exc()
+        if not record_failure:
+            raise StudyError(f"probe of {probing.layout}: {reason_of(error)}") from error
         run = probing.run
         failed = Probe(
             digest=probing.digest,

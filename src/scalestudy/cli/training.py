@@ -11,6 +11,7 @@ from scalestudy.records.current import is_current
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Result
+from scalestudy.spec.own_code import code_digest
 from scalestudy.spec.run import Run, Study
 
 
@@ -52,6 +53,14 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
         return 0
 
 
+def check_code(run: Run) -> None:
+    """Raises StudyError where the user's own model is not the one that the run was planned with."""
+    name = run.workload.model.name
+    if run.model_code and code_digest(name) not in ("", run.model_code):
+        right = "must be as it was, or the study planned again: make run, snakemake and `scalestudy plan` do it"
+        raise StudyError(f"{run.id}: model.name: found another file of {name} than the run was planned with; {right}")
+
+
 def completed(run: Run, paths: RunPaths) -> Result | None:
     """What came of this very run when it was trained before, to its end."""
     with suppress(StudyError):  # none, or a damaged one
@@ -84,7 +93,11 @@ def _done(result: Path, digest: str, planned: float) -> bool:
 
 
 def progress_title(run: Run, paths: RunPaths) -> str:
-    """``[3/30] WORKLOAD SCALING STRATEGY-NxD seed K``; the count is left out outside a study folder."""
+    """``[3/30] WORKLOAD SCALING STRATEGY-NxD seed K``.
+
+    The count is left out outside a study folder, and for a run that is done: trained again it brings the study no
+    further.
+    """
     name = f"{run.cell.workload} {run.cell.scaling} {run.cell.variant}-{run.cell.layout} seed {run.seed}"
     study = paths.study
     if study is None or not study.study.exists():
@@ -95,6 +108,8 @@ def progress_title(run: Run, paths: RunPaths) -> str:
         return name
     runs = plan.runs
     planned = study.study.stat().st_mtime
+    if _done(paths.result, run.digest, planned):
+        return name
     done = sum(_done(study.run(one.id).result, one.digest, planned) for one in runs)
     if plan.repeats:  # how many there will be is not known yet
         return f"[{done + 1}] {name}"

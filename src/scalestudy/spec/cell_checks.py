@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from scalestudy.spec.catalog import STRATEGIES
-from scalestudy.spec.checks import train_images
 from scalestudy.spec.config import StrategyEntry
+from scalestudy.spec.data_sizes import train_images
 from scalestudy.spec.layouts import Machine
 from scalestudy.spec.messages import Key, Problem
 from scalestudy.spec.run import Cell

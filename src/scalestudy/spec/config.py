@@ -34,7 +34,7 @@ class StrategyEntry(SpecModel):
 
 
 # A union picks its member by the kind of value, so that a wrong value gives one message and not one per member.
-# The tags stand in angle brackets because messages.py takes them out of the key again.
+# The tags stand in angle brackets because model_errors.py takes them out of the key again.
 def _number_or_word(value: Any) -> str:
     return "<number>" if isinstance(value, int | float) and not isinstance(value, bool) else "<word>"
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from scalestudy.errors import StudyError
 from scalestudy.spec.catalog import called
 from scalestudy.spec.cell_checks import cell_problems
-from scalestudy.spec.checks import train_images
 from scalestudy.spec.config import Config, Scaling, StrategyEntry, StudySpec
 from scalestudy.spec.data_key import prepared_key
+from scalestudy.spec.data_sizes import train_images
 from scalestudy.spec.layouts import BY_MACHINE, Layout, Machine, devices_per_node, parse
 from scalestudy.spec.messages import Key, Problem
+from scalestudy.spec.own_code import code_digest
 from scalestudy.spec.run import Cell, Run, Study
 
 MIN_STEPS = 4
@@ -77,6 +78,7 @@ class _Planner:
         folder = config.data.folder
         used = {workload: config.workloads[workload] for workload in self.study.workloads}
         self._folders = {name: f"{folder}/prepared/{prepared_key(workload.data)}" for name, workload in used.items()}
+        self._code = {name: code_digest(workload.model.name) for name, workload in used.items()}
 
     def _automatic_devices(self) -> int:
         """Devices per node of layout ``auto``: all, or as many as every workload has work for, with the reason."""
@@ -198,6 +200,7 @@ class _Planner:
             oversubscribed=cell.devices > self.machine.devices,
             cluster=self.machine.cluster,
             data_folder=self._folders[cell.workload],
+            model_code=self._code[cell.workload],
         )
 
     def skipped(self, cells: list[_Planned]) -> list[str]:

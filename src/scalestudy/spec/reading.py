@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from scalestudy.errors import StudyError
 from scalestudy.spec.checks import violations
 from scalestudy.spec.config import Config
-from scalestudy.spec.messages import Problem, problems, show_value
+from scalestudy.spec.messages import Problem, show_value
+from scalestudy.spec.model_errors import problems
 from scalestudy.spec.yaml_text import parse
 
 

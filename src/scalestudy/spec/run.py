@@ -63,6 +63,8 @@ class Run(SpecModel):
     """Planned for the nodes of a cluster: another run than the same one on the machine that plans."""
     data_folder: str
     """Folder of the prepared data set (see train/data/stage.py)."""
+    model_code: str = Field(default="", exclude_if=lambda digest: not digest)
+    """Digest of the file of the user's own model (see own_code.py); empty, and then not written, for any other."""
 
     @property
     def id(self) -> str:

@@ -71,7 +71,8 @@ class ResidentImages:
         if not self.pixels_last:
             return shaped
         shaped = shaped.permute(0, 3, 1, 2)
-        return shaped if self.channels_last else shaped.contiguous()
+        # The view gives one channel the strides of this order: torch would take those that it has for channels last.
+        return shaped if self.channels_last else shaped.contiguous().view(shaped.shape)
 
 
 class EpochBatches:
