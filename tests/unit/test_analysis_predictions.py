@@ -22,9 +22,9 @@ from scalestudy.analysis.device_columns import COLUMNS, DeviceColumns
 from scalestudy.analysis.language import GERMAN
 from scalestudy.analysis.mean_draws import draw_means
 from scalestudy.analysis.modeled import COMPRESSED, NOT_APART
+from scalestudy.analysis.network import Network
 from scalestudy.analysis.predictions import UNCHECKED, models, prediction_curves, step_validation_rows
 from scalestudy.analysis.speedup import speedup_rows
-from scalestudy.analysis.step_inputs import Network
 from scalestudy.analysis.step_model import (
     ALGORITHMS,
     STEPS,

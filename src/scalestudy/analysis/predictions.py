@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from scalestudy.analysis.cells import CellKey, CellRuns, key_of
-from scalestudy.analysis.step_inputs import Model, Step, measured_step, network_of
+from scalestudy.analysis.network import network_of
+from scalestudy.analysis.step_inputs import Model, Step, measured_step
 from scalestudy.analysis.step_model import ALGORITHMS, Algorithm, grid, interval
 from scalestudy.records.findings import PredictionCurve, Refusal, ValidationRow
 from scalestudy.records.report import LinkRow, SpeedupRow
