@@ -106,6 +106,10 @@ class SilentClock(StepClock):
         super().__init__(devices)
         self.devices = [SilentDeviceClock() for _ in range(devices)]
 
+    def now(self) -> int:
+        """No moment."""
+        return 0
+
     def start_step(self) -> None:
         """Count only."""
         self._step += 1
@@ -114,6 +118,9 @@ class SilentClock(StepClock):
         """Nothing."""
 
     def end_epoch(self) -> None:
+        """Nothing."""
+
+    def met(self, arrived: int, left: int) -> None:
         """Nothing."""
 
 
@@ -133,6 +140,12 @@ def silenced(trainer: Trainer) -> Trainer:
     silent = copy.copy(trainer)
     silent.clock = SilentClock(len(trainer.clock.devices))
     return silent
+
+
+def without_marks(trainer: Trainer) -> Trainer:
+    """A trainer that nobody else uses with its timers off, and without what tells them of the last gradient."""
+    trainer.strategy.not_apart = "timers are off"
+    return silenced(trainer)
 
 
 def from_start(model: nn.Module, block: Callable[[], T]) -> Callable[[], T]:
@@ -188,8 +201,7 @@ def one_rank(run: Run, rank: Rank) -> Build:
     """``trainer`` with DDP, ``silent`` (its timers off), and ``bare``: DDP with that communication in a plain loop."""
 
     def load() -> dict[str, Block]:
-        trainer, silent = make_trainer(run, rank), silenced(make_trainer(run, rank))
-        silent.strategy.not_apart = "timers are off"  # then nothing marks the last gradient either
+        trainer, silent = make_trainer(run, rank), without_marks(make_trainer(run, rank))
         context, batches = trainer.strategy.context, trainer.train
         model = copy.deepcopy(trainer.strategy.plain)
         bare = DistributedDataParallel(

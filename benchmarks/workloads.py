@@ -58,14 +58,15 @@ def make_run(
     batch: int = 64,
     cores_per_device: int = 1,
     options: dict[str, object] | None = None,
+    nodes: int = 1,
 ) -> Run:
-    """A run of one epoch of ``STEPS`` steps; its data set is prepared on the way."""
+    """A run of one epoch of ``STEPS`` steps on so many devices per node; its data set is prepared on the way."""
     whole = workload(name, batch)
     folder = prepare(whole.data, storage, download=False)
-    data = whole.data.model_copy(update={"train": STEPS[name] * batch * devices})
+    data = whole.data.model_copy(update={"train": STEPS[name] * batch * devices * nodes})
     return Run(
         study="benchmark",
-        cell=Cell(workload=name, scaling="epoch", strategy=strategy, nodes=1, devices_per_node=devices),
+        cell=Cell(workload=name, scaling="epoch", strategy=strategy, nodes=nodes, devices_per_node=devices),
         seed=1,
         workload=whole.model_copy(update={"data": data}),
         strategy_options=options or {},

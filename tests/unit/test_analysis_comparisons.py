@@ -1,11 +1,18 @@
 """Strategies on equal devices, equivalence with its margin, time to accuracy and epochs to it."""
 
+import math
+
+import numpy as np
 import pytest
 from synthetic_study import make_study, rewrite
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
-from scalestudy.analysis.statistics import ratio
+from scalestudy.analysis.language import GERMAN
+from scalestudy.analysis.methods import METHODS
+from scalestudy.analysis.statistics import OPEN_ABOVE, ORDER_STATISTICS, ratio
+from scalestudy.analysis.targets import times_to_target
+from scalestudy.analysis.wording import Wording
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Study
@@ -82,6 +89,49 @@ def test_time_to_accuracy_counts_whole_epochs_from_the_first_and_training_alone(
     assert ddp.speedup == pytest.approx(base.time_s / ddp.time_s)
     assert (hybrid.reached, hybrid.epochs, hybrid.time_s, hybrid.speedup) == (1, None, None, None)
     assert (hsdp.epochs, hsdp.time_low_s) == (1, pytest.approx(hsdp.time_s))
+
+
+@pytest.mark.parametrize(
+    ("failing", "ends", "median", "method"),
+    [
+        (0, (4, 4), 4, ORDER_STATISTICS),
+        (1, (4, None), 4, OPEN_ABOVE),
+        (3, (4, None), None, OPEN_ABOVE),
+        (6, (None, None), None, ""),
+    ],
+)
+def test_an_interval_that_ends_among_runs_that_never_reached_the_target_is_open_above_and_says_so(
+    tmp_path, failing, ends, median, method
+):
+    """Of 6 runs the interval of order statistics goes from the first to the last."""
+    reached, never = [0.5, 0.7, 0.8, 0.9, 0.9, 0.9], [0.5] * 6
+    curves = {"serial": [reached] * 6, "ddp": [never] * failing + [reached] * (6 - failing)}
+    data = report(tmp_path, with_accuracies(curves), strategies={"ddp": ("1x2",)}, seeds=range(6), noise=0)
+    row = data.targets[1]
+    assert (row.reached, row.epochs, row.method) == (6 - failing, median, method)
+    assert (row.epochs_low, row.epochs_high) == ends
+    own_s = 8 * 1.02 / 2 * (1.3 + 3)
+    assert (row.time_low_s, row.time_high_s) == tuple(end and pytest.approx(own_s) for end in ends)
+    pooled = next(row for row in data.epochs_to_target if row.global_batch == 128)
+    assert (pooled.epochs_low, pooled.epochs_high, pooled.method) == (*ends, method)
+    assert (METHODS.get(OPEN_ABOVE) in data.methods) == (method == OPEN_ABOVE)
+
+
+def test_an_interval_that_is_open_above_holds_the_median_as_often_as_any_other():
+    """Runs that would take longer than there are epochs count as never: 95 % and more, as the binomial level says."""
+    random = np.random.default_rng(3)
+    times = random.lognormal(0, 0.5, size=(4000, 9))
+    found = [times_to_target([time if time < 1.3 else math.inf for time in study]) for study in times]
+    held = [one.low <= 1 and (one.high is None or one.high >= 1) for one in found if one.low is not None]
+    assert len(held) > 0.99 * len(found)
+    assert np.mean([one.high is None for one in found]) > 0.5
+    assert 0.95 <= np.mean(held) <= 0.985
+
+
+def test_a_sentence_about_time_to_accuracy_says_that_an_interval_is_open_above():
+    said = Wording().seconds_interval(12.0, 11.5, None)
+    assert said == "95% CI 11.50 s or more"
+    assert Wording(GERMAN).seconds_interval(12.0, 11.5, None) == "95-%-KI 11,50 s oder mehr"
 
 
 def test_a_target_of_the_study_stands_in_for_that_of_the_base(tmp_path):

@@ -1,5 +1,6 @@
 """The model of one step against arithmetic, against a plain event loop, and against studies that it made itself."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -18,9 +19,11 @@ from scalestudy.analysis.ask import ask as ask_study
 from scalestudy.analysis.cells import cells_of
 from scalestudy.analysis.collect import collect
 from scalestudy.analysis.device_columns import COLUMNS, DeviceColumns
+from scalestudy.analysis.language import GERMAN
 from scalestudy.analysis.mean_draws import draw_means
 from scalestudy.analysis.modeled import COMPRESSED, NOT_APART
-from scalestudy.analysis.predictions import UNCHECKED, Network, models, prediction_curves, step_validation_rows
+from scalestudy.analysis.network import Network
+from scalestudy.analysis.predictions import UNCHECKED, models, prediction_curves, step_validation_rows
 from scalestudy.analysis.speedup import speedup_rows
 from scalestudy.analysis.step_model import (
     ALGORITHMS,
@@ -198,6 +201,30 @@ def test_a_curve_that_no_held_out_cell_checked_is_refused_in_the_report(tmp_path
     assert ([curve.algorithm for curve in curves], unchecked) == (["tree"], [])
 
 
+def test_a_refusal_names_the_cells_left_out_for_more_devices_than_cores(tmp_path):
+    paths = make_study(tmp_path, workloads=1, strategies={"hybrid": ("2x1", "4x1", "8x1")}, oversubscribed_above=2)
+    expected = (
+        "needs cells with measured phases on 2 numbers of devices above 1, found 1 (2); cells on 4, 8 devices are left "
+        "out: they have more devices than cores"
+    )
+    with pytest.raises(StudyError, match=rf"nothing can be predicted: hybrid: {re.escape(expected)}$"):
+        ask_study(paths.results, 64)
+    assert GERMAN.reason(expected) == (
+        "nötig sind Zellen mit gemessenen Phasen für 2 Gerätezahlen über 1, gefunden: 1 (2); Zellen auf 4, 8 Geräten "
+        "bleiben weg: Sie haben mehr Geräte als Kerne"
+    )
+
+
+def test_a_cell_is_held_against_the_model_of_half_its_devices_and_not_of_fewer(tmp_path):
+    """The cells on 4 devices lack their phases: what was measured on 2 checks nothing on 8, and says nothing of 4."""
+    cells = cells_of(collect(modeled_study(tmp_path).results))
+    for cell in cells:
+        if cell.cell.devices == 4:
+            cell.results[:] = [result.model_copy(update={"phases": []}) for result in cell.results]
+    rows = step_validation_rows(cells, [link(2, 2), link(4, 4)], speedup_rows(cells))
+    assert {(row.fitted_devices, row.devices, row.reason) for row in rows} == {(2, 4, "")}
+
+
 def ddp_cells(folder, *, options=None, implementation="DistributedDataParallel (gloo)", **settings):
     """Cells of ddp on 2 and 4 devices with these options, as this implementation ran them."""
     strategies = {"ddp": ("1x2", "1x4")}
@@ -252,8 +279,8 @@ def test_communication_that_was_not_told_apart_is_the_reason_with_what_the_runs_
 )
 def test_the_buckets_are_those_of_the_study_and_hold_a_tensor_at_least(tmp_path, options, sizes):
     ((model,), _) = models(ddp_cells(tmp_path, options=options), [link(4, 4)])
-    assert model.exchange.buckets == sizes
-    assert sum(sizes) == model.exchange.bytes
+    assert model.step.exchange.buckets == sizes
+    assert sum(sizes) == model.step.exchange.bytes
 
 
 def test_the_network_of_a_held_out_cell_does_not_enter_its_prediction(tmp_path):
@@ -290,7 +317,7 @@ def test_the_size_of_the_gradients_is_never_made_up(tmp_path):
     cells = ddp_cells(tmp_path, options={"bucket_mb": 0.001})
     ((whole,), _) = models(cells, [link(4, 4)])
     ((model,), _) = models([without_sizes(cell, 2) for cell in cells], [link(4, 4)])
-    assert model.exchange == whole.exchange
+    assert model.step.exchange == whole.step.exchange
     found, refused = models([without_sizes(cell, 3) for cell in cells], [link(4, 4)])
     assert found == []
     assert [row.reason for row in refused] == ["needs the size of the gradients, which no run on 4 devices recorded"]
@@ -367,15 +394,15 @@ def test_a_strong_curve_ends_where_every_device_has_one_image(tmp_path):
         ((curve,), _) = prediction_curves([model], checked)
         assert max(curve.devices) == most
     ((model,), _) = models(of_scaling(cells, "strong"), [link(2, 2), link(4, 4)])
-    assert model.refusal(64) == ""
-    assert model.refusal(65) == "strong scaling divides a batch of 64 images: at most 64 devices"
+    assert model.step.refusal(64) == ""
+    assert model.step.refusal(65) == "strong scaling divides a batch of 64 images: at most 64 devices"
 
 
 def test_devices_that_are_no_whole_nodes_are_refused_where_a_process_has_a_node(tmp_path):
     cells = cells_of(collect(modeled_study(tmp_path, layouts=("1x4", "2x4")).results))
     ((model,), _) = models(cells, [link(2, 2)])
-    assert model.refusal(12) == model.refusal(1) == ""
-    assert model.refusal(10) == "one process has all 4 devices of a node: needs a multiple of 4 devices"
+    assert model.step.refusal(12) == model.step.refusal(1) == ""
+    assert model.step.refusal(10) == "one process has all 4 devices of a node: needs a multiple of 4 devices"
 
 
 def test_the_command_refuses_devices_that_have_no_image(tmp_path):

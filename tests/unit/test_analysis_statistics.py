@@ -1,4 +1,4 @@
-"""Intervals against scipy's own tests, against their definitions, and by how often they hold the truth."""
+"""Intervals against tests of scipy and statsmodels, against their definitions, and by how often they hold the truth."""
 
 import math
 import subprocess
@@ -6,9 +6,10 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
+from statsmodels.stats import weightstats
 
 from scalestudy.analysis.statistics import (
     BOOTSTRAP_MEDIANS,
@@ -299,6 +300,22 @@ def test_the_p_value_of_equivalence_is_the_larger_of_scipys_two_tests(first, sec
     above = stats.ttest_ind(np.subtract(first, margin), second, equal_var=False, alternative="less").pvalue
     assert equivalence_p_value(first, second, margin) == pytest.approx(max(below, above), abs=1e-9)
     assert equivalence_p_value(first[:2], second, margin) is None
+
+
+@given(
+    st.lists(st.floats(0.8, 1.0), min_size=3, max_size=8),
+    st.lists(st.floats(0.8, 1.0), min_size=3, max_size=8),
+    st.floats(0.005, 0.2),
+)
+@settings(max_examples=100, deadline=None)
+def test_equivalence_is_that_of_the_two_one_sided_tests_of_statsmodels(first, second, margin):
+    """Whole, as another program has them: Welch's, with the p-value and the 90 % interval that go with each other."""
+    assume(np.std(first) + np.std(second) > 1e-6)
+    means = weightstats.CompareMeans.from_data(first, second)
+    p_value, *_ = weightstats.ttost_ind(first, second, -margin, margin, usevar="unequal")
+    found = mean_difference(first, second)
+    assert equivalence_p_value(first, second, margin) == pytest.approx(p_value, abs=1e-9)
+    assert (found.low, found.high) == pytest.approx(means.tconfint_diff(alpha=0.1, usevar="unequal"), abs=1e-9)
 
 
 @pytest.mark.parametrize(("n", "most"), [(5, 0.97), (6, 0.98)])

@@ -210,6 +210,12 @@ def test_every_reason_for_a_combination_left_out_has_its_german():
     assert GERMAN.reason(f"{whole}take more") == f"{expected}nimmt, wer Anordnungen nennt"
 
 
+def test_every_reason_for_a_file_not_read_has_its_german():
+    found = set(said_by(SOURCE / "records" / "files.py", "read_bytes"))
+    assert "7: is a link to a file that is not there" in found
+    assert [text for text in found if GERMAN.reason(text) == text] == []
+
+
 def test_the_texts_of_the_modules_are_found():
     found = {text for path in SPEAKING for text in said_by(path)}
     assert found >= {"damaged record", "7:7: is not an event line", "no result; stopped after epoch 7"}

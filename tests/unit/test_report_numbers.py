@@ -15,7 +15,8 @@ QUERY = b"""
 #import "numbers.typ": *
 #let rows = json(bytes(sys.inputs.rows))
 #metadata(rows.map(row => (
-  fixed(row.x, row.d), significant(row.x), percent(row.x), interval(row.x, row.x, row.d), str(decimals-for((row.x,))),
+  fixed(row.x, row.d), significant(row.x), percent(row.x), interval(row.x, row.x, row.d), interval(row.x, none, row.d),
+  str(decimals-for((row.x,))),
 ))) <out>
 """
 values = st.floats(-1e7, 1e7, allow_nan=False).map(lambda x: float(f"{x:.9g}")) | st.sampled_from(
@@ -38,6 +39,7 @@ def test_the_template_writes_numbers_as_python_does(rows, language):
             numbers.significant(x, language),
             numbers.percent(x, language),
             numbers.interval(x, x, decimals, language),
+            numbers.interval(x, None, decimals, language),
             str(numbers.decimals_for([x])),
         ]
         for x, decimals in rows
@@ -66,6 +68,7 @@ def test_a_column_takes_the_decimals_of_its_smallest_number():
     assert numbers.decimals_for([]) == 0
 
 
-def test_an_interval_without_an_end_is_a_dash():
+def test_an_interval_without_a_lower_end_is_a_dash_and_without_an_upper_one_open():
     assert numbers.interval(1.4567, 1.5234, 2) == "[1.46, 1.52]"
-    assert numbers.interval(None, 1.5, 2) == numbers.MISSING
+    assert numbers.interval(None, 1.5, 2) == numbers.interval(None, None, 2) == numbers.MISSING
+    assert numbers.interval(3.0, None, 1) == "[3.0, ∞)"

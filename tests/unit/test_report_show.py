@@ -7,6 +7,7 @@ import report_data
 from rich.console import Console
 from synthetic_study import make_study
 
+from scalestudy.analysis.analyze import analyze
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import StudyPaths
@@ -19,6 +20,12 @@ def shown(data, tmp_path, **options):
     write_model(StudyPaths(tmp_path).report, data)
     stream = io.StringIO()
     show(tmp_path, Console(file=stream, width=80, highlight=False, **options))
+    return stream.getvalue()
+
+
+def shown_of(study):
+    stream = io.StringIO()
+    show(study.results, Console(file=stream, width=80))
     return stream.getvalue()
 
 
@@ -63,6 +70,17 @@ def test_headline_text_counts_the_runs_and_names_the_report(tmp_path):
     assert "scalestudy retry" in text
     assert text.splitlines()[-1] == f"Report: {tmp_path / 'report.pdf'}, with report.html beside it"
     assert report_data.cluster().headlines[0].value in text
+
+
+def test_the_headline_has_the_interval_of_the_fastest_speedup_also_where_it_does_not_pay(tmp_path):
+    study = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x2",)}, speedups={("ddp", "1x2"): 0.73})
+    data = analyze(study.results)
+    row = data.speedup[1]
+    interval = f"95% CI {row.speedup_low:.2f}–{row.speedup_high:.2f}"
+    for printed in (headline_text(data), shown_of(study)):
+        assert f"fastest: 0.73× ({interval}; slower than one device" in " ".join(printed.split())
+    few = make_study(tmp_path / "few", workloads=1, strategies={"ddp": ("1x2",)}, seeds=(0, 1))
+    assert "fastest: 1.96× (no interval; DDP" in " ".join(shown_of(few).split())
 
 
 def test_a_study_that_was_not_planned_is_one_line(tmp_path):

@@ -45,8 +45,8 @@ def ask(
     collection = collect(results)
     cells, links = cells_of(collection), probe_facts(collection.probes).links
     built, refused = models(cells, links, gbps, latency_us)
-    found = [model for model in built if not model.refusal(devices)]
-    refused += [refusal(model.strategy, reason) for model in built if (reason := model.refusal(devices))]
+    found = [model for model in built if not model.step.refusal(devices)]
+    refused += [refusal(model.step.strategy, reason) for model in built if (reason := model.step.refusal(devices))]
     if not found:
         reasons: dict[str, dict[str, None]] = {}
         for one in refused:
@@ -59,7 +59,7 @@ def ask(
         for algorithm in ALGORITHMS:
             values, steps_s = model.predict(algorithm, devices)
             middle, low, high = interval(values)
-            key = (*model.strategy, model_name(algorithm))
+            key = (*model.step.strategy, model_name(algorithm))
             errors = [
                 abs(row.error)
                 for row in checked
@@ -67,14 +67,14 @@ def ask(
             ]
             answers.append(
                 Answer(
-                    *model.strategy,
+                    *model.step.strategy,
                     algorithm=algorithm,
                     devices=devices,
                     step_s=interval(steps_s)[0],
                     efficiency=middle,
                     low=low,
                     high=high,
-                    fitted_devices=model.fitted_devices,
+                    fitted_devices=model.step.fitted_devices,
                     network=model.network.source,
                     worst_error=max(errors, default=None),
                 )

@@ -29,8 +29,9 @@ from scalestudy.analysis import (
 from scalestudy.analysis.device_columns import DeviceColumns
 from scalestudy.analysis.planned import Planned
 from scalestudy.analysis.reading import Reading, read_run
+from scalestudy.errors import StudyError
 from scalestudy.records import events, files, result
-from scalestudy.records.files import write_bytes
+from scalestudy.records.files import read_bytes, write_bytes
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Epoch, Result
 
@@ -52,8 +53,8 @@ class Entry:
 def load_cache(path: Path) -> dict[str, Entry]:
     """The entries by run; none where the file is missing, changed by anyone else, or written by other code."""
     try:
-        content = path.read_bytes()
-    except OSError:
+        content = read_bytes(path)
+    except StudyError:
         return {}
     lines = io.BytesIO(content)
     head = lines.readline()

@@ -16,7 +16,7 @@ from scalestudy.analysis.probes import read_probes
 from scalestudy.analysis.reading import Reading, epoch_time_s, images_per_epoch, one_line, timed_epochs
 from scalestudy.analysis.repeats import exclusions, wanted_runs
 from scalestudy.errors import StudyError
-from scalestudy.records.files import model_text, read_model
+from scalestudy.records.files import is_there, model_text, read_model
 from scalestudy.records.parity import Parity, ParityRow
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.probe import Probe
@@ -150,7 +150,7 @@ def _collected(run: Run, reading: Reading) -> CollectedRun:
 
 
 def _read_parity(path: Path, problems: list[str]) -> Parity:
-    if not path.exists():
+    if not is_there(path):
         return Parity(rows=[])
     try:
         return read_model(path, Parity)

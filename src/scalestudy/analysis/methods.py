@@ -7,6 +7,7 @@ from scalestudy.analysis.statistics import (
     BOOTSTRAP_T,
     LOG_T,
     MOVER_LOG,
+    OPEN_ABOVE,
     ORDER_STATISTICS,
     WELCH,
     WELCH_LOG,
@@ -22,6 +23,11 @@ METHODS = {
     ORDER_STATISTICS: Method(
         quantity="epoch time, time and epochs to accuracy, time of an all-reduce; 6 values or more",
         method="median; 95% interval between two order statistics, exact for any distribution",
+        source=HOEFLER,
+    ),
+    OPEN_ABOVE: Method(
+        quantity="time and epochs to accuracy where some of 6 runs or more never reached it",
+        method="median; 95% interval from an order statistic up, without an upper end: it lies among those runs",
         source=HOEFLER,
     ),
     LOG_T: Method(

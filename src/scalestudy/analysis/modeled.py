@@ -30,12 +30,14 @@ def modeled_cells(own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] 
     if len(counts) >= least_counts:
         return usable
     found = f"{len(counts)} ({', '.join(map(str, counts))})" if counts else "none"
+    few = f"needs cells with measured phases on {least_counts} numbers of devices above 1, found {found}"
     if len(usable) < len(measured):
-        return (
+        few = (
             f"needs cells whose gradients travel in messages on {least_counts} numbers of devices above 1, found "
             f"{found}: in the others they go through shared memory"
         )
-    return f"needs cells with measured phases on {least_counts} numbers of devices above 1, found {found}"
+    crowded = ", ".join(map(str, sorted({cell.cell.devices for cell in own if cell.oversubscribed})))
+    return f"{few}; cells on {crowded} devices are left out: they have more devices than cores" if crowded else few
 
 
 def _is_in_shared_memory(cell: CellRuns) -> bool:

@@ -8,7 +8,7 @@ from scalestudy.analysis.load import LOAD_LIMIT
 from scalestudy.analysis.soundness import sound_probe
 from scalestudy.analysis.statistics import ratio, summarize
 from scalestudy.errors import StudyError
-from scalestudy.records.files import read_model
+from scalestudy.records.files import is_there, read_model
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.probe import UNITS, Probe, Throughput
 from scalestudy.records.report import AllReduceRow, CeilingRow, ProbeFacts
@@ -21,7 +21,7 @@ def read_probes(paths: StudyPaths, study: Study, problems: list[str]) -> list[Pr
     found = []
     for layout, planned in probings(study).items():
         path = paths.probe(layout)
-        if not path.exists():
+        if not is_there(path):
             continue
         try:
             probe = read_model(path, Probe)

@@ -13,7 +13,7 @@ from scalestudy.analysis.rank_files import check_ranks
 from scalestudy.analysis.soundness import MOST, UNSOUND, is_duration, is_time, sound_result
 from scalestudy.errors import StudyError
 from scalestudy.records.events import read_events
-from scalestudy.records.files import read_model
+from scalestudy.records.files import is_there, read_bytes, read_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Epoch, Result
 from scalestudy.spec.run import Run
@@ -89,9 +89,7 @@ def images_per_epoch(result: Result) -> int:
 
 def _read_result(paths: RunPaths, planned: Planned) -> tuple[Result | None, str]:
     """The result of exactly this run, or None and why there is none. Raises StudyError for a damaged record."""
-    if not paths.result.is_file():
-        if paths.result.exists():  # a pipe would never end
-            raise StudyError(f"{paths.result}: is no regular file")
+    if not is_there(paths.result):
         return None, _last_words(paths)
     try:
         result = read_model(paths.result, Result)
@@ -104,11 +102,7 @@ def _read_result(paths: RunPaths, planned: Planned) -> tuple[Result | None, str]
 
 def _is_of(path: Path, planned: Planned) -> bool:
     """Whether run.json, where it is there, is that of the plan. Raises StudyError for a damaged one."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return True
-    if content == planned.text.encode():
+    if not is_there(path) or read_bytes(path) == planned.text.encode():
         return True
     return read_model(path, Run).digest == planned.digest
 
@@ -116,8 +110,8 @@ def _is_of(path: Path, planned: Planned) -> bool:
 def _other_version(path: Path) -> StudyError | None:
     """The error to raise for a record that another version of the program wrote."""
     try:
-        version = json.loads(path.read_bytes())["schema_version"]
-    except (ValueError, KeyError, TypeError, RecursionError, OSError):
+        version = json.loads(read_bytes(path))["schema_version"]
+    except (ValueError, KeyError, TypeError, RecursionError, StudyError):
         return None
     if version == SCHEMA_VERSION:
         return None

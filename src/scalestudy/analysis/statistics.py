@@ -23,6 +23,7 @@ SMALLEST_N_FOR_ORDER_STATISTICS = 6
 """With five values or fewer not even the full range covers the median in 95 % of the cases: 1 - 2 * 0.5**5 = 0.9375."""
 
 ORDER_STATISTICS = "order statistics (exact)"
+OPEN_ABOVE = "order statistics (exact), open above"
 LOG_T = "t-interval on logarithms"
 WELCH_LOG = "Welch t-interval on logarithms"
 WELCH = "Welch t-interval"
@@ -34,7 +35,10 @@ MOVER_LOG = "MOVER on logarithms"
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval; ``low``, ``high`` and ``method`` are None, None and empty where there is none."""
+    """A number with its interval; ``low``, ``high`` and ``method`` are None, None and empty where there is none.
+
+    An interval that is open above has no ``high`` and says so in its method.
+    """
 
     value: float
     low: float | None = None

@@ -2,11 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 
 from scalestudy.analysis.cells import CellRuns, bases_in
-from scalestudy.analysis.statistics import SMALLEST_N_FOR_ORDER_STATISTICS, Estimate, ratio, summarize
+from scalestudy.analysis.statistics import (
+    OPEN_ABOVE,
+    SMALLEST_N_FOR_ORDER_STATISTICS,
+    Estimate,
+    ratio,
+    summarize,
+)
 from scalestudy.records.findings import BatchRow, TargetRow
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Study
@@ -60,8 +66,8 @@ def batch_rows(cells: Sequence[CellRuns], study: Study) -> list[BatchRow]:
                 n=len(values),
                 reached=sum(map(math.isfinite, values)),
                 epochs=_finite(found.value),
-                epochs_low=_finite(found.low),
-                epochs_high=_finite(found.high),
+                epochs_low=found.low,
+                epochs_high=found.high,
                 method=found.method,
             )
         )
@@ -77,7 +83,7 @@ def _target(base: CellRuns | None, study: Study) -> float | None:
 
 def _row(cell: CellRuns, base: CellRuns | None, target: float) -> TargetRow:
     own = [_reached(result, target) for result in cell.results]
-    epochs, time = _epochs([one.epochs for one in own]), _times([one.time_s for one in own])
+    epochs, time = _epochs([one.epochs for one in own]), times_to_target([one.time_s for one in own])
     speedup = _speedup(cell, base, target, [one.time_s for one in own])
     return TargetRow(
         **cell.key._asdict(),
@@ -86,11 +92,11 @@ def _row(cell: CellRuns, base: CellRuns | None, target: float) -> TargetRow:
         n=len(own),
         reached=sum(math.isfinite(one.epochs) for one in own),
         epochs=_finite(epochs.value),
-        epochs_low=_finite(epochs.low),
-        epochs_high=_finite(epochs.high),
+        epochs_low=epochs.low,
+        epochs_high=epochs.high,
         time_s=_finite(time.value),
-        time_low_s=_finite(time.low),
-        time_high_s=_finite(time.high),
+        time_low_s=time.low,
+        time_high_s=time.high,
         speedup=speedup.value if speedup else None,
         speedup_low=speedup.low if speedup else None,
         speedup_high=speedup.high if speedup else None,
@@ -117,10 +123,11 @@ def _reached(result: Result, target: float) -> _Reached:
     return _Reached(math.inf, math.inf)
 
 
-def _times(values: Sequence[float]) -> Estimate:
+def times_to_target(values: Sequence[float]) -> Estimate:
     """The median, which runs that never reached the target leave finite as long as they are less than half.
 
-    Their infinite values have a rank and no logarithm, so that only order statistics give an interval then.
+    Their infinite values have a rank and no logarithm, so that only order statistics give an interval then, perhaps one
+    that is open above.
     """
     if all(map(math.isfinite, values)):
         return summarize(values)
@@ -128,11 +135,18 @@ def _times(values: Sequence[float]) -> Estimate:
 
 
 def _epochs(values: Sequence[float]) -> Estimate:
-    """The median with order statistics alone: a number of epochs is no sample of a continuous distribution."""
-    if len(values) >= SMALLEST_N_FOR_ORDER_STATISTICS:
-        return summarize(values)
-    return Estimate(float(median(values)))
+    """The median with order statistics alone: a number of epochs is no sample of a continuous distribution.
+
+    Runs that never reached the target are later than all others: the interval is open above where its upper end is one
+    of them, and there is none where its lower end is, too.
+    """
+    if len(values) < SMALLEST_N_FOR_ORDER_STATISTICS:
+        return Estimate(float(median(values)))
+    found = summarize(values)
+    if found.low == math.inf:
+        return Estimate(found.value)
+    return replace(found, high=None, method=OPEN_ABOVE) if found.high == math.inf else found
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

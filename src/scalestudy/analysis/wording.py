@@ -99,7 +99,10 @@ class Wording:
         return self._interval(low, high, lambda value: self.percent(value, digits))
 
     def seconds_interval(self, time_s: float, low: float | None, high: float | None) -> str:
-        """``95% CI 1.02–1.07 s`` beside the time that it is the interval of, or that there is none."""
+        """``95% CI 1.02–1.07 s`` beside the time that it is the interval of, or that there is none.
+
+        ``95% CI 1.02 s or more`` where it is open above.
+        """
         scale = _scale_of(time_s, low, high)
         return self._interval(low, high, lambda value: self.number(value * scale.factor, scale.decimals), scale.unit)
 
@@ -115,8 +118,11 @@ class Wording:
         return self.language.number(f"{100 * fraction:g}") + self.say("%")
 
     def _interval(self, low: float | None, high: float | None, write: Callable[[float], str], unit: str = "") -> str:
-        if low is None or high is None:
+        if low is None:
             return self.say("no interval")
+        if high is None:
+            least = f"{write(low)} {unit}".rstrip()
+            return self.say("{level} CI {low} or more", level=self.level(LEVELS.interval), low=least)
         text = "{level} CI {low} to {high}" if low < 0 else "{level} CI {low}–{high}"  # a dash beside a minus sign
         ends = self.say(text, level=self.level(LEVELS.interval), low=write(low), high=write(high))
         return f"{ends} {unit}" if unit else ends

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from scalestudy.errors import StudyError
+from scalestudy.records.files import read_bytes
 from scalestudy.records.image import UNKNOWN
 
 
@@ -14,10 +16,10 @@ def is_current(path: Path, digest: str, in_image: bool | None = None) -> bool:
     provenance is judged by its digest alone. Reads JSON without the models: thousands in a second.
     """
     try:
-        record = json.loads(path.read_bytes())
+        record = json.loads(read_bytes(path))
         found = record.get("run_digest") or record.get("digest")
         provenance = record.get("provenance") or {}
         engine = "" if provenance.get("image_digest") == UNKNOWN else provenance.get("engine")
-    except (OSError, ValueError, AttributeError):
+    except (StudyError, ValueError, AttributeError):
         return False
     return found == digest and (None in (engine, in_image) or bool(engine) == in_image)

@@ -1,6 +1,7 @@
 """Whole-or-absent writing, and reading that names the file and what is wrong with it."""
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 from scalestudy.errors import StudyError
 
 M = TypeVar("M", bound=BaseModel)
+MOST_BYTES = 500_000_000
+"""Twenty times what the report of 10,000 runs has. More would fill the memory before anything is wrong in it."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -52,13 +55,52 @@ def model_text(model: BaseModel) -> str:
 def read_model(path: Path, kind: type[M]) -> M:
     """Read a model back.
 
-    Raises StudyError naming the file when it is missing, truncated, or not of this kind.
+    Raises StudyError naming the file when it cannot be read (``read_bytes``), is truncated, or not of this kind.
     """
+    content = read_bytes(path)
     try:
-        return kind.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return kind.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise StudyError(f"{path}: {where}: {first['msg']}") from error
+
+
+def read_text(path: Path) -> str:
+    """``read_bytes`` of UTF-8 text."""
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: cannot be read: {error}") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """All that a file holds.
+
+    Raises StudyError naming the file when it is missing, a link that leads nowhere, no regular file (a pipe might never
+    end), larger than ``MOST_BYTES``, or refused by the system.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise StudyError(f"{path}: is no regular file")
+        if status.st_size > MOST_BYTES:
+            raise StudyError(f"{path}: is too large: {status.st_size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f}")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise StudyError(f"{path}: is a link to a file that is not there") from error
+        raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether a folder has an entry of this name, whatever it is: reading one that cannot be read says why."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True

@@ -92,10 +92,12 @@ class TargetRow(CellRow):
     epochs: float | None
     """Median number of whole epochs; None when half of the runs or more did not reach the target."""
     epochs_low: float | None
+    """95 % interval; without ``epochs_high`` open above: its upper end is among the runs that never reached it."""
     epochs_high: float | None
     time_s: float | None
     """Median training time, evaluation apart."""
     time_low_s: float | None
+    """95 % interval, open above like that of the epochs."""
     time_high_s: float | None
     speedup: float | None
     """Base's time to accuracy over this one."""
@@ -117,6 +119,7 @@ class BatchRow(ReportModel):
     reached: int
     epochs: float | None
     epochs_low: float | None
+    """As in target.csv."""
     epochs_high: float | None
     method: str = ""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scalestudy.errors import StudyError
+from scalestudy.records.files import is_there
 from scalestudy.spec.run import Run
 
 RESULTS = Path("results")
@@ -63,7 +64,7 @@ def results_of(study: str) -> Path:
 
 def _has_study(folder: Path) -> bool:
     paths = StudyPaths(folder)
-    return paths.study.is_file() or paths.report.is_file()
+    return is_there(paths.study) or is_there(paths.report)
 
 
 @dataclass(frozen=True)

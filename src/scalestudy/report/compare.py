@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalestudy.analysis.compare import CellComparison, StudyComparison
+from scalestudy.records.files import is_there
 from scalestudy.records.paths import StudyPaths, results_of
 from scalestudy.report import numbers
 
@@ -86,6 +87,6 @@ def _layout(row: CellComparison) -> str:
 def report_path(study: str) -> Path:
     """report.json of a study given by name, by its folder below results, or as the file itself."""
     given = Path(study)
-    if given.is_file():
+    if is_there(given) and not given.is_dir():
         return given
     return StudyPaths(results_of(study)).report

@@ -31,10 +31,11 @@ def percent(share: float | None, language: Language = ENGLISH) -> str:
 
 
 def interval(low: float | None, high: float | None, decimals: int, language: Language = ENGLISH) -> str:
-    """``[low, high]``, or a dash where there is none."""
-    if low is None or high is None:
+    """``[low, high]``, ``[low, ∞)`` where it is open above, or a dash where there is none."""
+    if low is None:
         return MISSING
-    return f"[{fixed(low, decimals, language)}{language.between}{fixed(high, decimals, language)}]"
+    end = "∞)" if high is None else f"{fixed(high, decimals, language)}]"
+    return f"[{fixed(low, decimals, language)}{language.between}{end}"
 
 
 def short(value: float, language: Language = ENGLISH) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scalestudy.errors import StudyError
-from scalestudy.records.files import write_bytes
+from scalestudy.records.files import read_text, write_bytes
 from scalestudy.records.report import ReportData
 from scalestudy.report.drawing import LOOKS, OTHER_LOOK, Drawing, looks_of
 from scalestudy.report.printable import FONTS, fallback_folder, printable
@@ -35,11 +35,7 @@ class Manuscript:
 
 def write_manuscript(data: ReportData, figures: Sequence[Drawing], runs_csv: Path) -> Manuscript:
     """The report as texts. Raises StudyError in one line when runs.csv cannot be read."""
-    try:
-        runs = runs_csv.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{runs_csv}: cannot be read: {error}") from error
-    return Manuscript(data.study, data.date, _inputs(data, figures, runs))
+    return Manuscript(data.study, data.date, _inputs(data, figures, read_text(runs_csv)))
 
 
 def write_pdf(manuscript: Manuscript, output: Path) -> None:

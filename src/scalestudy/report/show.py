@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scalestudy.records.files import read_model
+from scalestudy.records.files import is_there, read_model
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import ReportData, SpeedupRow
 from scalestudy.report import numbers
@@ -30,7 +30,7 @@ def present(results: Path) -> ReportData:
     neither.
     """
     paths = StudyPaths(results)
-    if not paths.study.exists() and paths.report.exists():
+    if not is_there(paths.study) and is_there(paths.report):
         return read_model(paths.report, ReportData)
     from scalestudy.analysis.analyze import report_data
     from scalestudy.analysis.collect import collect

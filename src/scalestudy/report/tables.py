@@ -4,8 +4,7 @@ import csv
 import html
 from pathlib import Path
 
-from scalestudy.errors import StudyError
-from scalestudy.records.files import write_text
+from scalestudy.records.files import read_text, write_text
 
 STYLE = """
 body { font: 13px/1.45 "Source Sans 3", "Segoe UI", Helvetica, Arial, sans-serif; color: #22242a; margin: 1.2rem; }
@@ -47,12 +46,7 @@ def write_table_pages(tables: Path, folder: Path) -> None:
     """
     names = sorted(path.stem for path in tables.glob("*.csv"))
     for name in names:
-        path = tables / f"{name}.csv"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise StudyError(f"{path}: cannot be read: {error}") from error
-        write_text(folder / f"{name}.html", table_page(name, text))
+        write_text(folder / f"{name}.html", table_page(name, read_text(tables / f"{name}.csv")))
     for page in folder.glob("*.html"):
         if page.stem not in names:
             page.unlink()

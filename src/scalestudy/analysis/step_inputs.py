@@ -1,0 +1,184 @@
+"""What the model of one step is filled with: a strategy's own cells and its base, over a network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalestudy.analysis.cells import CellRuns, base_of
+from scalestudy.analysis.device_columns import DeviceColumns
+from scalestudy.analysis.mean_draws import draw_means
+from scalestudy.analysis.modeled import MODELED, modeled_cells
+from scalestudy.analysis.network import Network
+from scalestudy.analysis.step_model import (
+    MIB,
+    STEPS,
+    Algorithm,
+    Array,
+    Exchange,
+    Replicates,
+    efficiency,
+    expected_largest,
+)
+from scalestudy.records.result import Result
+from scalestudy.spec.catalog import STRATEGIES
+
+REPLICATES = 400
+SEED = 20101005
+LEAST_RUNS = 3
+LEAST_COUNTS = 2
+LEAST_S = 1e-12
+"""Of a phase that took no time."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A strategy's step as its cells and their base measured it. Over a network it makes a model."""
+
+    strategy: tuple[str, str, str]
+    """Workload, scaling, strategy as tables call it."""
+    cells: Sequence[CellRuns]
+    base: Sequence[tuple[float, float, float]]
+    """Forward, backward and all else of a step of the base, in seconds, one triple per run."""
+    exchange: Exchange
+
+    @property
+    def fitted_devices(self) -> int:
+        """Of the largest cell."""
+        return _largest(self.cells).cell.devices
+
+    @property
+    def most_devices(self) -> int | None:
+        """Under strong scaling the global batch: more devices would have no image of it. None: there is no limit."""
+        return _largest(self.cells).runs[0].run.global_batch if self.strategy[1] == "strong" else None
+
+    def refusal(self, devices: int) -> str:
+        """Why so many devices cannot be predicted, or nothing."""
+        most = self.most_devices
+        if most is not None and devices > most:
+            return f"strong scaling divides a batch of {most} images: at most {most} devices"
+        if devices > 1 and devices % self.exchange.devices_per_rank:
+            per_node = self.exchange.devices_per_rank
+            return f"one process has all {per_node} devices of a node: needs a multiple of {per_node} devices"
+        return ""
+
+    def over(self, network: Network) -> "Model":
+        """The model, its inputs drawn REPLICATES times: times of runs as their means may lie, the network from its fit.
+
+        Times are drawn as logarithms, since noise acts on them as a factor.
+        """
+        cells = self.cells
+        random = np.random.default_rng([SEED, len(cells), len(self.base)])
+        steps = np.log(np.maximum(self.base, LEAST_S))
+        mean = np.exp(draw_means([steps], random, REPLICATES)[:, 0])
+        weights = np.array([len(cell.results) for cell in cells], dtype=np.float64) / sum(len(c.results) for c in cells)
+        busy = draw_means(
+            [np.log([[max(LEAST_S, _busy_s(one))] for one in cell.results]) for cell in cells], random, REPLICATES
+        )
+        shares = np.array([_share_of(self.strategy[1], cell.cell.devices) for cell in cells])
+        expected = np.outer(mean[:, 0] + mean[:, 1], shares) + mean[:, 2:]
+        spreads = [np.array([[_spread(cell, one)] for one in cell.results]) for cell in cells]
+        spread = draw_means(spreads, random, REPLICATES)[..., 0] @ weights
+        return Model(
+            step=self,
+            network=network,
+            inputs=Replicates(
+                forward_s=mean[:, 0],
+                backward_s=mean[:, 1],
+                rest_s=mean[:, 2],
+                inflation=np.exp(busy[..., 0]) / expected @ weights,
+                spread=np.maximum(0.0, spread),
+                hop_s=np.maximum(0.0, random.normal(network.hop_s, network.hop_sd, REPLICATES)),
+                byte_s=np.maximum(0.0, random.normal(network.byte_s, network.byte_sd, REPLICATES)),
+            ),
+            uniform=random.uniform(size=(REPLICATES, STEPS)),
+        )
+
+
+@dataclass(frozen=True)
+class Model:
+    """A step on a network, ready to be simulated on more devices."""
+
+    step: Step
+    network: Network
+    inputs: Replicates
+    uniform: Array
+
+    def predict(self, algorithm: Algorithm, devices: int) -> tuple[Array, Array]:
+        """Efficiency and time of a step on so many devices, in each replicate [R]."""
+        return efficiency(self.inputs, self.step.exchange, algorithm, devices, self._share, self.uniform)
+
+    def _share(self, devices: int) -> float:
+        return _share_of(self.step.strategy[1], devices)
+
+
+def measured_step(own: Sequence[CellRuns], cells: Sequence[CellRuns], least_counts: int = LEAST_COUNTS) -> Step | str:
+    """The step of a strategy from its own cells and the base among all cells, or why the model is not of it."""
+    usable = modeled_cells(own, least_counts)
+    if isinstance(usable, str):
+        return usable
+    largest = _largest(usable)
+    if (sized := largest.sized) is None:
+        return f"needs the size of the gradients, which no run on {largest.cell.devices} devices recorded"
+    base = base_of(largest.cell, cells)
+    steps = [_base_step(result) for result in base.results] if base and base.is_comparable else []
+    known = [step for step in steps if step is not None]
+    if len(known) < LEAST_RUNS:
+        return f"needs {LEAST_RUNS} runs of the serial base with measured phases, found {len(known)}"
+    return Step(largest.key[:3], usable, known, _exchange(largest, sized))
+
+
+def _largest(cells: Sequence[CellRuns]) -> CellRuns:
+    return max(cells, key=lambda cell: cell.cell.devices)
+
+
+def _share_of(scaling: str, devices: int) -> float:
+    """The part of the base's batch that each device works on."""
+    return 1 / devices if scaling == "strong" else 1.0
+
+
+def _exchange(cell: CellRuns, sized: Result) -> Exchange:
+    """How the devices of a cell exchange gradients, their size as a record of it has it."""
+    per_device = STRATEGIES[cell.cell.strategy].processes == "per_device"
+    return Exchange(
+        bytes=sized.gradient_bytes,
+        devices_per_rank=1 if per_device else cell.cell.devices_per_node,
+        bucketed=MODELED[cell.cell.strategy],
+        bucket_bytes=_bucket_bytes(cell, sized),
+    )
+
+
+def _bucket_bytes(cell: CellRuns, sized: Result) -> int | None:
+    """What the study sets; None: as torch chooses. A bucket holds one tensor at least, two of which a layer has."""
+    asked = cell.usable[0].run.strategy_options.get("bucket_mb")
+    if not isinstance(asked, int | float):
+        return None
+    tensors = 2 * max(1, sum(layer.parameters > 0 for layer in sized.layers))
+    return max(1, int(asked * MIB), sized.gradient_bytes // tensors)
+
+
+def _base_step(result: Result) -> tuple[float, float, float] | None:
+    """Forward, backward and all else of a step of the base, in seconds; None where they were not measured."""
+    phases = DeviceColumns.of(result.phases)
+    if not len(phases) or phases.totals["forward"] is None or not phases.column("steps").all():
+        return None
+    steps = float(phases.column("steps")[0])
+    forward, backward = (float(phases.measured(name).sum()) / steps for name in ("forward", "backward"))
+    return forward, backward, float(phases.column("time_s")[0]) / steps - forward - backward
+
+
+def _busy_s(result: Result) -> float:
+    """Time of a step that is a device's own, mean over the devices: neither communication nor waiting."""
+    phases = DeviceColumns.of(result.phases)
+    own = phases.column("time_s") - phases.measured("communication", "waiting")
+    return float((own / phases.column("steps")).mean())
+
+
+def _spread(cell: CellRuns, result: Result) -> float:
+    """Standard deviation of a device's step that makes devices wait as long as they did, relative to its own time.
+
+    The slowest of p normal numbers lies ``expected_largest(p)`` standard deviations above their mean.
+    """
+    phases = DeviceColumns.of(result.phases)
+    waiting = float((phases.measured("waiting") / phases.column("steps")).mean())
+    return waiting / _busy_s(result) / expected_largest(cell.cell.devices)
