@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Literal
 
-from scalestudy.records.events import GRAMMAR
+from scalestudy.records.events import GRAMMAR, OPTIONAL, SCHEMA_VERSION
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.parity import Parity, ParityRow
 from scalestudy.records.paths import RunPaths, StudyPaths
@@ -341,7 +341,7 @@ def event_lines(run: Run, rank: int, result: Result, own: random.Random | None =
         return own.expovariate(1 / scale_s) if own else 0.0
 
     def write(event: str, **values: object) -> None:
-        assert values.keys() == GRAMMAR[event]
+        assert values.keys() - OPTIONAL.get(event, frozenset()) == GRAMMAR[event]
         lines.append(json.dumps({"event": event, "time": round(now, 6), **values}) + "\n")
 
     host, pid = "node01", 1000 + rank
@@ -349,7 +349,8 @@ def event_lines(run: Run, rank: int, result: Result, own: random.Random | None =
         node = rank * run.cell.nodes // run.processes
         host, pid = f"{('alder', 'birch', 'cedar', 'dogwood')[node % 4]}-n{node:02d}", own.randrange(300, 4_000_000)
         now += own.randrange(10**6) + own.random()
-    write("start", run=run.id, digest=run.digest, rank=rank, ranks=run.processes, host=host, pid=pid)
+    mine = {"run": run.id, "digest": run.digest, "rank": rank, "ranks": run.processes}
+    write("start", **mine, host=host, pid=pid, schema_version=SCHEMA_VERSION)
     if result.outcome == "failed":
         write("error", message=result.error)
     now += 4 + late(0.1)

@@ -17,8 +17,11 @@ from scalestudy.analysis import plain_ranks, rank_files
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.cache import read_entries
 from scalestudy.analysis.collect import collect
+from scalestudy.analysis.plain_ranks import PlainRanks
 from scalestudy.analysis.planned import Planned
-from scalestudy.analysis.rank_files import check_ranks, wrong_lines
+from scalestudy.analysis.rank_epochs import RankEpochs, contradiction
+from scalestudy.analysis.rank_files import RankCheck, check_ranks
+from scalestudy.analysis.rank_lines import look_at
 from scalestudy.records.events import EventLog
 from scalestudy.records.files import model_text, read_model, write_model
 from scalestudy.records.result import Result
@@ -31,6 +34,20 @@ WHERE = f"runs/{RUN}/ranks/rank1.jsonl"
 
 def lines_of(paths):
     return paths.run(RUN).events(1).read_text().splitlines(keepends=True)
+
+
+def with_values(line, **values):
+    """The line with other values of those keys that it has, of schema_version, or of the event and what that needs."""
+    event = json.loads(line)
+    new = {"schema_version", *event, *(values if "event" in values else ())}
+    return json.dumps(event | {key: value for key, value in values.items() if key in new}) + "\n"
+
+
+def taken_up(start, epoch):
+    """The lines of another attempt, up to the epoch that it begins with."""
+    at = json.loads(start)["time"] + 1e6
+    resume = {"event": "resume", "time": at + 1, "epoch": epoch, "step": 0}
+    return [with_values(start, time=at, pid=7), json.dumps(resume) + "\n"]
 
 
 def moved(line, seconds):
@@ -53,12 +70,12 @@ def at_times_of(lines, originals):
 DAMAGES = {
     "not a number": (
         lambda ls: with_value(ls, 5, 2, "NaN"),
-        "foreign rank lines; rank lines out of order",
+        "foreign rank lines; rank lines lost",
         ":6: event epoch: epoch is not a number that can stand there",
     ),
     "out of range": (
         lambda ls: with_value(ls, 5, 4, "1e999"),
-        "foreign rank lines; rank lines out of order",
+        "foreign rank lines; rank lines lost",
         ":6: event epoch: time_s is not a number that can stand there",
     ),
     "too deep": (
@@ -87,8 +104,8 @@ DAMAGES = {
     ),
     "lost epoch": (
         lambda ls: [*ls[:3], *ls[5:]],
-        "rank lines out of order",
-        ":4: epoch 2 where epoch 1 was to follow",
+        "rank lines lost",
+        ":4: lacks epoch 1 up to evaluation 1 before it",
     ),
     "clock back": (
         lambda ls: [*ls[:6], *(moved(line, -3600) for line in ls[6:])],
@@ -112,8 +129,116 @@ DAMAGES = {
     ),
     "a number that is none": (
         lambda ls: [*ls[:3], ls[3].replace('"time_s": ', '"time_s": "x'), *ls[4:]],
-        "foreign rank lines; rank lines out of order",
+        "foreign rank lines; rank lines lost",
         ":4: is not an event line",
+    ),
+    "whole file of another specification": (
+        lambda ls: [ls[0].replace('"digest": "', '"digest": "x'), *(with_values(line, time_s=60.0) for line in ls[1:])],
+        "foreign rank lines",
+        ":1: was written by a run of another specification",
+    ),
+    "of another cell": (
+        lambda ls: [with_values(ls[0], run="mnist/epoch/ddp-1x4/seed1"), *ls[1:]],
+        "foreign rank lines",
+        ":1: was written by run mnist/epoch/ddp-1x4/seed1",
+    ),
+    "of another number of ranks": (
+        lambda ls: [with_values(ls[0], ranks=4), *ls[1:]],
+        "foreign rank lines",
+        ":1: was written by one of 4 ranks",
+    ),
+    "of another rank in an earlier attempt": (
+        lambda ls: [with_values(ls[0], rank=0), moved(ls[1], -1), *ls],
+        "foreign rank lines",
+        ":1: was written by rank 0",
+    ),
+    "of another schema": (
+        lambda ls: [with_values(ls[0], schema_version=2), *(with_values(line, time_s=60.0) for line in ls[1:])],
+        "foreign rank lines",
+        ":1: schema_version: found 2; this version of scalestudy reads 1",
+    ),
+    "a line of another schema": (
+        lambda ls: [*ls[:5], with_values(ls[5], schema_version=2, time_s=4000.0), *ls[6:]],
+        "foreign rank lines; rank lines lost",
+        ":6: schema_version: found 2; this version of scalestudy reads 1",
+    ),
+    "accuracy in words": (
+        lambda ls: [*ls[:6], with_values(ls[6], test_accuracy="0.5"), *ls[7:]],
+        "foreign rank lines; rank lines lost",
+        ":7: event evaluation: test_accuracy is not a number that can stand there",
+    ),
+    "accuracy true": (
+        lambda ls: [*ls[:6], with_values(ls[6], test_accuracy=True), *ls[7:]],
+        "foreign rank lines; rank lines lost",
+        ":7: event evaluation: test_accuracy is not a number that can stand there",
+    ),
+    "accuracy in percent": (
+        lambda ls: [*ls[:6], with_values(ls[6], test_accuracy=80.0), *ls[7:]],
+        "foreign rank lines; rank lines lost",
+        ":7: event evaluation: test_accuracy is not a number that can stand there",
+    ),
+    "loss in words": (
+        lambda ls: [*ls[:5], with_values(ls[5], train_loss="low"), *ls[6:]],
+        "foreign rank lines; rank lines lost",
+        ":6: event epoch: train_loss is not a number that can stand there",
+    ),
+    "time below 0": (
+        lambda ls: [*ls[:5], with_values(ls[5], time_s=-4.0), *ls[6:]],
+        "foreign rank lines; rank lines lost",
+        ":6: event epoch: time_s is not a number that can stand there",
+    ),
+    "start lost": (lambda ls: ls[1:], "rank lines lost", ":1: does not begin with a start event"),
+    "first epoch lost": (
+        lambda ls: [ls[0], *ls[3:]],
+        "rank lines lost",
+        ":2: lacks epoch 0 up to evaluation 0 before it",
+    ),
+    "evaluation lost": (lambda ls: [*ls[:4], *ls[5:]], "rank lines lost", ":5: lacks evaluation 1 before it"),
+    "half lost": (
+        lambda ls: ls[:6],
+        "rank lines lost",
+        ":6: ends without an end event and without evaluation 2 up to evaluation 5",
+    ),
+    "last evaluation lost": (lambda ls: [*ls[:-2], ls[-1]], "rank lines lost", ":13: lacks evaluation 5 before it"),
+    "resumed beyond what is there": (
+        lambda ls: [*ls[:3], *taken_up(ls[0], 2), *(moved(line, 2e6) for line in ls[5:])],
+        "rank lines lost",
+        ":5: lacks epoch 1 up to evaluation 1 before it",
+    ),
+    "another epoch than resumed": (
+        lambda ls: [*ls[:5], *taken_up(ls[0], 1), *(moved(line, 2e6) for line in ls[5:])],
+        "rank lines out of order",
+        ":8: epoch 2 where epoch 1 was to follow",
+    ),
+    "resumed without a start": (
+        lambda ls: [*ls[:5], taken_up(ls[0], 2)[1], *(moved(line, 2e6) for line in ls[5:])],
+        "rank lines lost",
+        ":6: has no start event before it",
+    ),
+    "more epochs than planned": (
+        lambda ls: [*ls[:-1], with_values(ls[-3], epoch=6), ls[-1]],
+        "foreign rank lines",
+        ":14: is of epoch 6, and the run has 6 epochs",
+    ),
+    "end before the last epoch": (
+        lambda ls: [*ls[:11], ls[-1], *ls[11:-1]],
+        "rank lines out of order",
+        ":13: event epoch after event end",
+    ),
+    "end twice": (
+        lambda ls: [*ls, moved(ls[-1], 1)],
+        "rank lines out of order",
+        ":15: event end after event end",
+    ),
+    "error after the end": (
+        lambda ls: [*ls, with_values(moved(ls[-1], 1), event="error", message="lost")],
+        "rank lines out of order",
+        ":15: event error after event end",
+    ),
+    "on after an error": (
+        lambda ls: [*ls[:3], with_values(ls[2], event="error", message="lost"), *ls[3:]],
+        "rank lines out of order",
+        ":5: event epoch after event error",
     ),
 }
 
@@ -211,6 +336,33 @@ def test_a_pipe_and_a_huge_file_are_named_and_not_read(tmp_path):
     assert next(row for row in data.runs if row.run == RUN).flaw == "rank file unreadable"
 
 
+def test_every_file_of_a_run_that_was_taken_up_again_is_read_and_parsed_once(tmp_path, monkeypatch):
+    paths = make_study(tmp_path, **SMALL, seeds=(1,))
+    run = next(run for run in read_model(paths.study, Study).runs if run.id == RUN)
+    for rank in (0, 1):
+        file = paths.run(RUN).events(rank)
+        lines = file.read_text().splitlines(keepends=True)
+        again = taken_up(lines[0], 2 if rank else 1)
+        kept = lines[5:] if rank else lines[3:]  # the checkpoint was not yet that of all ranks
+        file.write_text("".join([*lines[:5], *again, *(moved(line, 2e6) for line in kept)]))
+    parsed, loads = [], json.loads
+    monkeypatch.setattr("scalestudy.records.events.json.loads", lambda text: parsed.append(text) or loads(text))
+    check = check_ranks(paths.run(RUN), Planned.of(run), read_model(paths.run(RUN).result, Result).epochs)
+    assert check == RankCheck()
+    assert len(parsed) == 18 + 16
+
+
+def test_a_run_trained_anew_with_another_specification_has_nothing_wrong(tmp_path):
+    """Its ranks append to the files that are there."""
+    paths = make_study(tmp_path, **SMALL)
+    for rank in (0, 1):
+        file = paths.run(RUN).events(rank)
+        lines = file.read_text().splitlines(keepends=True)
+        before = [with_values(moved(line, -1e6), digest="another", time_s=60.0) for line in lines[:7]]
+        file.write_text("".join([*before, *lines]))
+    assert report_data(collect(paths.results)).problems == []
+
+
 def test_a_missing_and_a_surplus_rank_file_are_named(tmp_path):
     paths = make_study(tmp_path, **SMALL)
     paths.run(RUN).events(1).rename(paths.run(RUN).events(7))
@@ -275,7 +427,7 @@ def test_a_run_that_was_killed_and_taken_up_again_has_nothing_wrong(tmp_path):
     assert report_data(collect(paths.results)).problems == []
 
 
-def test_what_the_trainers_log_writes_is_plain(tmp_path):
+def test_what_the_trainers_log_writes_needs_no_close_look(tmp_path):
     paths = make_study(tmp_path, **SMALL)
     run = next(run for run in read_model(paths.study, Study).runs if run.id == RUN)
     for rank in (0, 1):
@@ -283,12 +435,16 @@ def test_what_the_trainers_log_writes_is_plain(tmp_path):
         log = EventLog(paths.run(RUN).events(rank))
         log.write("start", run=run.id, digest=run.digest, rank=rank, ranks=2, host="n1", pid=1)
         for epoch in range(6):
-            log.write("epoch", epoch=epoch, train_loss=0.5 / (epoch + 1), time_s=1e-5)
+            log.write("epoch", epoch=epoch, train_loss=0.5 / (epoch + 1), time_s=0.25)
             log.write("evaluation", epoch=epoch, test_loss=0.5, test_accuracy=0.8)
-            log.write("checkpoint", epoch=epoch + 1, step=0)
+            if epoch < 5:
+                log.write("checkpoint", epoch=epoch + 1, step=0)
         log.write("end", total_s=1.0)
         log.close()
-    assert check_ranks(paths.run(RUN), 2, run.digest, [0.0] * 6).problems == []
+    epochs = read_model(paths.run(RUN).result, Result).epochs
+    epochs = [epoch.model_copy(update={"time_s": 0.25, "evaluation_s": 0.0, "test_accuracy": 0.8}) for epoch in epochs]
+    assert check_ranks(paths.run(RUN), Planned.of(run), epochs) == RankCheck()
+    assert PlainRanks(Planned.of(run), epochs).holds([paths.run(RUN).events(rank).read_bytes() for rank in (0, 1)])
 
 
 VALUES = ["NaN", "Infinity", "1e999", "-1", "2.5", "1e-05", "true", "null", '"x"', "[" * 200_000, "1" * 5000, "9" * 400]
@@ -301,14 +457,22 @@ def with_value(lines, line, which, value):
     return [*lines[:line], lines[line][:begin] + value + lines[line][end:], *lines[line + 1 :]]
 
 
+@pytest.fixture(scope="module")
+def one_run(tmp_path_factory):
+    paths = make_study(tmp_path_factory.mktemp("one"), **SMALL, seeds=(1,))
+    run = next(run for run in read_model(paths.study, Study).runs if run.id == RUN)
+    return run, read_model(paths.run(RUN).result, Result)
+
+
 @given(st.data())
 @settings(max_examples=300, deadline=None)
-def test_the_quick_look_passes_nothing_that_the_close_look_finds(tmp_path_factory, data):
-    folder = tmp_path_factory.mktemp("ranks")
-    paths = make_study(folder, workloads=1, strategies={"ddp": ("1x2",)}, seeds=(1,))
-    run = next(run for run in read_model(paths.study, Study).runs if run.id == RUN)
-    result = read_model(paths.run(RUN).result, Result)
-    text = event_lines(run, 1, result, data.draw(st.sampled_from([None, random.Random(1)])))
+def test_the_quick_look_passes_nothing_that_the_close_look_finds(one_run, data):
+    run, result = one_run
+    seed = data.draw(st.sampled_from([None, 1]))
+    first, text = (event_lines(run, rank, result, seed and random.Random(seed + rank)) for rank in (0, 1))
+    planned, quick = Planned.of(run), PlainRanks(Planned.of(run), result.epochs)
+    quick.learn(first.encode())
+    assert quick.holds([first.encode(), text.encode()])
     place = data.draw(st.integers(0, len(text) - 1))
     edit = data.draw(st.sampled_from(["cut", "drop line", "repeat line", "digit", "junk", "value", "clock", "point"]))
     value = data.draw(st.sampled_from(VALUES))
@@ -325,24 +489,24 @@ def test_the_quick_look_passes_nothing_that_the_close_look_finds(tmp_path_factor
         "clock": "".join([*lines[:line], *(moved(one, jump_s) for one in lines[line:])]),
         "point": text[:place] + "." + text[place:],
     }[edit]
-    paths.run(RUN).events(1).write_text(changed)
-    evaluations = [epoch.evaluation_s for epoch in result.epochs]
-    close = list(wrong_lines(paths.run(RUN).events(1), 1, run.digest, evaluations))
-    quick = check_ranks(paths.run(RUN), 2, run.digest, evaluations)
-    assert bool(quick.problems) == bool(close), (edit, place, line)
+    contents = [first.encode(), changed.encode()]
+    looks = [look_at(Path(f"rank{rank}"), text, rank, planned, result.epochs) for rank, text in enumerate(contents)]
+    told = [RankEpochs.of("", lines) for lines, _ in looks]
+    wrong = [*looks[0][1], *looks[1][1]] or contradiction(told, 2, result.epochs)
+    assert not (wrong and quick.holds(contents)), (edit, place, line, wrong)
 
 
 def test_the_quick_look_takes_the_timer_for_the_last_number_of_its_line_also_where_both_are_short(tmp_path):
     paths = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x2",)}, seeds=(1,))
     run = next(run for run in read_model(paths.study, Study).runs if run.id == RUN)
-    evaluations = [epoch.evaluation_s for epoch in read_model(paths.run(RUN).result, Result).epochs]
+    epochs = read_model(paths.run(RUN).result, Result).epochs
     path = paths.run(RUN).events(1)
     lines = path.read_text().splitlines(keepends=True)
     short = next(
         number for number, line in enumerate(lines) if re.search(r'0\.\d{6}, "time_s": \d\.\d\d\}$', line.rstrip())
     )
     path.write_text("".join([*lines[:short], *(moved(one, -3) for one in lines[short:])]))
-    (problem,) = check_ranks(paths.run(RUN), 2, run.digest, evaluations).problems
+    (problem,) = check_ranks(paths.run(RUN), Planned.of(run), epochs).problems
     assert "took 4.1 s by its timer and 1.1 s by the clock" in str(problem)
 
 
@@ -410,13 +574,13 @@ def realistic(folder, runs=6):
     return paths, [replace(Planned.of(run), text=model_text(run)) for run in planned]
 
 
-def test_of_ranks_that_differ_as_real_ones_do_only_the_first_file_is_looked_at_closely(tmp_path, monkeypatch):
+def test_of_runs_that_differ_as_real_ones_do_only_the_first_is_looked_at_closely(tmp_path, monkeypatch):
     paths, planned = realistic(tmp_path)
     looked = []
-    monkeypatch.setattr(rank_files, "wrong_lines", lambda path, *rest: looked.append(path) or wrong_lines(path, *rest))
+    monkeypatch.setattr(rank_files, "look_at", lambda path, *rest: looked.append(path) or look_at(path, *rest))
     monkeypatch.setattr(plain_ranks, "_PATTERNS", {})
     entries = read_entries(paths.results / "runs", planned)
-    assert len(looked) == 1
+    assert looked == [paths.run(planned[0].id).events(rank) for rank in range(64)]
     assert all(entry.stamp for _, entry in entries)  # nothing is wrong
 
 

@@ -25,7 +25,7 @@ from scalestudy.analysis.language import ENGLISH, GERMAN, LANGUAGES
 from scalestudy.analysis.links import METHOD as PROBE_METHOD
 from scalestudy.analysis.links import RESAMPLES
 from scalestudy.analysis.methods import METHODS
-from scalestudy.analysis.rank_files import Kind
+from scalestudy.analysis.rank_lines import Kind
 from scalestudy.analysis.rules_costs import FACTORS
 from scalestudy.analysis.sentences import RULES
 from scalestudy.analysis.wording import PHASE_WORDS

@@ -23,6 +23,7 @@ from scalestudy.analysis import (
     planned,
     rank_epochs,
     rank_files,
+    rank_lines,
     reading,
     soundness,
 )  # fmt: skip
@@ -36,8 +37,8 @@ from scalestudy.records.paths import RunPaths
 from scalestudy.records.result import Epoch, Result
 
 READERS = (
-    clocks, contradictions, device_columns, plain_ranks, planned, rank_epochs, rank_files, reading, soundness,
-    events, files, result,
+    clocks, contradictions, device_columns, plain_ranks, planned, rank_epochs, rank_files, rank_lines, reading,
+    soundness, events, files, result,
 )  # fmt: skip
 CompactEpoch: Any = make_dataclass("CompactEpoch", tuple(Epoch.model_fields), slots=True)
 

@@ -5,6 +5,7 @@ compared with what a close look (rank_files.py) found nothing wrong in; then the
 epochs, are taken from all files of a run at once. Only a digit inside a word escapes this.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalestudy.analysis.clocks import STALL_S, evaluation_agrees, training_agrees
+from scalestudy.analysis.planned import Planned
 from scalestudy.analysis.rank_epochs import CLOSE_S
+from scalestudy.records.events import SCHEMA_VERSION
 from scalestudy.records.result import Epoch
 
-MOST_BYTES = 2**16
-"""Of a rank file; a longer one is looked at line by line."""
 MOST_IN_LINE = 300
 """Longer lines may hold numbers that are none: of hundreds of digits."""
 MOST_PATTERNS = 1000
@@ -25,8 +26,9 @@ EPOCH, EVALUATION = b"epoch", b"evaluation"
 _DIGITS = b"0123456789"
 _WORD, _COUNT = rb'[^"\\\x00-\x1f]*', rb"(?:0|[1-9][0-9]{0,17})"
 _START = re.compile(
-    rb'\{"event": "start", "time": ([1-9][0-9]{9}\.[0-9]+), "run": "%s", "digest": "(%s)", "rank": (%s), '
-    rb'"ranks": %s, "host": "%s", "pid": %s\}\n' % (_WORD, _WORD, _COUNT, _COUNT, _WORD, _COUNT)
+    rb'\{"event": "start", "time": ([1-9][0-9]{9}\.[0-9]+), "run": "(%s)", "digest": "(%s)", "rank": (%s), '
+    rb'"ranks": (%s), "host": "%s", "pid": %s(?:, "schema_version": %d)?\}\n'
+    % (_WORD, _WORD, _COUNT, _COUNT, _WORD, _COUNT, SCHEMA_VERSION)
 )
 _LINE = re.compile(rb'\{"event": "([a-z]+)", "time": [0-9]+\.[0-9]+(?:, "epoch": [0-9]+)?, .*\}\n')
 _EPOCH_TIME = re.compile(rb'"time_s": [0-9]+\.[0-9]+\}\n')
@@ -35,8 +37,8 @@ _STAMP_WEIGHTS = np.array([*10.0 ** np.arange(9, -1, -1), 0, 0.1, 0.01])
 _NUMBER = len(', "epoch": ')
 _TAIL = 24
 """Characters before the end of a line that hold the point of its last number."""
-_ACCURACY = len('"test_accuracy": 0.5}') - 1
-"""Characters at the end of an evaluation's line that are compared: all that the shortest one has."""
+_ACCURACY = len('"test_accuracy": ') + 24
+"""Most characters at the end of an evaluation's line that its accuracy takes, its name included."""
 _WEIGHTS = np.array([0, *10.0 ** np.arange(5, -1, -1), 0, 0.1, 0.01])
 _SLACK_S = 0.02
 """Of a difference of times of which two decimals are read."""
@@ -51,11 +53,7 @@ class Pattern(NamedTuple):
     stamps: Places
     """How many characters into each line its time begins."""
     epochs: Places
-    """Which lines are epochs."""
-    evaluated: Places
-    """Which of the epochs have their evaluation in the next line."""
-    ends: bool
-    """Whether the run ends right after an evaluation."""
+    """Which lines are epochs; the next line is the epoch's evaluation, and behind the last of these is the end."""
 
 
 _PATTERNS: dict[bytes, Pattern] = {}
@@ -63,26 +61,23 @@ _PATTERNS: dict[bytes, Pattern] = {}
 
 
 class PlainRanks:
-    """What the files of one run have to hold: ``digest`` is that of its run.json, ``evaluations_s`` its result's."""
+    """What the files of one run have to hold; ``epochs`` are those of its result."""
 
-    def __init__(self, digest: str, evaluations_s: Sequence[float], epochs: Sequence[Epoch] = ()) -> None:
-        self._digest = digest.encode()
-        self._evaluations_s = np.asarray(evaluations_s, dtype=np.float64)
+    def __init__(self, planned: Planned, epochs: Sequence[Epoch]) -> None:
+        self._run, self._digest = json.dumps(planned.id)[1:-1].encode(), planned.digest.encode()
+        self._ranks = planned.ranks
         self._times_s = np.array([epoch.time_s for epoch in epochs], dtype=np.float64)
-        lines = [f'    "test_accuracy": {epoch.test_accuracy!r}}}'[-_ACCURACY:] for epoch in epochs]
-        self._tails = np.frombuffer("".join(lines).encode(), dtype=np.uint8).reshape(len(epochs), _ACCURACY)
+        self._evaluations_s = np.array([epoch.evaluation_s for epoch in epochs], dtype=np.float64)
+        lines = [f'"test_accuracy": {epoch.test_accuracy!r}}}'.encode().rjust(_ACCURACY, b"\0") for epoch in epochs]
+        self._accuracies = np.frombuffer(b"".join(lines), dtype=np.uint8).reshape(len(epochs), _ACCURACY)
 
-    def holds(self, contents: Sequence[bytes], first_rank: int = 0, whole: bool = False) -> bool:
-        """Whether these are the contents of consecutive ranks, each one uninterrupted run with nothing wrong.
-
-        ``whole``: they are all ranks, so that the slowest has the times of the result.
-        """
+    def holds(self, contents: Sequence[bytes]) -> bool:
+        """Whether these are the contents of all ranks in order, each one uninterrupted run with nothing wrong."""
         starts = [_START.match(content) for content in contents]
-        if not contents or max(map(len, contents)) >= MOST_BYTES:
-            return False
         begun = np.empty(len(contents))
         for rank, found in enumerate(starts):
-            if found is None or found[2] != self._digest or int(found[3]) != first_rank + rank:
+            wanted = (self._run, self._digest, b"%d" % rank, b"%d" % self._ranks)
+            if found is None or found.group(2, 3, 4, 5) != wanted:
                 return False
             begun[rank] = float(found[1])
         bodies = [content[found.end() :] for content, found in zip(contents, starts, strict=True) if found]
@@ -98,72 +93,60 @@ class PlainRanks:
         if np.diff(ends, prepend=-1).max() > MOST_IN_LINE:
             return False
         # Each file has all lines of the pattern, and none of its neighbour.
-        return np.array_equal(ends[lines - 1 :: lines] + 1, files) and self._agrees(text, ends, pattern, begun, whole)
+        return np.array_equal(ends[lines - 1 :: lines] + 1, files) and self._agrees(text, ends, pattern, begun)
 
     def learn(self, content: bytes) -> None:
         """Take a file with nothing wrong as the pattern for others, if it is of a run that was not interrupted."""
         start = _START.match(content)
-        if start is None or len(content) >= MOST_BYTES or len(_PATTERNS) >= MOST_PATTERNS:
+        if start is None or len(_PATTERNS) >= MOST_PATTERNS:
             return
         body = content[start.end() :]
         lines = body.splitlines(keepends=True)
-        if len(body) < 2 * _TAIL:  # no whole run
-            return
         found = [_LINE.fullmatch(line) for line in lines]
         names = [line[1] for line in found if line]
         epochs = [place for place, name in enumerate(names) if name == EPOCH]
         if len(names) < len(lines) or b"start" in names or not all(_EPOCH_TIME.search(lines[one]) for one in epochs):
             return
-        evaluated = [count for count, place in enumerate(epochs) if names[place + 1 : place + 2] == [EVALUATION]]
+        if not epochs or len(names) != epochs[-1] + 3 or any(names[place + 1] != EVALUATION for place in epochs):
+            return
         _PATTERNS[body.translate(None, _DIGITS)] = Pattern(
             stamps=np.array([len(b'{"event": "", "time": ' + name) for name in names], dtype=np.int64),
             epochs=np.array(epochs, dtype=np.int64),
-            evaluated=np.array(evaluated, dtype=np.int64),
-            ends=names[-2:] == [EVALUATION, b"end"],
         )
 
-    def _agrees(self, text: Characters, ends: Places, pattern: Pattern, begun: Numbers, whole: bool) -> bool:
-        """Whether epochs follow each other, and no clock jumps, in any of the files; ``ends`` are those of lines."""
+    def _agrees(self, text: Characters, ends: Places, pattern: Pattern, begun: Numbers) -> bool:
+        """Whether epochs follow each other as the result has them, and no clock jumps; ``ends`` are those of lines."""
         places = np.concatenate([[0], ends[:-1] + 1]) + np.tile(pattern.stamps, len(begun))
-        times = _times(text, places)
-        if times is None or len(pattern.epochs) != len(self._evaluations_s):
+        times, shape = _times(text, places), (len(begun), -1)
+        if times is None or len(pattern.epochs) != len(self._times_s):
             return False
-        times = times.reshape(len(begun), -1)
-        if (
-            np.any(times[:, 0] < begun - _SLACK_S)
-            or np.any(np.diff(times, axis=1) < 0)
-            or (pattern.ends and np.any(times[:, -1] - times[:, -2] > STALL_S - _SLACK_S))
-        ):
+        times, places, ends = times.reshape(shape), places.reshape(shape), ends.reshape(shape)
+        epochs, evaluations = pattern.epochs, pattern.epochs + 1
+        spent = _last_numbers(text, ends[:, epochs] - 1)
+        if spent is None or np.any(times[:, 0] < begun - _SLACK_S) or np.any(np.diff(times, axis=1) < 0):
             return False
-        if not len(pattern.epochs):
-            return True
-        numbers = _epochs(text, places.reshape(times.shape)[:, pattern.epochs])
-        spent = _last_numbers(text, ends.reshape(times.shape)[:, pattern.epochs] - 1)
-        if spent is None or np.any(numbers != np.arange(len(pattern.epochs))):
-            return False
-        if len(self._times_s) and not self._is_as_the_result_says(
-            text, ends.reshape(times.shape), pattern, spent, whole
-        ):
-            return False
-        ended = times[:, pattern.epochs]
-        later = pattern.epochs[1:]
-        trained = training_agrees(times[:, later] - times[:, later - 1], spent[:, 1:], slack_s=-_SLACK_S)
-        gaps = times[:, pattern.epochs[pattern.evaluated] + 1] - ended[:, pattern.evaluated]
-        evaluated = evaluation_agrees(gaps, self._evaluations_s[pattern.evaluated], slack_s=-_SLACK_S)
-        return bool(np.all(trained) and np.all(evaluated))
-
-    def _is_as_the_result_says(
-        self, text: Characters, ends: Places, pattern: Pattern, spent: Numbers, whole: bool
-    ) -> bool:
-        """Whether no rank was slower than the result's times, one of all as slow, and all found its accuracies."""
-        slowest = spent.max(axis=0)  # of two decimals: up to 0.01 s too short
-        if np.any(slowest > self._times_s + CLOSE_S - 0.01) or (whole and np.any(slowest < self._times_s - CLOSE_S)):
-            return False
-        places = ends[:, pattern.epochs[pattern.evaluated] + 1] - _ACCURACY
-        return np.array_equal(
-            _window(text, places, _ACCURACY),
-            np.broadcast_to(self._tails[pattern.evaluated], (*places.shape, _ACCURACY)),
+        numbers = np.arange(len(epochs)).repeat(2)
+        told = np.stack([epochs, evaluations], axis=1).ravel()
+        trained_s, evaluated_s = times[:, epochs] - times[:, epochs - 1], times[:, evaluations] - times[:, epochs]
+        agree = (
+            _epochs(text, places[:, told]) == numbers,
+            training_agrees(trained_s[:, 1:], spent[:, 1:], slack_s=-_SLACK_S),  # a start-up may take any time
+            evaluation_agrees(evaluated_s, self._evaluations_s, slack_s=-_SLACK_S),
+            times[:, -1] - times[:, -2] <= STALL_S - _SLACK_S,
+            self._are_the_times(spent.max(axis=0)),
+            self._are_the_accuracies(text, ends[:, evaluations]),
         )
+        return all(map(np.all, agree))
+
+    def _are_the_times(self, slowest_s: Numbers) -> NDArray[np.bool_]:
+        """Whether the slowest ranks' times, of two decimals and so up to 0.01 s too short, are those of the result."""
+        return (slowest_s <= self._times_s + CLOSE_S - 0.01) & (slowest_s >= self._times_s - CLOSE_S)
+
+    def _are_the_accuracies(self, text: Characters, ends: Places) -> NDArray[np.bool_]:
+        """Whether the lines that end at these places end with the accuracies of the result."""
+        found = _window(text, ends - _ACCURACY, _ACCURACY)
+        same: NDArray[np.bool_] = (found == self._accuracies) | (self._accuracies == 0)
+        return same
 
 
 def _window(text: Characters, places: Places, width: int) -> Characters:

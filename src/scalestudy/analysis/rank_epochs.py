@@ -1,12 +1,10 @@
 """Does a result say of its epochs what its ranks wrote of them? If not, nobody can tell which of them is damaged."""
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from scalestudy.errors import StudyError
-from scalestudy.records.events import read_events
+from scalestudy.records.events import EventLine
 from scalestudy.records.result import Epoch
 
 CLOSE_S = 0.02
@@ -14,41 +12,42 @@ CLOSE_S = 0.02
 CLOSE = 1e-6
 """Of accuracies, likewise."""
 CONTRADICTS = "result and rank files contradict each other"
-Said = dict[int, tuple[Any, Path]]
-"""By epoch: a value and the file that it is from."""
 
 
-def contradiction(files: Sequence[Path], epochs: Sequence[Epoch]) -> str | None:
-    """The first of the epochs that a rank file contradicts; of one that was trained twice the last time counts."""
-    slowest: Said = {}
-    heard: dict[int, int] = {}
-    accuracies: list[Said] = []
-    for path in files:
-        try:
-            events = read_events(path)[0]
-        except StudyError:  # named by those who look at the file itself
-            continue
-        times = {event["epoch"]: event["time_s"] for event in events if event["event"] == "epoch"}
-        for number, time_s in times.items():
-            heard[number] = heard.get(number, 0) + 1
-            if number not in slowest or time_s > slowest[number][0]:
-                slowest[number] = (time_s, path)
-        tested = [event for event in events if event["event"] == "evaluation"]
-        accuracies.append({event["epoch"]: (event["test_accuracy"], path) for event in tested})
+class RankEpochs(NamedTuple):
+    """What a rank wrote, by epoch; of one that was trained twice the last."""
+
+    file: str
+    times_s: dict[int, float]
+    accuracies: dict[int, float]
+
+    @classmethod
+    def of(cls, file: str, lines: Iterable[EventLine]) -> "RankEpochs":
+        """Of the lines of its file."""
+        times_s: dict[int, float] = {}
+        accuracies: dict[int, float] = {}
+        for _, _, event in lines:
+            if event["event"] == "epoch":
+                times_s[event["epoch"]] = event["time_s"]
+            elif event["event"] == "evaluation":
+                accuracies[event["epoch"]] = event["test_accuracy"]
+        return cls(file, times_s, accuracies)
+
+
+def contradiction(ranks: Sequence[RankEpochs], count: int, epochs: Sequence[Epoch]) -> str | None:
+    """The first of the epochs that a rank file contradicts, of a run of ``count`` ranks."""
     for epoch in epochs:
-        time_s, path = slowest.get(epoch.epoch, (epoch.time_s, Path()))
-        whole = heard.get(epoch.epoch) == len(files)  # without the slowest rank the others may all be faster
+        times = [(rank.times_s[epoch.epoch], rank.file) for rank in ranks if epoch.epoch in rank.times_s]
+        time_s, file = max(times, default=(epoch.time_s, ""), key=lambda time: time[0])
+        whole = len(times) == count  # without the slowest rank the others may all be faster
         if time_s > epoch.time_s + CLOSE_S or (whole and time_s < epoch.time_s - CLOSE_S):
-            return f"epochs[{epoch.epoch}].time_s: found {epoch.time_s:.4g} s, {path.name} says {time_s:.4g} s"
-        for said in accuracies:
-            accuracy, path = said.get(epoch.epoch, (epoch.test_accuracy, Path()))
+            return f"epochs[{epoch.epoch}].time_s: found {epoch.time_s:.4g} s, {file} says {time_s:.4g} s"
+        for rank in ranks:
+            accuracy = rank.accuracies.get(epoch.epoch, epoch.test_accuracy)
             if not _same(accuracy, epoch.test_accuracy):
-                return f"epochs[{epoch.epoch}].test_accuracy: found {epoch.test_accuracy}, {path.name} says {accuracy}"
+                return f"epochs[{epoch.epoch}].test_accuracy: found {epoch.test_accuracy}, {rank.file} says {accuracy}"
     return None
 
 
-def _same(one: Any, other: float) -> bool:
-    """Whether two accuracies agree; one that is no number agrees with its like alone."""
-    if not isinstance(one, int | float):
-        return False
+def _same(one: float, other: float) -> bool:
     return abs(one - other) <= CLOSE or (math.isnan(one) and math.isnan(other))

@@ -62,9 +62,7 @@ def _completed(paths: RunPaths, planned: Planned, result: Result, unsound: tuple
     result, contradiction = without_wrong_phases(result, planned.devices)
     if contradiction:
         unsound += (f"{paths.result}: {contradiction}",)
-    check = check_ranks(
-        paths, planned.ranks, planned.digest, [epoch.evaluation_s for epoch in result.epochs], result.epochs
-    )
+    check = check_ranks(paths, planned, result.epochs)
     if check.contradiction:
         said = f"{paths.result}: {check.contradiction}; the run is not used"
         return Reading(None, CONTRADICTS, problems=(*check.problems, said))

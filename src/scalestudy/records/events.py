@@ -6,10 +6,12 @@ with its file and number, never guessed.
 
 import contextlib
 import json
+import math
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scalestudy.errors import StudyError
 
@@ -24,18 +26,51 @@ GRAMMAR: dict[str, frozenset[str]] = {
     "end": frozenset({"total_s"}),
 }
 """Event name to the keys that it must have, beside ``event`` and ``time`` (Unix seconds)."""
-OPTIONAL: dict[str, frozenset[str]] = {"error": frozenset({"may_pass"})}
-"""And to those that it may have."""
-
-
-NUMBERS = frozenset({"time", "time_s", "total_s"})
-"""Keys whose values are finite numbers."""
+OPTIONAL: dict[str, frozenset[str]] = {"start": frozenset({"schema_version"}), "error": frozenset({"may_pass"})}
+"""And to those that it may have; files of earlier versions have no ``schema_version``, and the first schema."""
+SCHEMA_VERSION = 1
+"""Of the lines from a start on."""
 MOST_BYTES = 16_000_000
 """A file of a rank holds some hundred bytes for each epoch."""
 LARGEST = 1e300
 """JSON has integers that no float holds."""
-COUNTS = frozenset({"epoch", "step", "rank", "ranks", "pid"})
-"""Keys whose values are integers of 0 or more."""
+MOST = 10**18
+"""No count is larger."""
+
+
+def _is_number(value: Any) -> bool:
+    """Also one that is not finite: what a training that diverged has for a loss."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_time(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= LARGEST
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and (0 <= value <= 1 or (isinstance(value, float) and math.isnan(value)))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MOST
+
+
+RIGHT: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("time", "time_s", "total_s"), _is_time),
+    **dict.fromkeys(("train_loss", "test_loss"), _is_number),
+    "test_accuracy": _is_share,
+    **dict.fromkeys(("epoch", "step", "rank", "ranks", "pid", "schema_version"), _is_count),
+}
+"""What the value of a key has to be; all other keys take anything."""
+
+
+class EventLine(NamedTuple):
+    """A valid line of a file."""
+
+    number: int
+    """From 1."""
+    text: bytes
+    event: dict[str, Any]
 
 
 class EventLog:
@@ -94,38 +129,55 @@ def check_readable(path: Path) -> None:
         )
 
 
+def read_content(path: Path) -> bytes:
+    """The content of a file of events. Raises StudyError when it cannot be read."""
+    check_readable(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
 def read_events(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """All valid events of a file, and one line for each that is not, naming file and line.
 
     Raises StudyError when the file cannot be read.
     """
-    events, problems = [], []
-    check_readable(path)
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read: {error.strerror or error}") from error
-    for number, line in enumerate(lines, start=1):
+    lines, problems = parse_lines(path, read_content(path))
+    return [line.event for line in lines], problems
+
+
+def parse_lines(path: Path, content: bytes) -> tuple[list[EventLine], list[str]]:
+    """The valid lines of a content of this file, and one text for each other one, naming file and line.
+
+    Of what another version of the program wrote the start alone is named, and nothing is valid up to the next one.
+    """
+    lines, problems = [], []
+    readable = True
+    for number, text in enumerate(content.removesuffix(b"\n").split(b"\n") if content else [], start=1):
         try:
-            event = json.loads(line)
-            missing = (GRAMMAR[event["event"]] | {"time"}) - event.keys()
-            wrong = [key for key in sorted(event) if not _is_right(key, event[key])]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            problems.append(f"{path}:{number}: is not an event line")
+            event = json.loads(text)
+            name, version = event["event"], event.get("schema_version", SCHEMA_VERSION)
+            if name == "start":
+                readable = version == SCHEMA_VERSION
+            if version != SCHEMA_VERSION:
+                problems.append(
+                    f"{path}:{number}: schema_version: found {version!r}; "
+                    f"this version of scalestudy reads {SCHEMA_VERSION}"
+                )
+                continue
+            missing = GRAMMAR[name] - event.keys() if "time" in event else {"time", *GRAMMAR[name]} - event.keys()
+            wrong = [key for key, value in event.items() if key in RIGHT and not RIGHT[key](value)]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            if readable:
+                problems.append(f"{path}:{number}: is not an event line")
+            continue
+        if not readable:
             continue
         if missing:
-            problems.append(f"{path}:{number}: event {event['event']} lacks {', '.join(sorted(missing))}")
+            problems.append(f"{path}:{number}: event {name} lacks {', '.join(sorted(missing))}")
         elif wrong:
-            problems.append(f"{path}:{number}: event {event['event']}: {wrong[0]} is not a number that can stand there")
+            problems.append(f"{path}:{number}: event {name}: {wrong[0]} is not a number that can stand there")
         else:
-            events.append(event)
-    return events, problems
-
-
-def _is_right(key: str, value: object) -> bool:
-    """Whether a value is of the kind that its key says; all other keys take anything."""
-    if key in COUNTS:
-        return type(value) is int and value >= 0
-    if key in NUMBERS:
-        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
-    return True
+            lines.append(EventLine(number, text, event))
+    return lines, problems

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from scalestudy.errors import may_pass
-from scalestudy.records.events import EventLog
+from scalestudy.records.events import SCHEMA_VERSION, EventLog
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import RunPaths
 from scalestudy.records.prepared import Prepared
@@ -226,6 +226,7 @@ def _log_start(log: EventLog, job: Job, rank: Rank) -> None:
         ranks=rank.ranks,
         host=platform.node(),
         pid=os.getpid(),
+        schema_version=SCHEMA_VERSION,
     )
 
 
