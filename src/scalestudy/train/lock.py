@@ -28,8 +28,8 @@ class Finished(Exception):
 def only_one(folder: Path, wait_s: float = 0) -> Generator[float, None, None]:
     """Hold the run folder while training. The kernel lets go when the process and its ranks end, however they end.
 
-    Gives the seconds that it had to wait. Where the file system has no locks nothing is held. Raises RunBusy when another process holds the folder, and
-    still does so after ``wait_s``.
+    Gives the seconds that it had to wait. Where the file system has no locks nothing is held. Raises RunBusy when
+    another process holds the folder, and still does so after ``wait_s``.
     """
     path = folder / "lock"
     try:
