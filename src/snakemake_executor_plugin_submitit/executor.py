@@ -245,7 +245,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         names = self._not_asked_for()
         states = self._states(names) if names else None
         if on := sorted(name for name, state in (states or {}).items() if name in names and not state.over):
-            what = f"Of an earlier Snakemake, and asked for by none of these rules, run on or wait: {len(on)} jobs"
+            what = f"Jobs of an earlier Snakemake that nothing here asked for still run or wait: {len(on)}"
             self.logger.warning(f"{what}. To end them: {self.cluster.ends} {' '.join(on)}")
 
     def _not_asked_for(self) -> set[str]:

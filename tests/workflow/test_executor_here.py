@@ -156,7 +156,7 @@ def test_ctrl_c_ends_no_job_of_an_earlier_snakemake_that_was_not_asked_for(flow:
     wait_until(lambda: "other" in flow.starts())
     process.send_signal(signal.SIGINT)
     process.wait(60)
-    (left,) = re.findall(r"run on or wait: 1 jobs. To end them: kill (\d+)\n", flow.said)
+    (left,) = re.findall(r"still run or wait: 1\. To end them: kill (\d+)\n", flow.said)
     flow.write(QUIET)
     process = flow.start()
     wait_until(lambda: f"Took over job {left} " in flow.said)
@@ -169,12 +169,12 @@ def test_what_an_earlier_snakemake_left_behind_and_nobody_asks_for_is_named_at_t
     flow.killed_while_it_runs()
     flow.write('rule other:\n    output: "other"\n    shell: "touch {output}"\n')
     assert flow.start().wait(60) == 0, flow.said
-    (left,) = re.findall(r"run on or wait: 1 jobs. To end them: kill (\d+)\n", flow.said)
+    (left,) = re.findall(r"still run or wait: 1\. To end them: kill (\d+)\n", flow.said)
     os.kill(int(left), signal.SIGTERM)
     wait_until(lambda: not Path(f"/proc/{left}").exists())
     (flow.folder / "other").unlink()
     assert flow.start().wait(60) == 0, flow.said
-    assert flow.said.count("run on or wait") == 1
+    assert flow.said.count("still run or wait") == 1
 
 
 # Saves for longer than submitit lets a rank live after a SIGINT, with the help of a process that a signal would end.
