@@ -13,7 +13,6 @@ from snakemake_executor_plugin_submitit.executor import SubmititExecutor as Exec
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 CLUSTER = "Where jobs run: on a SLURM cluster, in processes of this machine, or (debug) in this very process."
-LOGDIR = "Folder, seen from all nodes, for logs and submitit's files (default .snakemake/submitit)."
 
 
 @dataclass
@@ -21,7 +20,6 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]  # the inter
     """What the command line offers as ``--submitit-...``; the interface understands no other spelling of types."""
 
     cluster: Optional[str] = field(default="slurm", metadata={"help": CLUSTER, "choices": list(CLUSTERS)})  # noqa: UP045
-    logdir: Optional[str] = field(default=None, metadata={"help": LOGDIR})  # noqa: UP045
 
 
 common_settings = CommonSettings(

@@ -37,6 +37,8 @@ class Local:
     """Processes on this machine under submitit's local controller, whose process id is the job's id."""
 
     name = "local"
+    ends = "kill"
+    """The command that ends jobs by their ids."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -63,7 +65,7 @@ class Local:
     def cancel(self, ids: Sequence[str]) -> None:
         """Cancel jobs; raises OSError or SubprocessError."""
         for name in filter(self._alive, ids):
-            os.kill(int(name), signal.SIGINT)
+            os.kill(int(name), signal.SIGTERM)  # passed on to the ranks; after a SIGINT they would live for a second
 
     def _alive(self, name: str) -> bool:
         with contextlib.suppress(OSError):
@@ -92,6 +94,7 @@ class Slurm(Local):
     """SLURM: sbatch through submitit, and squeue, sacct and scancel."""
 
     name = "slurm"
+    ends = "scancel"
 
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
         """One sbatch. Raises TooMany at a limit of the site, and Busy where another call may succeed."""
@@ -100,9 +103,8 @@ class Slurm(Local):
                 return super().submit(tasks)
         except RuntimeError as error:
             said = str(error).strip() or "sbatch failed without a word"
-        for path in self.folder.glob("*.pkl"):
-            if "_" not in path.name:  # was not submitted
-                path.unlink()
+        for path in self.folder.glob("[0-9a-f]" * 32 + ".pkl"):  # named when it is submitted
+            path.unlink()
         hopeless, last = HOPELESS.search(said), said.splitlines()[-1]
         # "job submit limit" SLURM says of what one job may have, too.
         kind = TooMany if TOO_MANY.search(said) and not hopeless else Busy if BUSY.search(last) else NotSubmitted
@@ -126,7 +128,7 @@ class Slurm(Local):
     def cancel(self, ids: Sequence[str]) -> None:
         """One scancel."""
         if ids:
-            _table(1, "scancel", "--quiet", *ids)
+            _table(1, self.ends, "--quiet", *ids)
 
 
 CLUSTERS = {kind.name: kind for kind in (Slurm, Local, Debug)}

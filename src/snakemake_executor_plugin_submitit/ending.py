@@ -78,7 +78,7 @@ def failure_message(folder: Path, name: str, state: JobState) -> str:
     tail = [line for line in lines.splitlines() if line.strip()]
     tail += [line for line in below.splitlines() if re.match(r"(srun|slurmstepd)\S*: error:", line)]
     kind = state.state
-    if kind == "FAILED" and (OUT_OF_MEMORY.search(text) or "out of memory" in error):
+    if kind == "FAILED" and OUT_OF_MEMORY.search(text):
         kind = "OUT_OF_MEMORY"
     elif kind == "FAILED" and error.endswith(TRY_AGAIN):
         kind = "TRY_AGAIN"

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pickle
+import signal
 import subprocess
 import time
 from collections import defaultdict, deque
@@ -28,7 +29,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
 
     def __post_init__(self) -> None:
         """Called by the interface after its own set-up."""
-        self.folder = folder = Path(self.executor_settings.logdir or ".snakemake/submitit").absolute()
+        self.folder = folder = Path(".snakemake/submitit").absolute()
         folder.mkdir(parents=True, exist_ok=True)
         self.held = (folder / "lock").open("w")  # until this process ends, however it ends
         try:
@@ -38,11 +39,11 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         except OSError:
             self.logger.warning(f"{folder} has no locks: run one Snakemake at a time here: two cancel each other's.")
         self.cluster = CLUSTERS[self.executor_settings.cluster or "slurm"](folder)
-        self.left_behind: dict[tuple[str, ...], tuple[str, Task, bool]] | None = None
         self.waiting: deque[tuple[Any, Task]] = deque()  # for SLURM to answer; or for room, where the site sets a limit
         self.reason: NotSubmitted | None = None  # why they wait
         self.silent = False
         self.missing_since: dict[str, float] = {}
+        self.left_behind = self._find_left_behind()
 
     def run_job(self, job: Any) -> None:
         """Submit one job."""
@@ -106,8 +107,9 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         with self.lock:
             if not self.wait:  # Ctrl-C came
                 return
-            # In a thread, so that Ctrl-C waits until what is being submitted can be seen, and cancelled.
-            with ThreadPoolExecutor(1) as thread:
+            # In a thread, so that Ctrl-C waits until what is being submitted can be seen, and cancelled. Without
+            # SIGINT, which a terminal sends also to what is started there.
+            with ThreadPoolExecutor(1, "", signal.pthread_sigmask, (signal.SIG_BLOCK, {signal.SIGINT})) as thread:
                 jobs = thread.submit(self.cluster.submit, list(batch.values())).result()
         names = [job.job_id for job in jobs]
         for (job, task), name in zip(batch.items(), names, strict=True):
@@ -127,8 +129,6 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
 
     def _take_over(self, job: Any, task: Task) -> bool:
         """Whether an earlier Snakemake's job does this, and runs or ended well: it is watched, not run twice."""
-        if self.left_behind is None:
-            self.left_behind = self._find_left_behind()
         if task.key not in self.left_behind:
             return False
         name, earlier, over = self.left_behind.pop(task.key)
@@ -235,8 +235,18 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         """Cancel all that was submitted or taken over, also what a Ctrl-C kept from being recorded."""
         with self.lock:
             self.wait = False
-        if self.left_behind is None:
-            return  # nothing yet
         files = self.cluster.files()
         names = {*files, *self._in_queue(self._states(files) or {})}
-        self._cancel(sorted(names - {name for name, *_ in self.left_behind.values()}))
+        self._cancel(sorted(names - self._not_asked_for()))
+
+    def shutdown(self) -> None:
+        """Also name what an earlier Snakemake left behind and this one did not ask for: another one may want it."""
+        super().shutdown()
+        names = self._not_asked_for()
+        states = self._states(names) if names else None
+        if on := sorted(name for name, state in (states or {}).items() if name in names and not state.over):
+            what = f"Jobs of an earlier Snakemake that nothing here asked for still run or wait: {len(on)}"
+            self.logger.warning(f"{what}. To end them: {self.cluster.ends} {' '.join(on)}")
+
+    def _not_asked_for(self) -> set[str]:
+        return {name for name, *_ in self.left_behind.values()}

@@ -20,7 +20,7 @@ class Task:
     command: tuple[str, ...]
     """The shell and its arguments."""
     signature: str
-    """A digest of its params, for which Snakemake would run it again."""
+    """Its params: Snakemake would run it again for others."""
     ranks: int
     threads: int
     runtime_min: int | None
@@ -32,29 +32,21 @@ class Task:
     def __call__(self) -> None:
         """Run as this rank; raises RuntimeError that names rank, host and exit code or signal: srun ends the others."""
         environment = self.environment()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # which the executor blocked
         # A session of its own: a signal for the ranks must not reach what the command keeps running beside itself,
         # such as the process that serves a container's file system.
         child = subprocess.Popen(self.command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
         with contextlib.suppress(ValueError):  # the cluster `debug` is not in the main thread
-            # SLURM may tell only this process (proctrack/cgroup). Not the whole session: see above.
-            signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
-        try:
-            code = child.wait()
-        except BaseException:
-            os.killpg(child.pid, signal.SIGTERM)
-            raise
-        if code:
+            # SLURM may tell only this process (proctrack/cgroup); without SLURM, a terminal does, and submitit 30 s
+            # before its time limit (SIGUSR2). Not the whole session: see above.
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
+                signal.signal(number, lambda *_: child.send_signal(signal.SIGTERM))
+        if code := child.wait():
             ending = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
-                ending += self.memory_hint(int(environment["LOCAL_WORLD_SIZE"]))
+                held_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+                ending += f" (out of memory? its largest process had held {held_mb:.0f} MB)"
             raise RuntimeError(f"rank {environment['RANK']} on {socket.gethostname()} {ending}")
-
-    def memory_hint(self, ranks: int) -> str:
-        """Whether a kill was for want of memory: the peak of one process against a rank's share of its node."""
-        asked_mb = int(os.environ.get("SLURM_MEM_PER_NODE") or 0) / ranks
-        asked_mb = asked_mb or self.threads * int(os.environ.get("SLURM_MEM_PER_CPU") or 0)
-        used_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        return f", out of memory: it used {used_mb:.0f} of {asked_mb:.0f} MB" if used_mb > 0.8 * asked_mb > 0 else ""
 
     def environment(self) -> dict[str, str]:
         """Where this rank stands, as torch.distributed reads it; Snakemake's thread limits; JOB_DEADLINE (s, epoch)."""

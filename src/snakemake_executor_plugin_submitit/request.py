@@ -1,6 +1,5 @@
 """What a Snakemake job asks for: its command, and its resources in the words of sbatch."""
 
-import hashlib
 import shlex
 import sys
 from pathlib import Path
@@ -56,17 +55,20 @@ def task_of(job: Any) -> Task:
         "time": None,  # the partition's default, not submitit's 5 minutes
         "wckey": None,
         "array_parallelism": sys.maxsize,
-        "additional_parameters": _options(where, asked),
+        "additional_parameters": sbatch_options(where, asked),
     }
-    local = {"tasks_per_node": ranks, "timeout_min": limit_min or 60 * 24 * 365}
+    gpus = nodes * int(asked.get("gpu", 0))
+    local = {"tasks_per_node": ranks, "gpus_per_node": gpus, "timeout_min": limit_min or 60 * 24 * 365}
     program = asked.get("shell_exec") or shell.get_executable() or "/bin/sh"
     script = f"{shell._get_process_prefix(program)} {job.shellcmd or ':'} {shell._process_suffix}".strip()
     key = tuple(str(Path(path).absolute()) for path in job.output) or (script,)
+    signature = repr([param for param in job.non_derived_params if isinstance(param, PLAIN)])
     parameters: dict[str, dict[str, Any]] = {"slurm": slurm, "local": local, "debug": {}}
-    return Task(key, (program, "-c", script), _signature(job), ranks, threads, limit_min, parameters, _inputs(job))
+    return Task(key, (program, "-c", script), signature, ranks, threads, limit_min, parameters, _inputs(job))
 
 
-def _options(where: str, asked: dict[str, Any]) -> dict[str, Any]:
+def sbatch_options(where: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Options of sbatch by resources; raises NotSubmitted for a slurm_extra that says none."""
     options: dict[str, Any] = {option: asked[name] for name, option in SBATCH.items() if name in asked}
     if "mem-per-cpu" in options:
         options.pop("mem", None)  # mostly Snakemake's own default; SLURM takes only one of them
@@ -84,11 +86,6 @@ def _options(where: str, asked: dict[str, Any]) -> dict[str, Any]:
             raise NotSubmitted(f"{where}: slurm_extra has {word!r}; write every option as --name or --name=value")
         options[name] = value if has_value else True
     return options
-
-
-def _signature(job: Any) -> str:
-    """A digest of the params, by Snakemake's own notion of what makes a job run again."""
-    return hashlib.sha256(repr([p for p in job.non_derived_params if isinstance(p, PLAIN)]).encode()).hexdigest()
 
 
 def _inputs(job: Any) -> tuple[tuple[str, int, bool], ...]:

@@ -25,7 +25,7 @@ class Beside:
     deaf: SlurmWorkflow
     """A job whose Snakemake gets no answer from squeue."""
     stopped: Project
-    """A run that saves and stops before its time limit, twice."""
+    """A study whose run saves and stops before its time limit, twice."""
 
 
 def started(folder: Callable[[str], Path]) -> Beside:
@@ -37,10 +37,9 @@ def started(folder: Callable[[str], Path]) -> Beside:
     )
     made.limited.start("--retries", "3")
     shutil.copy(ROOT / "tests/slow_models.py", made.stopped.folder)
-    target = made.stopped.paths("serial-1x1").result.relative_to(made.stopped.folder)
     # Not on a node that a test fails, and not alone: others need this one, too.
     asked = ["train:runtime=1 if attempt < 3 else 10", "train:slurm_extra='--nodelist=n2'"]
-    made.stopped.start("--set-resources", *asked, "--", str(target))
+    made.stopped.start("--set-resources", *asked)
     made.deaf.start()
     wait_until(lambda: made.deaf.lines("starts"), 60)
     made.deaf.touch("squeue-fails")

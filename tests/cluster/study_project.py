@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 from quick_study import quick as short_quick
-from slurm_workflow import ROOT, end_queue
+from slurm_workflow import ROOT, end_queue, queue
 
 from scalestudy.records.events import read_events
 from scalestudy.records.files import read_model
@@ -156,6 +156,19 @@ class Project:
         data: dict[str, Any] = json.loads((self.folder / "results" / self.name / "report.json").read_text())
         return data
 
+    def finished(self) -> dict[str, Any]:
+        """The report's numbers of a study that came to its end: no run of it was lost, and none was trained twice at
+        once; its PDF and its HTML are there, and the queue is empty."""
+        report = self.report()
+        assert report["counts"]["completed"] == report["counts"]["planned"] > 0
+        logs = list((self.folder / "results" / self.name / "runs").rglob("rank*.jsonl"))
+        assert len(logs) >= report["counts"]["planned"]
+        assert [log for log in logs if trained_twice_at_once(log)] == []
+        assert (self.folder / f"reports/{self.name}/report.pdf").read_bytes().startswith(b"%PDF-")
+        assert (self.folder / f"reports/{self.name}/report.html").exists(), self.said
+        assert not queue(self.folder)
+        return report
+
     def clean_up(self) -> list[str]:
         """End what a failed test left running; returns the jobs that Snakemake had left in the queue."""
         for process in self.processes:
@@ -182,6 +195,20 @@ def projects(folder: Path) -> Iterator[Callable[..., Project]]:
                 print(one.said[-6000:])  # pytest shows it when the test failed
         left = [one.clean_up() for one in made]
     assert left == [[]] * len(made)
+
+
+def trained_twice_at_once(log: Path) -> bool:
+    """Whether two processes wrote a rank's lines at once: one of them then repeats an epoch, or leaves one out, without
+    a start or a resumption before it."""
+    expected = 0
+    for event in read_events(log)[0]:
+        if event["event"] in ("start", "resume"):
+            expected = event.get("epoch", 0)
+        elif event["event"] == "epoch":
+            if event["epoch"] != expected:
+                return True
+            expected += 1
+    return False
 
 
 def wait_for(condition: Any, what: str, timeout_s: float = 120) -> None:

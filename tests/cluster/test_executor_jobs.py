@@ -161,17 +161,28 @@ rule killed:
     assert not (flow.folder / "survived").exists()
 
 
-@pytest.mark.parametrize("hold", ["400_000_000); time.sleep(30)", "95_000_000); import os; os.kill(os.getpid(), 9)"])
-def test_a_job_that_needs_too_much_memory_says_so(workflow: Make, hold: str) -> None:
-    """Ended by SLURM, whose log tells; or by the kernel, where only what the process held tells."""
-    flow = workflow(f"""
+HUNGRY = """
 rule hungry:
     output: "done"
     resources: mem_mb=100
-    shell: "exec python3 -c 'import time; held = b\\"1\\" * ({hold}'"
-""")
+    shell: "exec python3 -c 'import time; held = b\\"1\\" * (HOLD'"
+"""
+
+
+def test_a_job_that_needs_too_much_memory_says_so(workflow: Make) -> None:
+    flow = workflow(HUNGRY.replace("HOLD", "400_000_000); time.sleep(30)"))
     assert flow.run(timeout_s=60) == 1
     assert "it used more memory than it had asked for; raise mem_mb" in flow.said
+
+
+def test_of_a_command_that_the_kernel_killed_it_is_said_how_much_it_held(workflow: Make) -> None:
+    """SLURM says nothing of memory then."""
+    flow = workflow(HUNGRY.replace("HOLD", "95_000_000); import os; os.kill(os.getpid(), 9)"))
+    assert flow.run(timeout_s=60) == 1
+    (held_mb,) = re.findall(
+        r"was ended by SIGKILL \(out of memory\? its largest process had held (\d+) MB\)", flow.said
+    )
+    assert 95 < int(held_mb) < 200
 
 
 def test_what_slurm_will_never_run_is_one_line_with_its_reason_and_the_others_go_on(workflow: Make) -> None:

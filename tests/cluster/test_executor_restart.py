@@ -92,6 +92,19 @@ def test_a_job_with_an_older_command_ends_before_the_new_one_starts(workflow: Ma
     assert older not in flow.lines("seen")
 
 
+def test_a_job_that_was_left_behind_and_that_nothing_asks_for_runs_on_and_is_named(workflow: Make) -> None:
+    flow = workflow(PATIENT)
+    process = flow.start()
+    wait_until(lambda: flow.lines("starts"))
+    _killed(flow, process)
+    (left,) = flow.queue()
+    (flow.folder / "Snakefile").write_text('rule other:\n    output: "other"\n    shell: "touch {output}"\n')
+    assert flow.run() == 0, flow.said
+    assert f"nothing here asked for still run or wait: 1. To end them: scancel {left}\n" in flow.said
+    assert flow.queue() == [left]
+    flow.touch("go")
+
+
 def test_ctrl_c_leaves_nothing_in_the_queue_and_the_next_start_goes_on(workflow: Make) -> None:
     flow = workflow(THREE)
     process = flow.start()

@@ -39,9 +39,10 @@ def project(place: Path) -> Iterator[Make]:
         yield make
 
 
-def test_a_run_that_reaches_its_time_limit_twice_goes_on_where_it_was_and_ends(beside: Beside) -> None:
+def test_a_study_ends_though_its_run_reaches_its_time_limit_twice_and_goes_on_where_it_was(beside: Beside) -> None:
     study = beside.stopped
     assert study.processes[0].wait(300) == 0, study.said
+    study.finished()
     stops, resumes = study.events("serial-1x1", "stop"), study.events("serial-1x1", "resume")
     assert [stop["reason"] for stop in stops] == ["time limit"] * 2
     assert [(one["epoch"], one["step"]) for one in resumes] == [(one["epoch"], one["step"]) for one in stops]
@@ -53,15 +54,18 @@ def test_a_run_that_reaches_its_time_limit_twice_goes_on_where_it_was_and_ends(b
 def test_the_quick_study_goes_from_its_configuration_to_the_pdf_on_one_node_and_on_two(
     user: str, layouts: tuple[str, ...], place: Path, project: Make
 ) -> None:
-    """With all ranks on different hosts; as root also with the layout of config.yaml's own cluster."""
+    """With all ranks on different hosts; as root also with the layout of config.yaml's own cluster.
+
+    Workloads, strategies and rules are those of config.yaml. Shortened (tests/quick_study.py) are only amounts: 512 of
+    4,096 and 2,048 images, 2 of 4 epochs, 1 of 3 seeds. So no speedup here has an interval: those of the unshortened
+    study are seen in CI, where `make run` trains all of it on this machine, in the time that these tests do not have.
+    """
     python = sys.executable if user == "root" else readable_python(place)
     study = project(quick(on_two_nodes(*layouts)), user=user, python=python)
     assert study.run() == 0, study.said
     assert 0 < study.peak_mib < 200
-    assert (study.folder / "reports/quick/report.pdf").read_bytes().startswith(b"%PDF-")
-    assert (study.folder / "reports/quick/report.html").exists(), study.said
-    report = study.report()
-    assert report["counts"]["completed"] == report["counts"]["planned"] == 2 * (2 + len(WIDE) * len(layouts))
+    report = study.finished()
+    assert report["counts"]["planned"] == 2 * (2 + len(WIDE) * len(layouts))
     assert all(row["passed"] for row in report["parity"])
     for workload in ("fashion", "cifar_synthetic"):
         for cell in ("serial-1x1", "data_parallel-1x2"):
@@ -74,7 +78,6 @@ def test_the_quick_study_goes_from_its_configuration_to_the_pdf_on_one_node_and_
             logs = {path.name for path in study.paths(f"{strategy}-{layout}", workload).folder.glob("train.log*")}
             ranks = 2 if layout == "2x1" or strategy == "hybrid" else 4  # hybrid: one rank a node, a thread a device
             assert logs == {"train.log", *(f"train.log.rank{rank}" for rank in range(1, ranks))}
-    assert not queue(study.folder)
     for layout in layouts:
         assert_probed_between_nodes(study, layout)
     # Too little was measured to predict from it; why, is said in one line.
@@ -113,7 +116,9 @@ def assert_recorded(result: Result, hosts: int) -> None:
     assert listed.stdout.split() == result.provenance.hosts
 
 
-def test_a_ddp_run_that_lost_a_node_and_was_cancelled_ends_on_other_nodes_with_the_same_bits(project: Make) -> None:
+def test_a_study_ends_though_its_ddp_run_lost_a_node_and_was_cancelled_on_other_nodes_and_with_the_same_bits(
+    project: Make,
+) -> None:
     ddp = {"name": "ddp", "layouts": ["2x1"]}
     study = project(config(["serial", ddp], epochs=12, train=512, batch_size=4))
     target = str(study.paths("ddp-2x1").result.relative_to(study.folder))
@@ -128,9 +133,10 @@ def test_a_ddp_run_that_lost_a_node_and_was_cancelled_ends_on_other_nodes_with_t
         study.interrupt(process)
         wait_for(lambda: not queue(study.folder), "the end of the cancelled job")
         assert (study.paths("ddp-2x1").checkpoints / "latest").exists()
-        assert study.run("--", target) == 0, study.said
+        assert study.run() == 0, study.said
     finally:
         subprocess.run([TESTBED, "start-node", lost], check=True)
+    study.finished()
     resumed = study.result("ddp-2x1")
     assert resumed.resumed == 2
     assert len(resumed.parts) == 3

@@ -63,7 +63,7 @@ def traces(nodes: list[str]) -> list[str]:
     links = re.findall(r"^\d+: ([^:@]+)", output("ip", "-o", "link"), re.MULTILINE)
     spaces = [line.split()[0] for line in output("ip", "netns", "list").splitlines()]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    places = [UP, Path("/etc/slurm/slurm.conf"), Path("/etc/slurm/slurmdbd.conf")]
+    places = [UP, *(Path("/etc/slurm") / f"{name}.conf" for name in ("slurm", "slurmdbd", "gres"))]
     return [
         *(f"process {pid} {name}" for pid, name in daemons()),
         *(f"link {link}" for link in links if link == "scalestudy0" or link.startswith("sc-n")),

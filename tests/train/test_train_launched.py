@@ -1,6 +1,7 @@
 """`scalestudy train` as a launcher starts it: the same line for every rank, told who it is by its environment."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -161,18 +162,48 @@ def test_a_full_disk_of_another_rank_is_not_recorded_either(
     assert not RunPaths(tmp_path / "run").result.exists()
 
 
-def test_a_launched_rank_waits_for_the_one_that_still_trains_its_run(tmp_path: Path) -> None:
+def until_it_waits(process: subprocess.Popen[str], folder: Path) -> None:
+    until = time.monotonic() + 60
+    while not opens(process.pid, folder / "lock"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_launched_rank_waits_for_the_one_that_still_trains_its_run_and_that_is_no_part_of_its_times(
+    tmp_path: Path,
+) -> None:
     """After a node was lost to SLURM, but not to the rank on it."""
+    begin, waited_s = time.time(), 3.0
     with only_one(tmp_path):
         (process,) = launch(make_run(epochs=1), tmp_path, 1)
-        until = time.monotonic() + 60
-        while not opens(process.pid, tmp_path / "lock"):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        until_it_waits(process, tmp_path)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(3)
+            process.wait(waited_s)
         assert not RunPaths(tmp_path).events(0).exists()
     assert ended([process]) == [(0, f"{tmp_path}: another process trains this run; waiting 240 s for it")]
+    result, events = read_model(RunPaths(tmp_path).result, Result), read_events(RunPaths(tmp_path).events(0))[0]
+    assert result.startup is not None
+    assert 0 < result.startup.launch_s <= events[0]["time"] - begin - waited_s
+    assert result.startup.launch_s < result.total_s <= events[-1]["time"] - begin - waited_s
+
+
+@pytest.mark.parametrize(("strategy", "ranks"), [("serial", 1), ("ddp", 1), ("ddp", 2)])
+def test_a_run_that_was_finished_while_a_launched_rank_waited_is_not_trained_again(
+    strategy: str, ranks: int, tmp_path: Path
+) -> None:
+    """By one process, by two that it would start, and by two that the launcher started."""
+    run = make_run(strategy, epochs=1)
+    trained(run, tmp_path / "other")
+    with only_one(tmp_path / "run"):
+        processes = launch(run, tmp_path / "run", ranks)
+        until_it_waits(processes[0], tmp_path / "run")
+        shutil.copytree(tmp_path / "other/ranks", tmp_path / "run/ranks", dirs_exist_ok=True)
+        shutil.copy(tmp_path / "other/result.json", tmp_path / "run")
+    (code, said), *others = ended(processes)
+    assert (code, said) == (0, f"{tmp_path}/run: it finished the run")
+    assert others == [(0, "")] * (ranks - 1)
+    for name in ("result.json", "ranks/rank0.jsonl", *("ranks/rank1.jsonl",) * (strategy == "ddp")):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
 def test_a_launched_rank_that_waited_in_vain_asks_to_be_started_again(

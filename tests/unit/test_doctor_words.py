@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
+import yaml
 
+from scalestudy.cli.doctor.examine import as_the_profile
 from scalestudy.cli.doctor.limits import check_limits, minutes_of
 from scalestudy.cli.doctor.nodes import Report, clocks, equipment, network, why_not
 from scalestudy.cli.doctor.partition import Partition, check_partition, find_partition, gpus_of
@@ -52,6 +55,7 @@ def test_half_a_slurm_is_wrong_and_each_missing_command_is_named(tmp_path: Path)
 def test_a_slurm_that_does_not_answer_is_named_with_its_own_reason(tmp_path: Path) -> None:
     for name in ("sbatch", "squeue", "scancel", "srun"):
         (tmp_path / name).symlink_to("/bin/true")
+    (tmp_path / "bash").symlink_to("/bin/bash")  # which Snakemake, when it is imported, would miss
     (tmp_path / "sinfo").write_text("#!/bin/sh\necho 'slurm_load: Unable to contact it' >&2; exit 1\n")
     (tmp_path / "sinfo").chmod(0o755)
     done = doctor(tmp_path, str(tmp_path))
@@ -211,14 +215,45 @@ def test_an_engine_whose_images_the_nodes_cannot_have_is_wrong_even_where_they_h
 
 @pytest.mark.parametrize(("gpus", "state"), [(0, "wrong"), (3, "wrong"), (4, "ok"), (8, "ok")])
 def test_gpu_studies_need_as_many_gpus_in_the_job_as_a_node_has_devices(gpus: int, state: str) -> None:
-    report = two_nodes()
-    for facts in report.facts.values():
-        facts["gpus"] = gpus
+    report = two_nodes(gpus=gpus)
+    report.facts[0]["gpus"] = 8
+    report.options = ("--gres=gpu:4",)
     found = next(equipment(report, ClusterSpec(device="cuda", devices_per_node=4), "none"))
     assert (found.what, found.state) == ("GPUs", state)
     if state == "wrong":
-        assert f"sees {gpus} on a node, and cluster.devices_per_node is 4" in found.text
-        assert found.text.endswith("doctor -- --gres=gpu:4 (or --gpus-per-node=4)")
+        said = f"n2 shows {gpus} (nvidia-smi -L) to a job with --gres=gpu:4, and cluster.devices_per_node is 4; "
+        assert found.text.startswith(said)
+
+
+@pytest.mark.parametrize(("seen", "state"), [(0, "wrong"), (2, "ok")])
+def test_gpus_that_torch_does_not_see_are_told_with_their_node(seen: int, state: str) -> None:
+    report = two_nodes(gpus=2, torch_gpus=seen)
+    _, training = equipment(report, ClusterSpec(device="cuda", devices_per_node=2), "none")
+    assert training.state == state
+    assert ("torch sees 0 of the 2 GPUs of n2; " in training.text) == (state == "wrong")
+
+
+@pytest.mark.parametrize(
+    ("gres", "device", "given", "options"),
+    [
+        ("gres='gpu:a100:{gpu}'", "cuda", [], ["--gres=gpu:a100:4", "--constraint=big"]),
+        ("gres='gpu:a100:{gpu}'", "cpu", [], ["--constraint=big"]),
+        ("gpu_model='a100'", "cuda", [], ["--gpus-per-node=a100:4", "--constraint=big"]),
+        ("qos='normal'", "cuda", ["--gres=gpu:1"], ["--constraint=big", "--qos=normal", "--gres=gpu:1"]),
+        ("qos='normal'", "cuda", ["--qos", "x"], ["--gpus-per-node=4", "--constraint=big", "--qos", "x"]),
+    ],
+)
+def test_the_doctors_job_asks_for_what_the_runs_of_the_profile_would_ask_for(
+    gres: str, device: str, given: list[str], options: list[str], tmp_path: Path
+) -> None:
+    profile = {
+        "default-resources": ["slurm_partition='gpu'", "slurm_account='a'", gres, "runtime=60"],
+        "set-resources": {"train": {"constraint": "'big'"}, "data": {"slurm_partition": "'cpu'"}},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(profile))
+    arguments = Namespace(profile=tmp_path, partition=None, account=None, options=given)
+    as_the_profile(arguments, ClusterSpec(device=device, devices_per_node=4))
+    assert (arguments.partition, arguments.account, arguments.options) == ("gpu", "a", options)
 
 
 def test_a_blocked_port_is_told_with_both_nodes() -> None:
@@ -242,3 +277,16 @@ def test_a_blocked_port_is_told_with_both_nodes() -> None:
 )
 def test_a_job_that_did_not_run_says_why(errors: str, said: str) -> None:
     assert said in why_not(Report(errors=errors, code=1), wait_s=9)
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        "srun: error: Invalid generic resource (gres) specification",
+        "srun: error: Requested node configuration is not available",
+    ],
+)
+def test_a_job_for_which_no_node_has_gpus_says_how_it_asked_for_them(errors: str) -> None:
+    said = why_not(Report(errors=errors, code=1, options=("--gpus-per-node=4", "--qos=x")), wait_s=9)
+    assert said.startswith(f"no node for --gpus-per-node=4 ({errors}); ask for GPUs as the site wants it")
+    assert "GPUs" not in why_not(Report(errors=errors, code=1, options=("--qos=x",)), wait_s=9)

@@ -1,6 +1,7 @@
 """The executor `submitit` with the profile `slurm` and jobs on this machine: what needs no SLURM to be seen."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,12 +42,18 @@ class Flow:
         (self.folder / "Snakefile").write_text(rules.replace("PARAM", param))
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        """In a process group of its own, as a terminal has it."""
         command = [sys.executable, "-m", "snakemake", "--profile", str(ROOT / "slurm"), "--retries", "0"]
         command += ["--submitit-cluster", "local", "--seconds-between-status-checks", "1", "--latency-wait", "5"]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
         with self.output.open("ab") as output:
             process = subprocess.Popen(
-                [*command, *arguments], cwd=self.folder, env=environment | variables, stdout=output, stderr=output
+                [*command, *arguments],
+                cwd=self.folder,
+                env=environment | variables,
+                stdout=output,
+                stderr=output,
+                process_group=0,
             )
         self.processes.append(process)
         return process
@@ -149,12 +156,75 @@ def test_ctrl_c_ends_no_job_of_an_earlier_snakemake_that_was_not_asked_for(flow:
     wait_until(lambda: "other" in flow.starts())
     process.send_signal(signal.SIGINT)
     process.wait(60)
+    (left,) = re.findall(r"still run or wait: 1\. To end them: kill (\d+)\n", flow.said)
     flow.write(QUIET)
     process = flow.start()
-    wait_until(lambda: "Took over job" in flow.said)
+    wait_until(lambda: f"Took over job {left} " in flow.said)
     (flow.folder / "go").touch()
     assert process.wait(60) == 0, flow.said
     assert flow.starts() == ["start", "other"]
+
+
+def test_what_an_earlier_snakemake_left_behind_and_nobody_asks_for_is_named_at_the_end(flow: Flow) -> None:
+    flow.killed_while_it_runs()
+    flow.write('rule other:\n    output: "other"\n    shell: "touch {output}"\n')
+    assert flow.start().wait(60) == 0, flow.said
+    (left,) = re.findall(r"still run or wait: 1\. To end them: kill (\d+)\n", flow.said)
+    os.kill(int(left), signal.SIGTERM)
+    wait_until(lambda: not Path(f"/proc/{left}").exists())
+    (flow.folder / "other").unlink()
+    assert flow.start().wait(60) == 0, flow.said
+    assert flow.said.count("still run or wait") == 1
+
+
+# Saves for longer than submitit lets a rank live after a SIGINT, with the help of a process that a signal would end.
+SAVING = """
+import signal, subprocess, sys, time
+helper = subprocess.Popen(["sleep", "100"])
+def save(*_):
+    time.sleep(3)
+    print("with" if helper.poll() is None else "without", "its helper", file=open("saved", "a"))
+    helper.kill()
+    sys.exit(75)
+signal.signal(signal.SIGTERM, save)
+print("start", file=open("starts", "a"))
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_ctrl_c_lets_a_command_save_and_leaves_alone_what_it_needs_for_that(flow: Flow, terminal: bool) -> None:
+    """A terminal sends the signal to all processes that it started, the jobs on this machine included."""
+    (flow.folder / "saving.py").write_text(SAVING)
+    command = f"[ -e saved ] || exec {sys.executable} saving.py; touch {{output}}"
+    flow.write(f'rule one:\n    output: "done"\n    shell: "{command}"\n')
+    process = flow.start()
+    wait_until(flow.starts)
+    (os.killpg if terminal else os.kill)(process.pid, signal.SIGINT)
+    assert process.wait(60) == 1
+    wait_until((flow.folder / "saved").exists)
+    wait_until(lambda: list((flow.folder / ".snakemake/submitit").glob("*_result.pkl")))  # its rank saw its end
+    assert (flow.folder / "saved").read_text() == "with its helper\n"
+    assert flow.start().wait(60) == 0, flow.said
+    assert flow.starts() == ["start"]
+
+
+def test_a_time_limit_on_this_machine_reaches_the_command_as_sigterm(flow: Flow) -> None:
+    (flow.folder / "saving.py").write_text(SAVING)
+    flow.write(
+        f'rule one:\n    output: "done"\n    resources: runtime=1\n    shell: "exec {sys.executable} saving.py"\n'
+    )
+    assert flow.start().wait(90) == 1
+    assert (flow.folder / "saved").read_text() == "with its helper\n"
+    assert "it stopped early to be started again" in flow.said
+
+
+def test_a_job_on_this_machine_sees_as_many_gpus_as_it_asks_for(flow: Flow) -> None:
+    flow.write(
+        'rule one:\n    output: "done"\n    resources: gpu=2\n    shell: "echo $CUDA_VISIBLE_DEVICES > {output}"\n'
+    )
+    assert flow.start().wait(60) == 0, flow.said
+    assert (flow.folder / "done").read_text() == "0,1\n"
 
 
 def test_a_sigterm_for_the_rank_alone_reaches_its_command(flow: Flow) -> None:

@@ -23,6 +23,7 @@ from scalestudy.train.context import Context
 from scalestudy.train.control import Control, join_process_group
 from scalestudy.train.data.batches import EpochBatches, ResidentImages
 from scalestudy.train.data.tensors import load_meta, load_split
+from scalestudy.train.lock import Finished
 from scalestudy.train.loop import Progress, Trainer
 from scalestudy.train.mesh import Mesh
 from scalestudy.train.models.build import build_model, layer_table
@@ -50,23 +51,25 @@ class Job:
     title: str
     """How the progress line calls the run."""
     started: float
-    """Unix time at which the run's first process was started."""
+    """Unix time at which the run's first process was started; later by as much as it waited for another one."""
     measure_communication: bool = True
     """Whether to measure, after training, what communication costs."""
+    finished: bool = False
+    """Whether the process that rank 0 waited for finished the run; it has yet to tell the others."""
 
 
 def run_rank(job: Job, rank: Rank) -> None:
     """Train as one rank, to the end or until asked to stop; rank 0 writes the result.
 
-    Raises Stopped when asked to stop, StudyError and whatever training raises.
+    Raises Stopped when asked to stop, Finished when there is nothing left to train, StudyError and whatever training
+    raises.
     """
     launch_s = max(0.0, time() - job.started)  # between processes: from here on no clock counts that may be set
     began = monotonic() - launch_s
     log = EventLog(job.paths.events(rank.rank))
-    _log_start(log, job, rank)
     try:
         _train(job, rank, log, began, launch_s)
-    except Stopped:
+    except (Stopped, Finished):
         raise
     except Exception as error:
         log.write("error", message=f"{type(error).__name__}: {error}", may_pass=may_pass(error))
@@ -119,6 +122,9 @@ def _make_trainer(
     stop.listen()
     if rank.ranks > 1:
         join_process_group(rank.rank, rank.ranks, job.run.device, rank.init_method)
+        if control.any(job.finished):
+            raise Finished
+    _log_start(log, job, rank)  # not before: another job may have written here while rank 0 waited for it
     samples = job.run.train_samples or prepared.train
     model, layers = build(job.run, prepared, context)
     check_shares(job.run, context.mesh, samples, model, prepared.shape)

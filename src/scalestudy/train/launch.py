@@ -5,14 +5,17 @@ the ranks itself; a run of one process needs no other.
 """
 
 import os
+import sys
 import traceback
 from contextlib import nullcontext
+from dataclasses import replace
 
 from scalestudy.errors import StudyError
+from scalestudy.records.current import is_current
 from scalestudy.spec.run import Run
 from scalestudy.train.failures import first_failure, hang_up
 from scalestudy.train.job import Job, run_rank
-from scalestudy.train.lock import WAIT_S, only_one
+from scalestudy.train.lock import WAIT_S, Finished, only_one
 from scalestudy.train.mesh import Mesh
 from scalestudy.train.processes import Work, run_ranks
 from scalestudy.train.ranks import Rank, launched, rank_from_environment
@@ -24,11 +27,17 @@ def train(job: Job) -> int:
 
     Raises StudyError for what the user can mend, RankFailed when a rank fails, MayPass when trying again may help
     (one that a launcher started ends without a word), and RunBusy when another process trains the run already
-    (a launched rank waits for it first).
+    (a launched rank waits for it first, which is no part of its times; where that one finishes the run, all is done).
     """
     assigned = rank_from_environment(os.environ)
     leads = assigned is None or assigned.rank == 0
-    with only_one(job.paths.folder, WAIT_S if launched(os.environ) else 0) if leads else nullcontext():
+    with only_one(job.paths.folder, WAIT_S if launched(os.environ) else 0) if leads else nullcontext(0.0) as waited_s:
+        if waited_s:
+            job = replace(job, started=job.started + waited_s, finished=is_current(job.paths.result, job.run.digest))
+        if job.finished:
+            print(f"{job.paths.folder}: it finished the run", file=sys.stderr)
+            if assigned is None or assigned.ranks == 1:
+                return 0
         work = _train_as if assigned is None or assigned.ranks == 1 else _train_among_others
         return on_all_ranks(lambda rank: work(job, rank), job.run, job.run.id)
 
@@ -70,4 +79,6 @@ def _train_as(job: Job, rank: Rank) -> int:
         run_rank(job, rank)
     except Stopped:
         return EXIT_STOPPED
+    except Finished:
+        pass
     return 0

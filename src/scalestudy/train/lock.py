@@ -20,12 +20,16 @@ class RunBusy(StudyError):
     """Another process trains the run: not a failure of the run."""
 
 
+class Finished(Exception):
+    """The process that was waited for finished the run."""
+
+
 @contextmanager
-def only_one(folder: Path, wait_s: float = 0) -> Generator[None, None, None]:
+def only_one(folder: Path, wait_s: float = 0) -> Generator[float, None, None]:
     """Hold the run folder while training. The kernel lets go when the process and its ranks end, however they end.
 
-    Where the file system has no locks nothing is held. Raises RunBusy when another process holds the folder, and
-    still does so after ``wait_s``.
+    Gives the seconds that it had to wait. Where the file system has no locks nothing is held. Raises RunBusy when
+    another process holds the folder, and still does so after ``wait_s``.
     """
     path = folder / "lock"
     try:
@@ -34,15 +38,15 @@ def only_one(folder: Path, wait_s: float = 0) -> Generator[None, None, None]:
     except OSError as error:
         raise StudyError(f"{path}: cannot be written: {error.strerror or error}") from error
     try:
-        end, said = monotonic() + wait_s, False
+        begin, waits = monotonic(), False
         while not _held(handle):
-            if monotonic() >= end:
+            if monotonic() >= begin + wait_s:
                 raise RunBusy(f"{folder}: another process trains this run; wait for it, or end it")
-            if not said:
+            if not waits:
                 print(f"{folder}: another process trains this run; waiting {wait_s:.0f} s for it", file=sys.stderr)
-                said = True
+                waits = True
             sleep(min(POLL_S, wait_s))
-        yield
+        yield monotonic() - begin if waits else 0.0
     finally:
         os.close(handle)
 

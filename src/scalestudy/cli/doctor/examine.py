@@ -1,5 +1,6 @@
 """All checks in order. Each says what it found as soon as it knows."""
 
+import re
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,10 @@ from scalestudy.container.engines import chosen_engine
 from scalestudy.errors import StudyError
 from scalestudy.spec.config import ClusterSpec
 from scalestudy.spec.reading import load_config
+
+ASKED = ("slurm_partition", "slurm_account", "qos", "constraint", "reservation", "gres", "gpu_model")
+"""Resources of a profile that say where its jobs run."""
+GPU_OPTIONS = ("gres", "gpus-per-node")
 
 
 def doctor(arguments: Namespace) -> int:
@@ -44,7 +49,7 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
     yield from commands
     if any(finding.state == "wrong" for finding in commands):
         return
-    as_the_profile(arguments)
+    as_the_profile(arguments, spec)
     partition, problem = find_partition(arguments.partition)
     if partition is None:
         yield problem
@@ -57,16 +62,20 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
     yield from check_nodes(arguments, partition, spec, engine, Path.cwd())
 
 
-def as_the_profile(arguments: Namespace) -> None:
-    """What the command line leaves open as the profile has it for every job: that is where jobs will run."""
-    asked = asked_by(arguments.profile)
-    arguments.partition = arguments.partition or asked.get("slurm_partition")
-    arguments.account = arguments.account or asked.get("slurm_account")
-    for name in ("qos", "constraint", "reservation", "gres"):
-        value = asked.get(name, "")
-        given = any(option.startswith(f"--{name}") for option in arguments.options)
-        if value and "{" not in value and not given:  # {gpu}: what each job asks for
-            arguments.options = [f"--{name}={value}", *arguments.options]
+def as_the_profile(arguments: Namespace, spec: ClusterSpec) -> None:
+    """What the command line leaves open as the executor makes it of the profile: so runs on all of a node will ask."""
+    from snakemake_executor_plugin_submitit.request import sbatch_options  # with it comes Snakemake
+
+    profile = asked_by(arguments.profile)
+    asked = {name: profile[name] for name in ASKED if name in profile}
+    options = sbatch_options("", asked | ({"gpu": spec.devices_per_node} if spec.device == "cuda" else {}))
+    arguments.partition = arguments.partition or options.get("partition")
+    arguments.account = arguments.account or options.get("account")
+    given = " ".join(arguments.options)
+    for name in ("qos", "constraint", "reservation", "gres", "gpus-per-node"):
+        same = r"--(gres|gpus)\b" if name in GPU_OPTIONS else rf"--{name}\b"
+        if name in options and not re.search(same, given):
+            arguments.options = [f"--{name}={options[name]}", *arguments.options]
 
 
 def _engine(name: str) -> str:

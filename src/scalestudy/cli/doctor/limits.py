@@ -44,10 +44,12 @@ def _pairs(resources: Any) -> Iterable[tuple[str, Any]]:
 
 
 def asked_by(folder: Path | None) -> dict[str, str]:
-    """The resources that a profile asks for every job, in plain words; nothing where it cannot be read."""
+    """The resources that a profile asks for each run, in plain words; nothing where it cannot be read."""
     try:
         profile = yaml.safe_load(profile_file(folder).read_text()) or {}
-        return {name: str(value).strip("\"'") for name, value in _pairs(profile.get("default-resources") or [])}
+        for_runs = (profile.get("set-resources") or {}).get("train") or {}
+        pairs = [*_pairs(profile.get("default-resources") or []), *_pairs(for_runs)]
+        return {name: str(value).strip("\"'") for name, value in pairs}
     except (OSError, ValueError, yaml.YAMLError, AttributeError, TypeError):
         return {}  # check_limits says so
 

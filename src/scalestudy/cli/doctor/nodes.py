@@ -1,6 +1,7 @@
 """Checks that only a job can make: what the nodes see, have, and how they reach each other."""
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,13 @@ class Report:
     facts: dict[int, dict[str, Any]] = field(default_factory=dict)
     errors: str = ""
     code: int = 0
+    options: tuple[str, ...] = ()
+    """What the job asked for beside nodes and partition."""
+
+    @property
+    def gpu_options(self) -> str:
+        """How it asked for GPUs; empty where it did not."""
+        return " ".join(option for option in self.options if option.startswith(("--gres", "--gpus")))
 
     def hosts(self) -> list[str]:
         """In the order of ranks."""
@@ -65,7 +73,7 @@ def run_job(arguments: Namespace, partition: Partition, nodes: int, folder: Path
     command += [f"--partition={partition.name}", f"--immediate={arguments.wait}", "--kill-on-bad-exit=1"]
     command += [f"--account={arguments.account}"] if arguments.account else []
     command += [*arguments.options, sys.executable, str(Path(on_node.__file__).resolve()), str(folder)]
-    report = Report()
+    report = Report(options=tuple(arguments.options))
     with tempfile.TemporaryFile("w+") as errors:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
             assert process.stdout is not None
@@ -89,6 +97,8 @@ def why_not(report: Report, wait_s: int) -> str:
         return f"no nodes came free within {wait_s} s; try again later or with --wait"
     if "execve" in report.errors or "No such file" in report.errors:
         return f"the nodes cannot run {sys.executable}; install into a folder that they see ({reason})"
+    if report.gpu_options and re.search("gres|configuration is not available", reason, re.IGNORECASE):
+        return f"no node for {report.gpu_options} ({reason}); ask for GPUs as the site wants it: `gres` in the profile"
     return f"did not run; SLURM's reason: {reason}"
 
 
@@ -123,18 +133,15 @@ def clocks(report: Report) -> Finding:
 
 def equipment(report: Report, spec: ClusterSpec, engine: str) -> Iterator[Finding]:
     """GPUs, container engines and what training imports, on the nodes."""
-    gpus = min(int(facts["gpus"]) for facts in report.facts.values())
-    if spec.device == "cuda" and gpus < spec.devices_per_node:
-        wanted = spec.devices_per_node
-        text = f"the job sees {gpus} on a node, and cluster.devices_per_node is {wanted}; ask for them"
-        yield wrong("GPUs", f"{text} as the profile does: doctor -- --gres=gpu:{wanted} (or --gpus-per-node={wanted})")
-    elif spec.device == "cuda":
-        yield ok("GPUs", f"{gpus} on each node, as asked for")
+    if spec.device == "cuda":
+        yield gpus_of_nodes(report, spec.devices_per_node)
     if engine == "none":
         missing = sorted({str(name) for facts in report.facts.values() for name in facts["missing"]})
         if missing:
             what = f"{' and '.join(missing)} cannot be imported on the nodes"
             yield wrong("training", f"{what}; run `make install` in a folder that they see, or set container.engine")
+        elif spec.device == "cuda" and (blind := torch_without_gpus(report)):
+            yield wrong("training", blind)
         else:
             yield ok("training", "torch and torchvision are installed where the nodes see them")
         return
@@ -148,6 +155,25 @@ def equipment(report: Report, spec: ClusterSpec, engine: str) -> Iterator[Findin
         yield wrong("container engine", text)
     else:
         yield ok("container engine", f"{engine} is on the nodes")
+
+
+def gpus_of_nodes(report: Report, wanted: int) -> Finding:
+    """Whether the job has the GPUs that the study wants of each node."""
+    host, facts = min(((facts["host"], facts) for facts in report.facts.values()), key=lambda one: one[1]["gpus"])
+    if (gpus := int(facts["gpus"])) >= wanted:
+        return ok("GPUs", f"{gpus} on each node, as asked for")
+    asked = report.gpu_options
+    text = f"{host} shows {gpus} (nvidia-smi -L) to a job with {asked}, and cluster.devices_per_node is {wanted}"
+    return wrong("GPUs", f"{text}; name a partition with GPUs, and `gres` in the profile as the site wants it")
+
+
+def torch_without_gpus(report: Report) -> str:
+    """Which node's torch does not see the GPUs that the node shows, and what to do; empty where all is well."""
+    for facts in report.facts.values():
+        if (seen := facts.get("torch_gpus", facts["gpus"])) < facts["gpus"]:
+            text = f"torch sees {seen} of the {facts['gpus']} GPUs of {facts['host']}"
+            return f"{text}; install a build of torch for CUDA that the driver there knows, or set container.engine"
+    return ""
 
 
 def network(report: Report) -> Finding:

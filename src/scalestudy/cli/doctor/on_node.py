@@ -38,6 +38,8 @@ def main(folder: Path) -> None:
             say(rank, **(listen(folder) if rank == 0 else connect(folder)))
         except OSError as error:
             say(rank, network=f"{type(error).__name__}: {error}")
+    if gpus() and "torch" not in missing:  # last: it takes seconds, and the other node would wait
+        say(rank, torch_gpus=torch_gpus())
 
 
 def say(rank: int, **facts: object) -> None:
@@ -52,6 +54,15 @@ def gpus() -> int:
     except (OSError, subprocess.SubprocessError):
         return 0
     return sum(line.startswith("GPU ") for line in listing.splitlines())
+
+
+def torch_gpus() -> int:
+    """Those of them that torch can use."""
+    command = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
+    try:
+        return int(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return 0
 
 
 def listen(folder: Path) -> dict[str, object]:
