@@ -17,6 +17,7 @@ def probe(probing: Probing, path: Path, started: float) -> int:
     Raises what may pass: that is no result.
     """
     from scalestudy.train.probe.layout import probe_layout
+    from scalestudy.train.provenance import here, part_from
     from scalestudy.train.ranks import leads
 
     try:
@@ -33,6 +34,7 @@ def probe(probing: Probing, path: Path, started: float) -> int:
             devices_per_node=probing.devices_per_node,
             device=run.device,
             cores_per_device=run.cores_per_device,
+            provenance=here(part_from(started)),  # outside of this image, or in one, it may not fail
             error=reason_of(error),
         )
         if leads(os.environ):  # rank 0 knows what happened on the others
