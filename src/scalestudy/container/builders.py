@@ -40,6 +40,8 @@ class Builder:
     """Command that builds into a SIF, or into the store under a tag."""
     save: Callable[[str, Path], list[str]] | None = None
     """Command that writes the image with this tag as a docker archive; none where ``build`` itself can write one."""
+    discard: Callable[[str], list[str]] | None = None
+    """Command that removes the image with this tag from the store again; none where ``archive`` leaves it empty."""
     base_digest: Callable[[str], list[str]] | None = None
     """Command that prints the digest of an image by its whole name, as it lies in the store after building upon it."""
     variables: dict[str, str] = field(default_factory=dict)
@@ -105,6 +107,7 @@ BUILDERS: dict[str, Builder] = {
         "podman",
         _dockerfile("podman", "build", *UNLABELLED),
         save=lambda tag, file: ["podman", "save", "--format", "docker-archive", "--output", str(file), tag],
+        discard=lambda tag: ["podman", "rmi", tag],
         base_digest=lambda name: ["podman", "image", "inspect", "--format", "{{.Digest}}", name],
     ),
     "buildah": Builder(
@@ -118,6 +121,7 @@ BUILDERS: dict[str, Builder] = {
         "docker",
         _dockerfile("docker", "build"),
         save=lambda tag, file: ["docker", "save", "--output", str(file), tag],
+        discard=lambda tag: ["docker", "rmi", tag],
         # No base_digest: BuildKit keeps the base to itself, and says in its log what it is.
         variables={"DOCKER_BUILDKIT": "1"},  # lends files to a build, and is not what every docker takes by itself
     ),

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -82,6 +83,9 @@ class Making:
             return self._take(f"{ARCHIVE}{archive}", target, log)
         finally:
             archive.unlink(missing_ok=True)
+            if builder.discard:
+                with suppress(OSError):  # where building failed there is nothing to remove
+                    subprocess.run(builder.discard(recipe.tag), capture_output=True, check=False)
 
     def base(self, folder: Path, contents: Contents) -> Base:
         """What the image was built upon, after ``make`` in this folder."""
