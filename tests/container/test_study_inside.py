@@ -1,5 +1,6 @@
 """A study in the image that Apptainer built, from a host environment that has no torch."""
 
+import hashlib
 import json
 import os
 import re
@@ -41,11 +42,21 @@ def test_the_record_names_what_the_image_is(built: StudyFolder, sif: Path) -> No
     assert f"org.opencontainers.image.revision: {image['contents']['commit']}\n" in labels
     if image["builder"]:  # not with --sif
         assert image["contents"]["commit"] == built.commit
+        base = Path(image["base"]["name"])
+        assert image["base"]["digest"] == f"sha256:{hashlib.sha256(base.read_bytes()).hexdigest()}"
+    else:
+        assert (image["base"]["digest"], image["base"]["reason"]) == (None, "a ready image tells at most the name")
     lock = (built.folder / "containers/requirements.lock").read_text()
     locked = set(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;]+)", lock, re.MULTILINE))
     installed = {name.lower().replace("_", "-"): version for name, version in image["contents"]["packages"].items()}
     for name in ("torch", "torchvision", "numpy", "pydantic", "snakemake"):
         assert (name, installed[name].partition("+")[0]) in locked
+
+
+def test_the_images_own_test_trains_a_step_with_its_torch(built: StudyFolder, sif: Path, user: OrdinaryUser) -> None:
+    said = user.must("apptainer", "test", sif)
+    torch = built.json("images/image.json")["contents"]["packages"]["torch"]
+    assert re.search(rf"^torch {re.escape(torch)}\S*: one step trained, loss", said, re.M)
 
 
 def test_every_result_names_engine_and_image(study: StudyFolder) -> None:

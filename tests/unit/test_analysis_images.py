@@ -135,6 +135,16 @@ def test_a_run_that_failed_in_another_image_is_said_and_its_other_facts_are_not_
     assert "failed" not in rows["Threads per rank"].value
 
 
+def test_a_probe_that_failed_in_another_image_disagrees_with_no_number(tmp_path):
+    paths = make_study(tmp_path, noise=0)
+    where = Provenance(engine="apptainer", image_digest="sha256:" + 64 * "a")
+    failed = Probe(nodes=1, devices_per_node=2, device="cpu", cores_per_device=1, error="no", provenance=where)
+    write_model(paths.probe("1x2"), failed)
+    data = analyze(paths.results)
+    assert [row.item for row in data.environment if row.conflict] == []
+    assert any("probe/1x2.json: failed: no" in problem for problem in data.problems)
+
+
 def test_runs_in_one_image_are_compared_without_a_word(tmp_path):
     paths = make_study(tmp_path, noise=0)
     for path in sorted(paths.results.glob("runs/*/*/*/*/result.json")):

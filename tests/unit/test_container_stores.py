@@ -113,6 +113,51 @@ def test_docker_builds_with_buildkit_which_lends_files_to_a_build(engine, record
         Making(engine, ContainerSpec(), engine.name, "key").make(tmp_path)
 
 
+@pytest.fixture
+def handing_over(engine, tmp_path, monkeypatch):
+    """Makes an image for Apptainer with this engine as the builder; returns the words of all that was called.
+
+    ``fails``: the command that does.
+    """
+
+    def make(fails=""):
+        log, programs = tmp_path / "log", tmp_path / "programs"
+        programs.mkdir()
+        for name in (engine.name, "apptainer"):
+            script = f'#!/bin/sh\necho "{name} $*" >> {log}\n[ "$1" != "{fails}" ] || exit 1\n'
+            (programs / name).write_text(script)
+            (programs / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+        monkeypatch.setattr(making, "project_root", lambda: ROOT)
+        one = Making(ENGINES["apptainer"], ContainerSpec(), engine.name, "key")
+        if fails:
+            with pytest.raises(StudyError, match="building failed"):
+                one.make(tmp_path)
+        else:
+            assert one.make(tmp_path) == str(tmp_path / "scalestudy.sif")
+        return [line.split() for line in log.read_text().splitlines()]
+
+    return make
+
+
+def test_what_was_built_for_apptainer_is_not_kept_in_the_store_too(engine, handing_over):
+    build, save, take, discard = handing_over()
+    assert (build[:2], save[:2], take[:2]) == ([engine.name, "build"], [engine.name, "save"], ["apptainer", "build"])
+    assert discard == [engine.name, "rmi", "localhost/scalestudy:key"]
+
+
+def test_what_could_not_be_saved_is_not_kept_in_the_store_either(engine, handing_over):
+    assert [words[1] for words in handing_over(fails="save")] == ["build", "save", "rmi"]
+
+
+def test_what_the_builder_itself_runs_stays_in_its_store(engine, tmp_path, monkeypatch, recorder):
+    monkeypatch.setattr(making, "project_root", lambda: ROOT)
+    tag = "localhost/scalestudy:key"
+    said = recorder(known=[tag])
+    assert Making(engine, ContainerSpec(), engine.name, "key").make(tmp_path) == f"sha256:{ID}"
+    assert [words[0] for words in said()] == ["build", "image"]
+
+
 @pytest.mark.parametrize(
     "loaded", ["Loaded image: localhost/mine:1", "Loaded image(s): localhost/mine:1", f"Loaded image ID: sha256:{ID}"]
 )

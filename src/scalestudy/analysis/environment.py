@@ -139,13 +139,13 @@ def _started(runs: Sequence[CollectedRun]) -> list[Recorded]:
 
 
 def _checks(collection: Collection) -> Iterator[tuple[Check, Provenance]]:
-    """What else recorded with what it ran: each run that failed, the parity check and each probe."""
+    """What else recorded with what it ran: each run that failed, the parity check and each probe with numbers."""
     for _, provenance in _failed(collection.runs):
         yield "failed run", provenance
     if collection.parity_provenance:
         yield "parity check", collection.parity_provenance
     for probe in collection.probes:
-        if probe.provenance:
+        if probe.provenance and not probe.error:
             yield "probe", probe.provenance
 
 

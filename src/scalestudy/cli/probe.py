@@ -17,6 +17,7 @@ def probe(probing: Probing, path: Path, started: float, record_failure: bool) ->
     Raises what may pass, which is no result, and StudyError for any failure that is not to be recorded.
     """
     from scalestudy.train.probe.layout import probe_layout
+    from scalestudy.train.provenance import here, part_from
     from scalestudy.train.ranks import leads
 
     try:
@@ -35,6 +36,7 @@ def probe(probing: Probing, path: Path, started: float, record_failure: bool) ->
             devices_per_node=probing.devices_per_node,
             device=run.device,
             cores_per_device=run.cores_per_device,
+            provenance=here(part_from(started)),  # outside of this image, or in one, it may not fail
             error=reason_of(error),
         )
         if leads(os.environ):  # rank 0 knows what happened on the others

@@ -40,6 +40,10 @@ class Builder:
     """Command that builds into a SIF, or into the store under a tag."""
     save: Callable[[str, Path], list[str]] | None = None
     """Command that writes the image with this tag as a docker archive; none where ``build`` itself can write one."""
+    discard: Callable[[str], list[str]] | None = None
+    """Command that removes the image with this tag from the store again; none where ``archive`` leaves it empty."""
+    base_digest: Callable[[str], list[str]] | None = None
+    """Command that prints the digest of an image by its whole name, as it lies in the store after building upon it."""
     variables: dict[str, str] = field(default_factory=dict)
     """Environment variables to build with."""
 
@@ -102,15 +106,24 @@ BUILDERS: dict[str, Builder] = {
         "containers/Dockerfile",
         "podman",
         _dockerfile("podman", "build", *UNLABELLED),
-        lambda tag, file: ["podman", "save", "--format", "docker-archive", "--output", str(file), tag],
+        save=lambda tag, file: ["podman", "save", "--format", "docker-archive", "--output", str(file), tag],
+        discard=lambda tag: ["podman", "rmi", tag],
+        base_digest=lambda name: ["podman", "image", "inspect", "--format", "{{.Digest}}", name],
     ),
-    "buildah": Builder("containers/Dockerfile", "podman", _dockerfile("buildah", "build", *UNLABELLED)),
+    "buildah": Builder(
+        "containers/Dockerfile",
+        "podman",
+        _dockerfile("buildah", "build", *UNLABELLED),
+        base_digest=lambda name: ["buildah", "inspect", "--type", "image", "--format", "{{.FromImageDigest}}", name],
+    ),
     "docker": Builder(
         "containers/Dockerfile",
         "docker",
         _dockerfile("docker", "build"),
-        lambda tag, file: ["docker", "save", "--output", str(file), tag],
-        {"DOCKER_BUILDKIT": "1"},  # lends files to a build, and is not what every docker takes by itself
+        save=lambda tag, file: ["docker", "save", "--output", str(file), tag],
+        discard=lambda tag: ["docker", "rmi", tag],
+        # No base_digest: BuildKit keeps the base to itself, and says in its log what it is.
+        variables={"DOCKER_BUILDKIT": "1"},  # lends files to a build, and is not what every docker takes by itself
     ),
 }
 """By the name in config.yaml."""

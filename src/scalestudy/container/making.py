@@ -4,16 +4,19 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import scalestudy
+from scalestudy.container.base import base_of, base_of_ready
 from scalestudy.container.builders import BUILDERS, Recipe, chosen_builder
 from scalestudy.container.diagnosis import LAST_LINES, explained
 from scalestudy.container.engines import Engine
 from scalestudy.container.key import LOCK, image_key, project_root
 from scalestudy.errors import StudyError
+from scalestudy.records.image import Base, Contents
 from scalestudy.records.source import commit_of
 from scalestudy.spec.container import ContainerSpec
 
@@ -80,6 +83,16 @@ class Making:
             return self._take(f"{ARCHIVE}{archive}", target, log)
         finally:
             archive.unlink(missing_ok=True)
+            if builder.discard:
+                with suppress(OSError):  # where building failed there is nothing to remove
+                    subprocess.run(builder.discard(recipe.tag), capture_output=True, check=False)
+
+    def base(self, folder: Path, contents: Contents) -> Base:
+        """What the image was built upon, after ``make`` in this folder."""
+        if self.spec.image:
+            return base_of_ready(contents.base)
+        log = (folder / LOG).read_text(errors="replace")
+        return base_of(self.spec, self.builder, project_root(), log)
 
     def _take(self, source: str, target: Path, log: Path) -> str:
         said = _run(self.engine.take(source, target), log, Path(), f"{source}: cannot be taken")

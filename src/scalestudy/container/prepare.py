@@ -42,7 +42,9 @@ def prepare(config: Config) -> Image:
     _make_folder(Path(config.data.folder))
     making = Making.of(engine, spec)
     kept = Path(spec.folder) / making.key
-    image = recorded(making, kept) or (_look(making, making.make(kept)) if making.in_place else _make(making, kept))
+    image = recorded(making, kept)
+    if image is None:
+        image = _look(making, kept, making.make(kept)) if making.in_place else _make(making, kept)
     if spec.digest and image.digest != spec.digest:
         raise StudyError(f"container.digest: found {spec.digest}; {making.source} has {image.digest}")
     return image.model_copy(update={"run": _running(config), "engine_version": engine.version()})
@@ -118,7 +120,7 @@ def _make(making: Making, kept: Path) -> Image:
         raise StudyError(f"{kept.parent}: cannot be written: {error.strerror or error}") from error
     aside.chmod(0o755)
     try:
-        image = _look(making, making.make(aside))
+        image = _look(making, aside, making.make(aside))
         if image.sif:
             image = image.model_copy(update={"reference": str(kept / image.sif.name)})
         write_model(aside / RECORD, image)
@@ -136,8 +138,8 @@ def _make(making: Making, kept: Path) -> Image:
     return image
 
 
-def _look(making: Making, reference: str) -> Image:
-    """Digest, size and contents of what was made."""
+def _look(making: Making, folder: Path, reference: str) -> Image:
+    """Digest, size, base and contents of what was made in a folder."""
     engine, spec = making.engine, making.spec
     inside = contents(engine, reference, making.source, spec.run_options)
     digest, size = engine.identify(reference)
@@ -149,6 +151,7 @@ def _look(making: Making, reference: str) -> Image:
         digest=digest,
         size_bytes=size,
         source=making.source,
+        base=making.base(folder, inside),
         contents=inside,
     )
     return image.model_copy(update={"modified": _facts(image.sif)[1]}) if image.sif else image

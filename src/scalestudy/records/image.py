@@ -38,6 +38,17 @@ class Contents(ImageModel):
     """Python packages with their versions."""
 
 
+class Base(ImageModel):
+    """The image that an image was built upon."""
+
+    name: str = ""
+    """As the configuration names it; of a ready image as it names it itself."""
+    digest: str | None = None
+    """``sha256:...`` of what the name stood for: of a SIF the hash of the file, else that of the image's manifest."""
+    reason: str = ""
+    """Why the digest is not known; empty where it is."""
+
+
 class Running(ImageModel):
     """How commands are run inside, beyond the image itself."""
 
@@ -65,6 +76,7 @@ class Image(ImageModel):
     """Of a SIF: Unix time at which it was last changed. With the size it tells a replaced file without reading it."""
     source: str = ""
     """The definition that it was built from, or the ready image that it is."""
+    base: Base = Base()
     contents: Contents = Contents()
     run: Running = Running()
 
