@@ -377,7 +377,12 @@ def test_r17_counts_the_rules_that_apply():
 
     assert written("R17", compliance=[row(1, "not applicable")]) == []
     rows = [row(1, "yes"), row(2, "not applicable"), row(3, "no")]
-    assert written("R17", compliance=rows)[0].endswith("2 apply to this study and 1 are satisfied; not satisfied: 3.")
+    one = written("R17", compliance=rows)[0]
+    assert one.endswith("2 apply to this study and 1 is satisfied; rule 3 is not satisfied.")
+    both = written("R17", compliance=[*rows, row(4, "yes")])[0]
+    assert both.endswith("3 apply to this study and 2 are satisfied; rule 3 is not satisfied.")
+    several = written("R17", compliance=[*rows, row(6, "no")])[0]
+    assert several.endswith("3 apply to this study and 1 is satisfied; rules 3 and 6 are not satisfied.")
 
 
 def test_r18_states_the_cost_of_communication_only_where_it_was_measured():

@@ -44,6 +44,52 @@ def test_a_table_that_breaks_leaves_three_rows_or_more_to_the_next_page(studies)
     assert min(counts[-1] for counts in found) >= 3
 
 
+def test_a_table_that_goes_on_says_so_on_each_further_page_and_nowhere_else(studies):
+    for pages in studies:
+        held = [page for page in pages if re.search(r"70[0-3]\d", page)]
+        (number,) = re.findall(r"Table (\d+)\. Parity with serial training in double", held[0])
+        marks = [re.findall(r"Table (\d+), continued\.", page) for page in held]
+        assert [marked.count(number) for marked in marks] == [0] + [1] * (len(held) - 1)
+    assert any(len(re.findall(", continued", "".join(pages))) > 1 for pages in studies)
+
+
+LANGUAGES = [("en", "Table", "continued"), ("de", "Tabelle", "Fortsetzung")]
+
+
+@pytest.mark.parametrize(("language", "begins", "goes_on"), LANGUAGES)
+def test_every_table_that_goes_on_began_on_a_page_before(language, begins, goes_on):
+    data = report_data.whole()
+    data = data.model_copy(update={"words": data.words.model_copy(update={"language": language})})
+    pdf = compile_report(data, draw_figures(printable(data)), "run\n", "pdf")
+    begun, found = set(), 0
+    for page in pypdf.PdfReader(io.BytesIO(pdf)).pages:
+        text = page.extract_text()
+        marked = re.findall(rf"{begins} (\d+), {goes_on}\.", text)
+        found += len(marked)
+        assert begun.issuperset(marked)
+        begun |= set(re.findall(rf"^{begins} (\d+)\. ", text, re.M))
+    assert len(begun) > 20
+    assert found > 3
+
+
+def test_a_row_of_a_table_of_texts_stands_on_one_page():
+    """Whichever lines push it over a page's end: those of an evidence follow each other on the page of its rule."""
+    data = report_data.whole()
+    evidence = "Evidence " + "that goes on for so many words that it takes five lines of its column, " * 4 + "done."
+    rows = [row.model_copy(update={"evidence": evidence}) for row in data.compliance]
+    ends = set()
+    for lines in (0, 5, 10, 15, 20):
+        words = data.words.model_copy(update={"conclusion": "\n\n".join(["A line."] * lines)})
+        moved = data.model_copy(update={"compliance": rows, "words": words, "runs": data.runs[:20]})
+        pdf = compile_report(moved, [], "run\n", "pdf")
+        pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages]
+        counts = [(len(re.findall("Evidence that", page)), page.count("done.")) for page in pages]
+        assert sum(begun for begun, _ in counts) == len(rows)
+        assert all(begun == done for begun, done in counts)
+        ends.add(tuple(begun for begun, _ in counts if begun))
+    assert max(map(len, ends)) > 1  # a table that breaks was among them
+
+
 def test_a_line_under_a_heading_stands_on_the_page_of_its_table(studies):
     for pages in studies:
         (page,) = (page for page in pages if "neither can be divided" in " ".join(page.split()))

@@ -132,7 +132,8 @@ def test_epoch_scaling_borrows_the_base_that_the_plan_names_once():
     def once(rows):
         return [row for row in rows if (row.strategy, row.scaling) != ("serial", "epoch")]
 
-    figures = named(data.model_copy(update={"phases": once(data.phases), "curves": once(data.curves)}))
+    rows = {name: once(getattr(data, name)) for name in ("speedup", "phases", "curves")}
+    figures = named(data.model_copy(update=rows))
     assert "Serial 1×1" in texts(figures["breakdown-epoch"])
     assert "Serial 1×1" in figures["curves-epoch"].alt
 
@@ -142,7 +143,43 @@ def test_a_probed_machine_has_its_ceiling_and_a_prediction_its_range():
     assert figures["scaling-strong"].form == "lines nodes ceiling amdahl"
     assert figures["scaling-weak"].form == "lines nodes ceiling gustafson"
     assert "ceiling" in texts(figures["scaling-strong"])
-    assert {"DDP, ring", "DDP, tree", "16384"} <= set(texts(figures["prediction-strong"]))
+    assert {"DDP, ring", "DDP, tree", "16,384"} <= set(texts(figures["prediction-strong"]))
+
+
+def test_thousands_on_an_axis_are_grouped_as_the_language_has_them():
+    data = report_data.whole()
+    german = data.model_copy(update={"words": data.words.model_copy(update={"language": "de"})})
+    assert {"4.096", "16.384"} <= set(texts(named(german)["prediction-strong"]))
+
+
+def test_a_cell_without_a_completed_run_keeps_its_place_among_the_bars():
+    figure = named(report_data.many_panels())["breakdown-strong"]
+    assert texts(figure).count("Hybrid 2×2") == len(report_data.WORKLOADS)
+    assert texts(figure).count("no completed run") == 1
+    assert "Hybrid 2×2: no completed run" in figure.alt
+    assert "no completed run" not in texts(named(report_data.many_panels())["breakdown-weak"])
+
+
+def test_a_cell_whose_phases_were_not_measured_says_so_among_the_bars():
+    data = report_data.laptop()
+    others = [row for row in data.phases if row.strategy != "hsdp"]
+    figure = named(data.model_copy(update={"phases": others}))["breakdown-epoch"]
+    lost = [row for row in data.phases if row.strategy == "hsdp"]
+    assert texts(figure).count("phases were not measured") == len(lost) > 0
+    assert texts(figure).count("HSDP 1×2") == len(data.workloads)
+
+
+def test_a_workload_of_which_nothing_ran_has_a_panel_without_an_axis():
+    data = report_data.many_panels()
+    first, *others = report_data.WORKLOADS
+    whole = texts(named(data)["breakdown-weak"])
+    lost = [row.model_copy(update={"n": 0}) if row.workload == first else row for row in data.speedup]
+    phases = [row for row in data.phases if row.workload != first]
+    found = texts(named(data.model_copy(update={"phases": phases, "speedup": lost}))["breakdown-weak"])
+    cells = len({(row.strategy, row.nodes, row.devices) for row in data.speedup})
+    assert found.count("no completed run") == cells
+    assert found.count("Serial 1×1") == whole.count("Serial 1×1") == len(report_data.WORKLOADS)
+    assert found.count("0") == whole.count("0") - 1 == len(others)  # each axis begins at it
 
 
 def test_a_fitted_law_ends_at_the_largest_measured_cell_of_its_strategy():

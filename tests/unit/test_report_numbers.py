@@ -68,6 +68,23 @@ def test_a_column_takes_the_decimals_of_its_smallest_number():
     assert numbers.decimals_for([]) == 0
 
 
+@pytest.mark.parametrize(
+    ("value", "english", "german"),
+    [
+        (16384, "16,384", "16.384"),
+        (1e6, "1,000,000", "1.000.000"),
+        (0.25, "0.25", "0,25"),
+        (-2.0, "\u22122", "\u22122"),
+        (0.30000000000000004, "0.3", "0,3"),
+        (1e-5, "1e\u221205", "1e\u221205"),
+        (2e20, "2e+20", "2e+20"),
+        (float("inf"), "inf", "inf"),
+    ],
+)
+def test_an_axis_groups_thousands_and_has_no_digits_to_spare(value, english, german):
+    assert (numbers.short(value), numbers.short(value, GERMAN)) == (english, german)
+
+
 def test_an_interval_without_a_lower_end_is_a_dash_and_without_an_upper_one_open():
     assert numbers.interval(1.4567, 1.5234, 2) == "[1.46, 1.52]"
     assert numbers.interval(None, 1.5, 2) == numbers.interval(None, None, 2) == numbers.MISSING

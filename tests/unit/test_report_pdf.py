@@ -15,6 +15,7 @@ from pathlib import Path
 import pypdf
 import pytest
 import report_data
+from report_findings import with_findings
 
 from scalestudy.analysis.cells import key_of
 from scalestudy.analysis.methods import METHODS
@@ -88,6 +89,80 @@ def test_every_number_of_the_speedup_table_is_printed_as_it_is_formatted(shape):
     assert (max(len(lines) for _, lines in blocks) > 1) == (shape is report_data.cluster)
     for key, lines in blocks:
         assert bare("".join(str(cell) for column in zip(*lines, strict=True) for cell in column)) in text, key
+
+
+def lost(row):
+    return (row.workload, row.scaling, row.strategy, row.nodes, row.devices) == ("mnist", "strong", "hybrid", 2, 8)
+
+
+def test_a_cell_without_a_completed_run_keeps_its_row_in_every_table_of_the_sections():
+    data = report_data.whole()
+    nothing = {"n": 0, "speedup": None, "time_s": None, "images_per_s": None, "note": "no completed run"}
+    kept = {name: [r for r in getattr(data, name) if not lost(r)] for name in ("phases", "targets", "communication")}
+    speedup = [row.model_copy(update=nothing) if lost(row) else row for row in data.speedup]
+    text = bare(text_of(compile_report(data.model_copy(update=kept | {"speedup": speedup}), [], RUNS, "pdf")))
+    assert text.count("Hybrid2×4nocompletedrun") == len(kept)
+    assert "Hybrid280––nocompletedrun" in text  # that of speedups
+
+
+def test_time_to_accuracy_stands_beside_the_base_that_two_scalings_share():
+    layouts = {"serial": ["1x1"], "ddp": ["1x2"]}
+    data = with_findings(report_data.build(report_data.Shape(("mnist",), ("strong", "epoch"), layouts)))
+
+    def once(rows):
+        return [row for row in rows if (row.strategy, row.scaling) != ("serial", "epoch")]
+
+    shared = data.model_copy(update={"speedup": once(data.speedup), "targets": once(data.targets)})
+    text = bare(text_of(compile_report(shared, [], RUNS, "pdf")))
+    assert text.count("Serial1×16487.0") == 2
+
+
+def test_what_no_run_recorded_of_a_model_is_not_a_zero():
+    data = report_data.nothing_completed()
+    unknown = [row.model_copy(update={"parameters": 0, "gradient_bytes": 0}) for row in data.workloads]
+    text = bare(text_of(compile_report(data.model_copy(update={"workloads": unknown}), [], RUNS, "pdf")))
+    assert "Parametersnotrecordednotrecorded" in text
+    assert "Gradientsnotrecordednotrecorded" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "runs", "words"),
+    [
+        ("en", 1, "from the records of 1 planned run."),
+        ("en", 2, "from the records of 2 planned runs."),
+        ("de", 1, "aus den Aufzeichnungen von 1 geplanten Lauf macht."),
+        ("de", 2, "aus den Aufzeichnungen von 2 geplanten Läufen macht."),
+    ],
+)
+def test_one_run_is_no_plural(language, runs, words):
+    data = report_data.single()
+    said = data.words.model_copy(update={"language": language})
+    text = bare(
+        text_of(compile_report(data.model_copy(update={"words": said, "runs": data.runs[:runs]}), [], RUNS, "pdf"))
+    )
+    assert bare(words) in text
+
+
+def test_a_study_of_the_base_alone_says_that_no_cell_has_efficiency_factors():
+    data = with_findings(report_data.build(report_data.Shape(("mnist",), layouts={"serial": ["1x1"], "ddp": ["1x2"]})))
+    base = [row.model_copy(update={"strategy": "serial", "nodes": 1, "devices": 1}) for row in data.efficiencies]
+    sentence = "Nocellhasefficiencyfactors."
+    assert sentence not in bare(text_of(compile_report(data, [], RUNS, "pdf")))
+    assert sentence in bare(text_of(compile_report(data.model_copy(update={"efficiencies": base}), [], RUNS, "pdf")))
+
+
+@pytest.mark.parametrize("word", ["Konfidenzintervalle", "Skalierungsgesetzes"])
+def test_a_long_word_of_a_table_is_hyphenated_where_its_language_has_it(word):
+    """Its parts would read as two words otherwise."""
+    data = report_data.whole()
+    rows = [row.model_copy(update={"title": "ii " * place + word}) for place, row in enumerate(data.compliance, 12)]
+    said = data.words.model_copy(update={"language": "de"})
+    text = text_of(compile_report(data.model_copy(update={"compliance": rows, "words": said}), [], RUNS, "pdf"))
+    parts = re.findall(r"-?\n?".join(word), text.replace("\u00ad", "-"))
+    broken = [part for part in parts if "\n" in part]
+    assert len(parts) == len(rows)
+    assert broken
+    assert all("-\n" in part for part in broken)
 
 
 NOT_MEASURED = "n.m."
@@ -176,7 +251,8 @@ def test_every_number_of_the_table_of_validation_is_printed(whole):
 
     def cells(row):
         between = f"{numbers.percent(row.low)}–{numbers.percent(row.high)}"
-        start = [STRATEGIES[row.strategy].title, models[row.model], row.fitted_devices, row.devices]
+        scaling = f"{row.scaling.title()} scaling"
+        start = [STRATEGIES[row.strategy].title, scaling, models[row.model], row.fitted_devices, row.devices]
         ends = [numbers.percent(row.measured), signed(100 * row.error, 1)]
         return [*start, numbers.percent(row.predicted), between, *ends]
 

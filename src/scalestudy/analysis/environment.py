@@ -16,6 +16,8 @@ Check = Literal["failed run", "parity check", "probe"]
 """What is judged by, or compared with, the completed runs: it should have run in what they ran in."""
 CHECKS: tuple[Check, ...] = ("failed run", "parity check", "probe")
 GIB = 2**30
+WAYS = {"(shared_memory": "shared memory", "(gloo": "gloo", "(nccl": "nccl"}
+"""How a strategy records what carried the gradients, in the brackets of its implementation; and its name."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Item:
     alone is known."""
 
 
+PROCESS_GROUP = Item("Process group", lambda p: p.backend, uniform=False)
 ITEMS = (
     Item("Processor", lambda p: p.processor, checks=("failed run", "probe")),
     Item("Cores of a run", lambda p: str(p.cores) if p.cores else "", uniform=False),
@@ -44,7 +47,7 @@ ITEMS = (
     Item("Python", lambda p: p.python, checks=CHECKS),
     Item("PyTorch", lambda p: p.torch, checks=CHECKS),
     Item("CUDA", lambda p: p.cuda),
-    Item("Communication", lambda p: p.backend, uniform=False),
+    PROCESS_GROUP,
     Item("Network interfaces", lambda p: ", ".join(p.network), uniform=False),
     Item("Threads per rank", lambda p: str(p.threads_per_rank), uniform=False),
     Item("Scheduler", lambda p: f"SLURM, {', '.join(names)}" if (names := _slurm(p)) else "", uniform=False),
@@ -78,6 +81,9 @@ def _rows(collection: Collection, language: Language) -> list[EnvironmentRow]:
             (check, item.read(provenance)) for check, provenance in checks if check in item.checks and recorded
         )
         rows.append(_row(language.say(item.title), values, item.uniform, item.part, language))
+        if item is PROCESS_GROUP:
+            exchanged = _of_runs(_exchange(run.result.implementation) for run, _ in recorded if run.result)
+            rows.append(_row(language.say("Gradients between processes"), exchanged, False, item.part, language))
     data: dict[str, list[str]] = {}
     for run, provenance in recorded:
         data.setdefault(run.run.cell.workload, []).append(provenance.data_sha256)
@@ -127,6 +133,11 @@ def _by_parts(recorded: Sequence[Recorded]) -> Iterator[Provenance]:
         for digest in sorted(run.result.images) if run.result else [provenance.image_digest]:
             same = digest == provenance.image_digest
             yield provenance if same else provenance.model_copy(update={"image_digest": digest})
+
+
+def _exchange(implementation: str) -> str:
+    """What carried a run's gradients between processes; empty where one process has all devices."""
+    return next((name for recorded, name in WAYS.items() if recorded in implementation), "")
 
 
 def _failed(runs: Sequence[CollectedRun]) -> list[Recorded]:

@@ -241,11 +241,16 @@ def compliance(evidence: Evidence) -> Iterator[Statement]:
         return
     w = evidence.wording
     missed = [str(row.rule) for row in rows if row.satisfied == "no"]
+    met = len(rows) - len(missed)
     text = (
-        "Of the twelve rules for scientific benchmarking, {all} apply to this study and {some} are satisfied{missed}."
+        "Of the twelve rules for scientific benchmarking, {all} apply to this study and {some} is satisfied{missed}."
+        if met == 1
+        else "Of the twelve rules for scientific benchmarking, {all} apply to this study and {some} "
+        "are satisfied{missed}."
     )
-    which = w.say("; not satisfied: {rules}", rules=w.enumeration(missed)) if missed else ""
-    yield Statement(w.say(text, all=len(rows), some=len(rows) - len(missed), missed=which))
+    words = "; rule {rules} is not satisfied" if len(missed) == 1 else "; rules {rules} are not satisfied"
+    which = w.say(words, rules=w.enumeration(missed)) if missed else ""
+    yield Statement(w.say(text, all=len(rows), some=met, missed=which))
 
 
 def stopping(evidence: Evidence) -> Iterator[Statement]:

@@ -1,5 +1,6 @@
 """What the report says of the workloads and strategies of a study."""
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
@@ -15,11 +16,15 @@ AUGMENTATIONS = {"none": "none", "crop_flip": "random crop after padding by 4, r
 
 
 def workload_facts(cells: Sequence[CellRuns], language: Language) -> list[WorkloadFacts]:
-    """One entry per workload, in the order of the plan, worded in the report's language."""
+    """One entry per workload, in the order of the plan, worded in the report's language; no two have the same title."""
     groups: dict[str, list[CellRuns]] = {}
     for cell in cells:
         groups.setdefault(cell.cell.workload, []).append(cell)
-    return [_facts(name, group, language) for name, group in groups.items()]
+    facts = [_facts(name, group, language) for name, group in groups.items()]
+    shared = Counter(one.title for one in facts)
+    return [
+        one.model_copy(update={"title": f"{one.title}, {one.name}"}) if shared[one.title] > 1 else one for one in facts
+    ]
 
 
 def strategy_rows(cells: Sequence[CellRuns], language: Language) -> list[StrategyRow]:

@@ -32,7 +32,7 @@ class Epoch(Record):
     epoch: int
     """From 0."""
     timed: bool
-    """False for the warm-up epochs, which enter no mean."""
+    """False for the untimed first epochs, which enter no mean."""
     train_loss: float
     """Mean over the epoch's training images."""
     test_loss: float

@@ -7,6 +7,8 @@ from scalestudy.analysis.language import ENGLISH, Language
 
 MISSING = "\u2013"
 MOST_DECIMALS = 5
+LARGEST_WHOLE = 1e9
+"""On an axis, a number from here on is written with its power of ten."""
 
 
 def decimals_for(values: Iterable[float | None]) -> int:
@@ -39,5 +41,6 @@ def interval(low: float | None, high: float | None, decimals: int, language: Lan
 
 
 def short(value: float, language: Language = ENGLISH) -> str:
-    """For an axis: as few digits as say it, without marks between thousands."""
-    return language.number(f"{value:g}")
+    """For an axis: as few digits as say it."""
+    whole = float(value).is_integer() and abs(value) < LARGEST_WHOLE
+    return language.number(f"{value:z,.0f}" if whole else f"{value:g}")

@@ -37,11 +37,11 @@ class ProgressLine:
 
     def epoch(self, epoch: int, train_loss: float, accuracy: float, time_s: float, timed: bool) -> None:
         """An epoch is over."""
-        warm_up = "" if timed else "  (warm-up)"
+        untimed = "" if timed else "  (untimed)"
         self._show(
             self._title,
             f"epoch {epoch + 1}/{self._epochs}  loss {train_loss:.4f}  accuracy {accuracy:6.2%}  "
-            f"{time_s:.2f} s{warm_up}",
+            f"{time_s:.2f} s{untimed}",
         )
 
     def _show(self, title: str, text: str, end: str = "\n") -> None:

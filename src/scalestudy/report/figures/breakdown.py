@@ -11,16 +11,16 @@ from matplotlib.path import Path
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
 from scalestudy.analysis.language import Language
-from scalestudy.records.report import PhaseRow, ReportData, WorkloadFacts
+from scalestudy.records.report import ReportData, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.drawing import Drawing
+from scalestudy.report.figures.bars import Bar, bars_of, places_of
 from scalestudy.report.figures.panels import Frame, label_room, panels
 from scalestudy.report.figures.style import (
     GRAY,
     WIDTH_IN,
     cell_label,
     language_of,
-    of_scaling,
     shorten,
     styled,
     to_svg,
@@ -47,23 +47,23 @@ PHASES = (
     Phase("communication_s", "exposed communication", "#0072b2"),
     Phase("waiting_s", "waiting for the slowest", "#cc79a7"),
 )
-ROW_IN, GAP = 0.155, 0.45
+ROW_IN = 0.155
 HALF = 0.38
 """Half the height of a bar."""
 
 
 def draw_breakdown(data: ReportData, scaling: str) -> Drawing | None:
-    """The breakdown figure, one panel per workload; None when no phase was timed."""
-    rows = of_scaling(data.phases, scaling)
-    workloads = [facts for facts in data.workloads if any(row.workload == facts.name for row in rows)]
-    used = [phase for phase in PHASES if any(getattr(row, phase.field) for row in rows)]
+    """The breakdown figure, one panel per workload and one bar per cell; None when no phase was timed."""
+    bars = bars_of(data, scaling)
+    workloads = [facts for facts in data.workloads if any(bar.cell.workload == facts.name for bar in bars)]
+    used = [phase for phase in PHASES if any(getattr(bar.phases, phase.field, None) for bar in bars)]
     if not workloads or not used:
         return None
     with styled():
-        members = {facts.name: [row for row in rows if row.workload == facts.name] for facts in workloads}
-        slots = max(_places(cells)[-1] + 1 for cells in members.values())
+        members = {facts.name: [bar for bar in bars if bar.cell.workload == facts.name] for facts in workloads}
+        slots = max(places_of(cells)[-1] + 1 for cells in members.values())
         columns = min(2, len(workloads))
-        left = label_room(cell_label(data, row) for row in rows)
+        left = label_room(cell_label(data, bar.cell) for bar in bars)
         legend = _legend_columns(used, language_of(data))
         top = 0.5 if legend == len(used) else 0.66
         frame = Frame(left=left, right=0.05, top=top, bottom=0.42, across=left + 0.1, down=0.5)
@@ -76,9 +76,11 @@ def draw_breakdown(data: ReportData, scaling: str) -> Drawing | None:
         for ax in axes[-columns:]:
             ax.set_xlabel(_axis_label(data, scaling))
         _legend(figure, used, language_of(data), legend)
-        draw_ticks(axes, marks="x", grid="x")
+        timed = [any(bar.phases for bar in members[facts.name]) for facts in workloads]
+        draw_ticks([ax for ax, some in zip(axes, timed, strict=True) if some], marks="x", grid="x")
+        draw_ticks([ax for ax, some in zip(axes, timed, strict=True) if not some], numbers="y", marks="", grid="")
         svg = to_svg(figure)
-    return Drawing("breakdown", scaling, "weak" if scaling == "weak" else "fixed", svg, _alt(data, workloads, rows))
+    return Drawing("breakdown", scaling, "weak" if scaling == "weak" else "fixed", svg, _alt(data, workloads, bars))
 
 
 def _axis_label(data: ReportData, scaling: str) -> str:
@@ -86,45 +88,22 @@ def _axis_label(data: ReportData, scaling: str) -> str:
     return language_of(data).say(text, device=shorten(data.device_name, 20))
 
 
-def _share(row: PhaseRow) -> int:
-    """By what the seconds are divided: under weak scaling the work grows with the devices."""
-    return row.devices if row.scaling == "weak" else 1
-
-
-def _places(rows: list[PhaseRow]) -> list[float]:
-    """Vertical places of the bars, with a gap between strategies."""
-    places, place = [], 0.0
-    for index, row in enumerate(rows):
-        if index:
-            place += 1 if row.strategy == rows[index - 1].strategy else 1 + GAP
-        places.append(place)
-    return places
-
-
-def _panel(ax: Axes, data: ReportData, rows: list[PhaseRow], phases: list[Phase]) -> None:
-    places, language = _places(rows), language_of(data)
-    base = next((row.total_s for row in rows if row.strategy == "serial"), None)
-    longest = max(row.total_s / _share(row) for row in rows)
-    ends = [0.0] * len(rows)
+def _panel(ax: Axes, data: ReportData, bars: list[Bar], phases: list[Phase]) -> None:
+    places, language = places_of(bars), language_of(data)
+    base = next((bar.total_s for bar in bars if bar.cell.strategy == "serial"), 0.0)
+    longest = max(bar.total_s for bar in bars) or 1.0
+    ends = [0.0] * len(bars)
     for phase in phases:
-        widths = [(getattr(row, phase.field) or 0.0) / _share(row) for row in rows]
+        widths = [bar.shown(getattr(bar.phases, phase.field, None)) for bar in bars]
         ax.add_artist(_bars(ends, widths, places, phase.color))
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
-    for row, place, reached in zip(rows, places, ends, strict=True):
-        end = max(reached, row.total_s / _share(row))
-        if row.price is not None and row.strategy != "serial":
-            ax.text(
-                end + 0.015 * longest,
-                place,
-                numbers.fixed(row.price, 2, language) + "×",
-                va="center",
-                color=GRAY,
-                size=6.8,
-            )
+    for bar, place, reached in zip(bars, places, ends, strict=True):
+        mark = bar.mark(language)
+        ax.text(max(reached, bar.total_s) + 0.015 * longest, place, mark, va="center", color=GRAY, size=6.8)
     if base:
         ax.axvline(base, color="black", linewidth=0.8, linestyle=":")
     ax.yaxis.set_major_locator(FixedLocator(places))
-    ax.yaxis.set_major_formatter(FixedFormatter([cell_label(data, row) for row in rows]))
+    ax.yaxis.set_major_formatter(FixedFormatter([cell_label(data, bar.cell) for bar in bars]))
     ax.set_ylim(places[-1] + 0.6, -0.6)
     ax.set_xlim(0, longest * 1.16)
     ax.xaxis.set_major_locator(MaxNLocator(5))
@@ -165,20 +144,23 @@ def _legend(figure: Figure, phases: list[Phase], language: Language, columns: in
     )
 
 
-def _alt(data: ReportData, workloads: list[WorkloadFacts], rows: list[PhaseRow]) -> str:
+def _said(data: ReportData, bar: Bar) -> str:
+    """A bar in words."""
+    language, name = language_of(data), cell_label(data, bar.cell)
+    if bar.phases is None:
+        return f"{name}: {bar.mark(language)}"
+    spent = bar.phases.communication_s
+    return language.say(
+        "{cell} {total} s, of it communication {communication}",
+        cell=name,
+        total=numbers.significant(bar.phases.total_s, language),
+        communication=language.say("not measured") if spent is None else f"{numbers.significant(spent, language)} s",
+    )
+
+
+def _alt(data: ReportData, workloads: list[WorkloadFacts], bars: list[Bar]) -> str:
     language, parts = language_of(data), []
     for facts in workloads:
-        cells = [
-            language.say(
-                "{cell} {total} s, of it communication {communication}",
-                cell=cell_label(data, row),
-                total=numbers.significant(row.total_s, language),
-                communication=language.say("not measured")
-                if row.communication_s is None
-                else f"{numbers.significant(row.communication_s, language)} s",
-            )
-            for row in rows
-            if row.workload == facts.name
-        ]
+        cells = [_said(data, bar) for bar in bars if bar.cell.workload == facts.name]
         parts.append(f"{workload_label(data, facts)}: {'; '.join(cells)}")
     return f"{language.say('Device seconds per epoch by phase.')} {'. '.join(parts)}."
