@@ -17,7 +17,8 @@ from scalestudy.train.job import Job, run_rank
 from scalestudy.train.processes import run_ranks
 from scalestudy.train.ranks import Rank
 
-MBIT = 40
+MBIT = 10
+"""So slow that what ranks take for an exchange on a busy machine hardly counts beside it."""
 TOLERANCE = 0.15
 STRATEGIES = ["ddp", "hybrid", "hsdp"]
 
@@ -46,7 +47,7 @@ def trained_over(names: list[str], run: Run, folder: Path) -> Result:
 def run_of(strategy: str) -> Run:
     """Two nodes of one device. One bucket, so that nothing runs beside the backward pass and all time is exposed."""
     options = {"communication": "gloo", "bucket_mb": 64} if strategy == "ddp" else None
-    return make_run(strategy, (2, 1), options=options, epochs=2, untimed_epochs=1, images=32 * 8)
+    return make_run(strategy, (2, 1), options=options, epochs=2, untimed_epochs=1, images=32 * 4)
 
 
 @pytest.fixture(scope="module", params=STRATEGIES)

@@ -17,7 +17,10 @@ from scalestudy.spec.run import Study
 from scalestudy.train.data.batches import EpochBatches
 
 TWO_CORES = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
-STEPS = 10
+STEPS = 6
+LOST_S = SLOW_S * STEPS
+"""Of an epoch; long beside what the small model computes, so that other programs on the machine hardly change it."""
+TOLERANCE = 0.15
 
 
 def rows_of(folder: Path, strategy: str, **changes: object) -> tuple[EfficiencyRow, PhaseRow, list[Result]]:
@@ -40,19 +43,19 @@ def test_a_slow_rank_is_load_imbalance(strategy: str, tmp_path: Path) -> None:
         sum(getattr(result.phases[rank], phase) for phase in ("data", "forward", "backward", "optimizer", "other"))
         for rank in (1, 0)
     )
-    assert result.phases[0].waiting == pytest.approx(SLOW_S * STEPS, rel=0.3)
-    assert slow - fast == pytest.approx(SLOW_S * STEPS, rel=0.3)
+    assert result.phases[0].waiting == pytest.approx(LOST_S, rel=TOLERANCE)
+    assert slow - fast == pytest.approx(LOST_S, rel=TOLERANCE)
     # By the base's clock and what was added: one rank does about the base's work, the other that and SLOW_S a step.
     own_s = next(epoch.time_s for epoch in base.epochs if epoch.timed)
-    expected = (2 * own_s + SLOW_S * STEPS) / 2 / (own_s + SLOW_S * STEPS)
-    assert row.load_balance == pytest.approx(expected, abs=0.1)
+    expected = (2 * own_s + LOST_S) / 2 / (own_s + LOST_S)
+    assert row.load_balance == pytest.approx(expected, rel=TOLERANCE)
     assert row.load_balance is not None
-    assert row.load_balance < 0.75
+    assert row.load_balance < 0.7
     assert row.data_feeding is not None
     assert row.data_feeding > 0.9
     assert row.serialization is not None
     assert row.serialization > 0.9
-    assert phases.waiting_s == pytest.approx(SLOW_S * STEPS, rel=0.3)
+    assert phases.waiting_s == pytest.approx(LOST_S, rel=TOLERANCE)
 
 
 @TWO_CORES
@@ -66,8 +69,8 @@ def test_a_slow_data_feed_is_data_feeding(strategy: str, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(EpochBatches, "batch", slow)
     row, phases, _ = rows_of(tmp_path, strategy)
-    assert phases.data_s == pytest.approx(2 * SLOW_S * STEPS, rel=0.4)
+    assert phases.data_s == pytest.approx(2 * LOST_S, rel=TOLERANCE)
     assert row.data_feeding is not None
-    assert row.data_feeding < 0.6
+    assert row.data_feeding < 0.3
     assert row.load_balance is not None
     assert row.load_balance > 0.8
