@@ -23,3 +23,10 @@ def test_the_readme_names_only_commands_that_exist() -> None:
     named = set(re.findall(r"^(?:\.venv/bin/)?scalestudy (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
     assert named
     assert named <= COMMANDS.keys()
+
+
+def test_epochs_that_enter_no_time_are_untimed_everywhere_and_warm_up_is_of_the_learning_rate_alone() -> None:
+    speaking = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "src/scalestudy").rglob("*.typ")]
+    speaking += [ROOT / "src/scalestudy/train/progress.py", ROOT / "src/scalestudy/analysis/language/de.json"]
+    found = [path.name for path in speaking if re.search(r"warm-up|aufwärm", path.read_text(), re.IGNORECASE)]
+    assert found == []

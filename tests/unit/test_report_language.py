@@ -28,7 +28,7 @@ from scalestudy.analysis.methods import METHODS
 from scalestudy.analysis.rank_lines import Kind
 from scalestudy.analysis.rules_costs import FACTORS
 from scalestudy.analysis.sentences import RULES
-from scalestudy.analysis.wording import PHASE_WORDS
+from scalestudy.analysis.wording import PHASE_WORDS, Wording
 from scalestudy.records import findings
 from scalestudy.records import report as report_records
 from scalestudy.report.figures import draw_figures
@@ -98,6 +98,13 @@ def test_every_language_has_the_phrases_of_the_template():
 def test_numbers_are_written_as_the_language_has_them():
     assert ENGLISH.number("-1,234.5") == "\u22121,234.5"
     assert GERMAN.number("-1,234.5") == "\u22121.234,5"
+
+
+def test_whole_numbers_in_a_phrase_have_their_marks():
+    assert ENGLISH.say("{n} of {cells} reached it", n=1540, cells=12345) == "1,540 of 12,345 reached it"
+    assert GERMAN.say("{n} of {cells} reached it", n=1540, cells=12345) == "1.540 von 12.345 haben es erreicht"
+    assert ENGLISH.say("{n} runs", n="2026") == "2026 runs"
+    assert Wording(ENGLISH, "GPU").devices(16384) == "16,384 GPUs"
 
 
 def test_a_text_with_its_values_in_it_is_translated_with_them():

@@ -53,7 +53,7 @@ class Wording:
 
     def devices(self, count: int) -> str:
         """``1 GPU``, ``4 CPU cores``."""
-        return f"{count} {self.say(self.device_name if count == 1 else f'{self.device_name}s')}"
+        return f"{self.number(count, 0)} {self.say(self.device_name if count == 1 else f'{self.device_name}s')}"
 
     def counted(self, count: int, noun: str) -> str:
         """``1 run``, ``3 runs``."""

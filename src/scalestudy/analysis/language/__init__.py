@@ -36,9 +36,17 @@ class Language:
     """Those of the phrases that the rows of tables hold with their values already in them."""
 
     def say(self, text: str, /, **values: object) -> str:
-        """The phrase in this language, with the values in their places; English where it was not translated."""
+        """The phrase in this language, with the values in their places; English where it was not translated.
+
+        Whole numbers get their marks between thousands.
+        """
         phrase = self.phrases.get(text, text)
-        return phrase.format_map(values) if values else phrase
+        if not values:
+            return phrase
+        written = {
+            name: self.number(f"{value:,}") if isinstance(value, int) else value for name, value in values.items()
+        }
+        return phrase.format_map(written)
 
     def render(self, text: str) -> str:
         """A finished English text: a phrase, or one with its values already in it; English where it is neither."""
