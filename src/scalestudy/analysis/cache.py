@@ -71,7 +71,7 @@ def load_cache(path: Path) -> dict[str, Entry]:
 def save_cache(path: Path, entries: Mapping[str, Entry]) -> None:
     """Write all entries, whole or not at all. Raises StudyError when the disk refuses."""
     body = [part for run, entry in entries.items() for part in (f"{run}\t{entry.stamp}\t".encode(), entry.line)]
-    write_bytes(path, b"".join([_head(body), *body]))
+    write_bytes(path, _head(body), *body)
 
 
 def stamp_of(folder: Path, planned: Planned) -> str | None:

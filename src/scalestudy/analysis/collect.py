@@ -108,11 +108,12 @@ def _entries(paths: StudyPaths, runs: Sequence[Run], planned: Sequence[Planned])
     """The lines of all runs, from the cache where nothing changed, and how many folders were read."""
     folder = paths.results / "runs"
     known = load_cache(paths.collected)
-    stamps = {one.id: stamp_of(folder / one.id, one) for one in planned}
-    entries = {one.id: known[one.id] for one in planned if one.id in known and known[one.id].stamp == stamps[one.id]}
-    changed = [
-        replace(one, text=model_text(run)) for run, one in zip(runs, planned, strict=True) if one.id not in entries
-    ]
+    entries = {
+        one.id: known[one.id]
+        for one in planned
+        if one.id in known and known[one.id].stamp == stamp_of(folder / one.id, one)
+    }
+    changed = [(run, one) for run, one in zip(runs, planned, strict=True) if one.id not in entries]
     entries |= _read(folder, changed)
     lasting = {one.id: entries[one.id] for one in planned if entries[one.id].stamp}
     if lasting != known:
@@ -129,12 +130,15 @@ def _decoded(entries: Iterable[Entry]) -> list[Reading]:
         return found
 
 
-def _read(folder: Path, runs: Sequence[Planned]) -> dict[str, Entry]:
+def _read(folder: Path, runs: Sequence[tuple[Run, Planned]]) -> dict[str, Entry]:
     """Read the folders of runs, many of them with all cores."""
     cores = len(os.sched_getaffinity(0))
+    chunks = (  # made one by one, while the first are already read
+        [replace(one, text=model_text(run)) for run, one in runs[place : place + CHUNK]]
+        for place in range(0, len(runs), CHUNK)
+    )
     if len(runs) < 2 * CHUNK or cores < 2:
-        return dict(read_entries(folder, runs))
-    chunks = [runs[place : place + CHUNK] for place in range(0, len(runs), CHUNK)]
+        return dict(entry for chunk in chunks for entry in read_entries(folder, chunk))
     with ProcessPoolExecutor(cores, initializer=gc.disable) as pool:  # what a reader makes is no cyclic garbage
         return dict(entry for part in pool.map(partial(read_entries, folder), chunks) for entry in part)
 

@@ -85,15 +85,10 @@ class DeviceColumns(Sequence[DevicePhases]):
 
     def measured(self, *names: str) -> Column:
         """The sum of these columns for every device, without what was not measured."""
-        first, *others = (self._known[_PLACES[name]] for name in names)
-        found: Column = sum(others, first)
+        columns = self._values[[_PLACES[name] for name in names]]
+        columns[np.isnan(columns)] = 0.0  # in a copy, which is not kept: of a large study it would be 60 MB
+        found: Column = columns.sum(axis=0)
         return found
-
-    @cached_property
-    def _known(self) -> Column:
-        """The columns with 0 for what was not measured."""
-        unknown = np.isnan(self._values)
-        return np.where(unknown, 0.0, self._values) if unknown.any() else self._values
 
     def adds_up(self, tolerance: float) -> bool:
         """Whether the phases of every device that has any add up to its step time, within a share of it."""

@@ -15,8 +15,8 @@ MOST_BYTES = 500_000_000
 """Twenty times what the report of 10,000 runs has. More would fill the memory before anything is wrong in it."""
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file aside and rename it, so that a reader sees the whole of it or none.
+def write_bytes(path: Path, *content: bytes) -> None:
+    """Write a file of these parts aside and rename it, so that a reader sees the whole of it or none.
 
     Raises StudyError when the folder cannot be written or the disk is full.
     """
@@ -25,7 +25,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
+                stream.writelines(content)
                 stream.flush()
                 os.fsync(stream.fileno())
             Path(aside).chmod(0o644)
@@ -44,7 +44,8 @@ def write_text(path: Path, content: str) -> None:
 
 def write_model(path: Path, model: BaseModel) -> None:
     """Write a model as indented JSON."""
-    write_text(path, model_text(model))
+    content = model.model_dump_json(indent=1).encode()  # each copy of a large report is 20 MB
+    write_bytes(path, content, b"\n")
 
 
 def model_text(model: BaseModel) -> str:
