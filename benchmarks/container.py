@@ -63,7 +63,7 @@ def serve(address: str, name: str, storage: str) -> None:
         trainer.train.start_epoch(run.seed, 0, trainer.samples)
         numbers = cycle(range(trainer.steps))
         while connection.recv():
-            steps = [train_step(trainer, trainer.clock, next(numbers)) for _ in range(STEPS)]
+            steps = [train_step(trainer, next(numbers)) for _ in range(STEPS)]
             rate = len(steps) * run.global_batch / sum(step.wall_s for step in steps)
             connection.send((rate, sum(step.cpu_s for step in steps)))
 

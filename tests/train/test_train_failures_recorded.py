@@ -49,6 +49,6 @@ def test_a_probe_that_failed(around: Around, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("scalestudy.train.probe.layout.probe_layout", the_weather)
     (probing,) = probings(Study(name="test", runs=[make_run()], accuracy_margin=0.01)).values()
     path = tmp_path / "1x1.json"
-    assert probe(probing, path, 0.0) == 0
+    assert probe(probing, path, 0.0, record_failure=True) == 0
     assert read_model(path, Probe).error == "RuntimeError: the weather"
     assert_known_as_made_in(path, probing.digest, around)
