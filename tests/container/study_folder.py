@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from ordinary_user import CERTIFICATES, ROOT, OrdinaryUser
 
-NET = {
+NET: dict[str, Any] = {
     "data": {"name": "synthetic", "options": {"shape": [1, 12, 12], "classes": 4, "train": 256, "test": 64}},
     "model": {"name": "mnist_cnn"},
     "optimizer": {"name": "adam", "lr": 0.01},
