@@ -133,6 +133,14 @@ def test_no_dev_fuse(study: StudyFolder) -> None:
     assert "apptainer cannot run it: no /dev/fuse here" in line
 
 
+def test_no_dev_fuse_for_the_look_into_an_image_that_was_built_or_taken(
+    other_study: StudyFolder, base_sif: Path
+) -> None:
+    """Building itself needs none."""
+    line = image_fails(other_study, {"image": str(base_sif)}, around=as_root("mount --bind /dev/null /dev/fuse"))
+    assert "base.sif: nothing can be run in it: no /dev/fuse here" in line
+
+
 def test_no_user_namespaces_to_run_in(study: StudyFolder, user: OrdinaryUser) -> None:
     inside = study.user.command("scalestudy", "inside", "images/image.json", "true")
     place = len(user.as_user)
