@@ -11,7 +11,7 @@ from study_project import Project, slow_in_every_step
 LIMITED = """
 rule limited:
     output: "done"
-    resources: runtime=1
+    resources: runtime=1, slurm_extra="--nodelist=n1"
     shell: "echo start >> starts; if [ $(wc -l < starts) -lt 3 ]; then exec sleep 300; fi; touch {output}"
 """
 
@@ -37,7 +37,7 @@ def started(folder: Callable[[str], Path]) -> Beside:
     )
     made.limited.start("--retries", "3")
     shutil.copy(ROOT / "tests/slow_models.py", made.stopped.folder)
-    # Not on a node that a test fails, and not alone: others need this one, too.
+    # Not on a node that a test fails, and not alone there: others need it, too.
     asked = ["train:runtime=1 if attempt < 3 else 10", "train:slurm_extra='--nodelist=n2'"]
     made.stopped.start("--set-resources", *asked)
     made.deaf.start()

@@ -131,14 +131,6 @@ rule ready:
     assert "Error in rule" not in flow.said
 
 
-def test_a_time_limit_that_is_reached_twice_is_named_and_the_job_goes_on(beside: Beside) -> None:
-    flow = beside.limited
-    assert flow.processes[0].wait(240) == 0, flow.said
-    assert flow.said.count("is TIMEOUT: it reached its time limit; raise runtime") == 2
-    assert flow.lines("starts") == ["start"] * 3
-    assert not flow.queue()
-
-
 def test_squeue_that_fails_for_a_minute_fails_no_job(beside: Beside) -> None:
     flow = beside.deaf
     wait_until(lambda: "squeue does not answer; waiting" in flow.said)
@@ -189,3 +181,12 @@ rule once:
     subprocess.run([TESTBED, "start-node", "n3"], check=True)
     assert process.wait(120) == 0, flow.said
     assert flow.lines("starts") == ["start"] * 2
+
+
+def test_a_time_limit_that_is_reached_twice_is_named_and_the_job_goes_on(beside: Beside) -> None:
+    """The last here: it began with the first test, and takes minutes."""
+    flow = beside.limited
+    assert flow.processes[0].wait(240) == 0, flow.said
+    assert flow.said.count("is TIMEOUT: it reached its time limit; raise runtime") == 2
+    assert flow.lines("starts") == ["start"] * 3
+    assert not flow.queue()
