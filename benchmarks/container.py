@@ -40,8 +40,6 @@ from scalestudy.train.provenance import processor
 BAR = 0.01
 STEPS = 4
 """Steps of a turn: some 0.1 s."""
-LARGE_PAGES = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"
-"""For all workers: with small pages, processes differ by more for as long as they live, in where their memory lies."""
 PATIENCE_S = 300.0
 """So long a worker may take for its start or a turn."""
 HERE = Path(__file__)
@@ -105,10 +103,9 @@ def answer(connection: Connection) -> tuple[float, float]:
 @contextmanager
 def worker(image: str, door: Door, name: str, storage: Path) -> Iterator[tuple[Connection, float]]:
     """A worker, outside or in an image, and the seconds from its start to the end of its first epoch."""
-    before = [sys.executable, "-m", "scalestudy", "inside", image] if image else []
-    python = ["env", LARGE_PAGES, "python" if image else sys.executable]
+    before = [sys.executable, "-m", "scalestudy", "inside", image, "python"] if image else [sys.executable]
     begin = monotonic()
-    process = subprocess.Popen([*before, *python, HERE, "--serve", door.address, name, storage])
+    process = subprocess.Popen([*before, HERE, "--serve", door.address, name, storage])
     try:
         with door.accept(process) as connection:
             answer(connection)
