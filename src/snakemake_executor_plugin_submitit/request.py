@@ -1,5 +1,6 @@
 """What a Snakemake job asks for: its command, and its resources in the words of sbatch."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -24,6 +25,8 @@ SBATCH = {
 KINDS = ("script", "notebook", "wrapper", "cwl", "template_engine", "run", "shadow", "pipe", "service")
 UNKNOWN = ("mpi", "clusters", "cpus_per_gpu", "tasks_per_gpu")
 """Resources of snakemake-executor-plugin-slurm that mean nothing here."""
+COUNTS = {"nodes": 1, "tasks": 1, "tasks_per_node": 1, "cpus_per_task": 1, "gpu": 0}
+"""Resources that are whole numbers, and the least that they can be."""
 PLAIN = (str, int, float, list, tuple, dict, type(None))
 """Params that look alike in every process."""
 
@@ -38,11 +41,15 @@ def task_of(job: Any) -> Task:
     if part := _refused(job):
         raise NotSubmitted(f"{where}: the executor submitit cannot run `{part}`; use `shell:`, or make it a localrule")
     asked = {name: value for name, value in job.resources.items() if value not in (None, "")}
+    for name, least in COUNTS.items():
+        if not str(value := asked.get(name, least)).isdecimal() or int(value) < least:
+            raise NotSubmitted(f"{where}: {name} is {value!r}; it takes a whole number from {least} on")
     threads, nodes = int(asked.get("cpus_per_task", job.threads)), int(asked.get("nodes", 1))
-    tasks_per_node = int(asked.get("tasks_per_node", asked.get("tasks", nodes) // nodes))
-    ranks, limit_min = nodes * tasks_per_node, asked.get("runtime")
-    if ranks != asked.get("tasks", ranks):
-        raise NotSubmitted(f"{where}: {asked['tasks']} tasks on {nodes} nodes; every node takes equally many")
+    tasks = int(asked.get("tasks", nodes))
+    tasks_per_node, limit_min = int(asked.get("tasks_per_node", tasks // nodes)), asked.get("runtime")
+    ranks = nodes * tasks_per_node
+    if ("tasks" in asked and tasks != ranks) or not ranks:
+        raise NotSubmitted(f"{where}: {tasks} tasks on {nodes} nodes; every node takes equally many")
     slurm = {
         "job_name": job.name,
         "nodes": nodes,
@@ -68,19 +75,23 @@ def task_of(job: Any) -> Task:
 
 
 def sbatch_options(where: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """Options of sbatch by resources; raises NotSubmitted for a slurm_extra that says none."""
+    """Options of sbatch by resources; raises NotSubmitted for a slurm_extra that says none or cannot be read."""
     options: dict[str, Any] = {option: asked[name] for name, option in SBATCH.items() if name in asked}
     if "mem-per-cpu" in options:
         options.pop("mem", None)  # mostly Snakemake's own default; SLURM takes only one of them
-    gpus, gres = asked.get("gpu", 0), str(asked.get("gres", ""))
-    if gpus and "{gpu}" not in gres:
+    gpus, gres = int(asked.get("gpu", 0)), str(asked.get("gres", ""))
+    if gpus and not re.match(r"gpu\b", gres):  # which sites take as the one or as the other
         options["gpus-per-node"] = f"{asked['gpu_model']}:{gpus}" if "gpu_model" in asked else gpus
     if gres and (gpus or "{gpu}" not in gres):
         options["gres"] = gres.replace("{gpu}", str(gpus))
     # submitit has SIGUSR2 sent to every process before the end, which ends most of them: the batch shell gets a
     # harmless signal instead, and ranks read JOB_DEADLINE.
     options["signal"] = "B:CONT@1"
-    for word in shlex.split(str(asked.get("slurm_extra", "")).strip("'")):
+    try:
+        words = shlex.split(re.sub(r"^'([^']*)'$", r"\1", str(asked.get("slurm_extra", ""))))  # quoted in the profile
+    except ValueError as mistake:
+        raise NotSubmitted(f"{where}: slurm_extra: {mistake}") from None
+    for word in words:
         name, has_value, value = word.removeprefix("--").partition("=")
         if name == word:
             raise NotSubmitted(f"{where}: slurm_extra has {word!r}; write every option as --name or --name=value")

@@ -253,6 +253,28 @@ def test_the_deadline_counts_from_the_start_of_the_job_not_of_the_rank(flow: Flo
 LIMIT = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, ...)"
 
 
+@pytest.mark.parametrize(
+    ("resource", "shown"),
+    [
+        ("nodes='two'", "nodes is 'two'; it takes a whole number from 1 on"),
+        ("nodes=0", "nodes is 0; it takes a whole number from 1 on"),
+        ("tasks_per_node=0", "tasks_per_node is 0; it takes a whole number from 1 on"),
+        ("cpus_per_task='4a'", "cpus_per_task is '4a'; it takes a whole number from 1 on"),
+        ("gpu='a100:2'", "gpu is 'a100:2'; it takes a whole number from 0 on"),
+        ("nodes=3, tasks=2", "2 tasks on 3 nodes; every node takes equally many"),
+        ('slurm_extra="--comment=it\'s"', "slurm_extra: No closing quotation"),
+    ],
+)
+def test_a_resource_that_cannot_be_read_is_named_and_others_go_on(flow: Flow, resource: str, shown: str) -> None:
+    good = 'rule good:\n    output: "good"\n    shell: "touch {output}"\n'
+    flow.write(f'rule bad:\n    output: "bad"\n    resources: {resource}\n    shell: "touch {{output}}"\n' + good)
+    assert flow.start("--keep-going", "--", "bad", "good").wait(60) == 1
+    assert f"rule bad: {shown}" in flow.said
+    assert "Traceback" not in flow.said
+    assert (flow.folder / "good").exists()
+    assert not (flow.folder / "bad").exists()
+
+
 def refusing(flow: Flow, *said: str) -> None:
     """Commands of a SLURM without jobs, whose sbatch says this."""
     lines = "; ".join(f'echo "{line}" >&2' for line in said)
