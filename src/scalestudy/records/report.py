@@ -134,9 +134,9 @@ class CommunicationRow(CellRow):
     waiting_s: float | None
     """Of it waiting for the slowest device, mean over the devices."""
     with_s: float | None
-    """Time of the gradients of a step with communication, on a scratch copy: median over the runs of their medians."""
+    """Time of the gradients of a step with communication, on a scratch copy: mean over the runs of their medians."""
     without_s: float | None
-    """Likewise without communication."""
+    """``with_s`` less ``cost_s``: without communication."""
     cost_s: float | None
     """Mean over the runs of a run's median paired difference of the two: what communication costs, the part that
     runs beside the backward pass included."""
