@@ -155,11 +155,14 @@ class CommunicationRow(CellRow):
 class EfficiencyRow(CellRow):
     """Where the efficiency of a cell is lost: factors after the POP methodology; None: not measured (``reason``).
 
+    They are those of the run with the cell's median epoch time, which the speedup is of, or geometric means of the two
+    middle runs.
     ``global_efficiency`` = ``parallel`` x ``computation_scalability``; ``parallel`` = ``data_feeding`` x
     ``load_balance`` x ``communication``; ``communication`` = ``serialization`` x ``transfer``.
     """
 
     n: int
+    """Runs with measured phases that the middle is taken of."""
     global_efficiency: float | None
     parallel: float | None
     """Mean time that devices compute over the time of the steps."""
