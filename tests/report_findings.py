@@ -344,8 +344,9 @@ def _validation(rows: list[SpeedupRow]) -> list[ValidationRow]:
     return [
         ValidationRow(
             workload=row.workload, scaling=row.scaling, strategy=row.strategy, model=model, fitted_devices=8,
-            devices=row.devices, predicted=(row.efficiency or 0) * factor, low=(row.efficiency or 0) * 0.95,
-            high=(row.efficiency or 0) * 1.05, measured=row.efficiency or 0, error=factor - 1,
+            nodes=row.nodes, devices=row.devices, predicted=(row.efficiency or 0) * factor,
+            low=(row.efficiency or 0) * 0.95, high=(row.efficiency or 0) * 1.05, measured=row.efficiency or 0,
+            error=factor - 1,
         )
         for row in rows
         if row.strategy == "ddp" and row.devices == 16 and row.scaling != "epoch"

@@ -52,7 +52,7 @@ def test_the_rule_on_ratios_counts_speedups_and_shares_and_says_how_factors_are_
     row = judged(tmp_path, costs_s={"ddp": 0.002})[4]
     assert row.satisfied == "yes"
     assert "5 of 5 speedups and shares of communication are the ratio of the two summarized times;" in row.evidence
-    assert "efficiency factors are geometric means over the runs" in row.evidence
+    assert "efficiency factors are those of the run with the median time" in row.evidence
     assert "geometric" not in judged(tmp_path / "more", phases=False)[4].evidence
 
 

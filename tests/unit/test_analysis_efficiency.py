@@ -171,7 +171,7 @@ def test_known_factors_come_back() -> None:
 def test_factors_give_the_measured_speedup_whatever_the_devices_did(
     runs: list[list[tuple[float, float, float]]], message_s: float
 ) -> None:
-    """The runs of a cell take the same time, so that their median is their geometric mean."""
+    """The runs of a cell take the same time, so that the middle one is any of them, or two of them."""
     time_s = max(sum(device) for run in runs for device in run) + message_s
     phases = [
         [phases_of(*device, communication=time_s - sum(device)) for device in run] for run in runs
@@ -182,6 +182,20 @@ def test_factors_give_the_measured_speedup_whatever_the_devices_did(
     assert row.global_efficiency == pytest.approx(row.parallel * (row.computation_scalability or 0))
     product = (row.data_feeding or 0) * (row.load_balance or 0) * (row.communication or 0)
     assert row.parallel == pytest.approx(product)
+
+
+@pytest.mark.parametrize("others", [[7.0, 7.0], [6.9, 7.1], [6.9, 7.0, 7.1]])
+def test_a_run_twice_as_slow_leaves_no_residual(others: list[float]) -> None:
+    """The speedup takes the median, which that run does not move: nor may it move the factors."""
+    times_s = [14.0, *others]
+    phases = [[phases_of(4 * t / 7, 0, 2 * t / 7, t / 7), phases_of(5 * t / 7, t / 7, 0, t / 7)] for t in times_s]
+    row = row_of(cell_of("ddp", 2, phases, times_s))
+    assert row.residual == pytest.approx(0, abs=1e-3)
+    assert row.load_balance == pytest.approx(5 / 6)
+    assert row.global_efficiency == pytest.approx((row.parallel or 0) * (row.computation_scalability or 0))
+    assert row.n == len(times_s)
+    slow_base = cell_of("serial", 1, [[phases_of(t * 0.95, t * 0.05, 0, 0)] for t in (10, 20, 10)], [10.0, 20.0, 10.0])
+    assert row_of(cell_of("ddp", 2, phases[1:2], times_s[1:2]), slow_base).residual == pytest.approx(0, abs=1e-9)
 
 
 def test_time_outside_the_steps_is_the_residual() -> None:

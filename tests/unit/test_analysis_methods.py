@@ -29,7 +29,10 @@ def data(tmp_path_factory):
         costs_s={"ddp": 0.002},
         seeds=range(6),
     )
-    write_model(paths.probe("1x2"), probe([training(1.0, 1.25)], all_reduce(1e-4, 1e-9, (0.99, 1.0, 1.02))))
+    reduces = all_reduce(1e-4, 1e-9, (0.99, 1.0, 1.02))
+    write_model(paths.probe("1x2"), probe([training(1.0, 1.25)], reduces))
+    between = probe([], [sample.model_copy(update={"group": "nodes"}) for sample in reduces])
+    write_model(paths.probe("2x4"), between.model_copy(update={"nodes": 2, "devices_per_node": 4}))
     return report_data(collect(paths.results))
 
 

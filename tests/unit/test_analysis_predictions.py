@@ -166,7 +166,7 @@ def test_a_faster_link_predicts_a_higher_efficiency_and_says_where_it_comes_from
     slow = models(cells, [link(8, 8)], gbps=1)[0][0]
     fast = models(cells, [link(8, 8)], gbps=100)[0][0]
     assert np.median(fast.predict("ring", 256)[0]) > np.median(slow.predict("ring", 256)[0])
-    assert fast.network.source == "100 Gbit/s as given, latency 20 us: probe of 8 ranks on 8x1: 20 us, 8 Gbit/s"
+    assert fast.source(256) == "100 Gbit/s as given, latency 20 us: probe of 8 ranks on 8x1: 20 us, 8 Gbit/s"
     assert Network(1e-5, 0, 1e-9, 0, "x").with_link(None, 5).hop_s == pytest.approx(5e-6)
 
 
@@ -301,6 +301,94 @@ def test_the_network_of_a_held_out_cell_does_not_enter_its_prediction(tmp_path):
     assert fast == slow
     assert [row.reason for row in fast] == ["", ""]
     assert all(row.predicted is not None for row in fast)
+
+
+def ddp_of_messages(folder, *layouts):
+    """Cells of ddp on these layouts, whose gradients travel in messages, and of their base."""
+    study = make_study(folder, workloads=1, strategies={"ddp": layouts})
+    cells = cells_of(collect(study.results))
+    return [changed(cell, {}, "DistributedDataParallel (gloo)") if cell.cell.devices > 1 else cell for cell in cells]
+
+
+def slower(row, factor=100):
+    """The link with so many times its time per byte."""
+    return row.model_copy(update={"beta_s_per_byte": factor * row.beta_s_per_byte})
+
+
+def test_a_held_out_cell_is_predicted_over_the_network_that_its_layout_has(tmp_path):
+    """Links within a node tell nothing of several nodes, and those between nodes nothing of one."""
+    cells = ddp_of_messages(tmp_path, "1x2", "1x4", "2x2")
+
+    def rows(*links):
+        found = step_validation_rows(cells, links, speedup_rows(cells))
+        assert {(row.nodes, row.devices) for row in found} == {(1, 4), (2, 4)}
+        return [[(row.predicted, row.reason) for row in found if row.nodes == nodes] for nodes in (1, 2)]
+
+    within, between = link(2, 1), link(2, 2)
+    both, slow_between, slow_within = (
+        rows(within, between),
+        rows(within, slower(between)),
+        rows(slower(within), between),
+    )
+    assert both[0] == both[1] == slow_between[0] == slow_within[1]
+    assert slow_between[1] == slow_within[0]
+    assert slow_between[1][0][0] < 0.5 < both[0][0][0]
+    assert rows(within) == [both[0], [(None, "no link between nodes was probed on 2 devices or fewer")] * 2]
+    assert rows(between) == [[(None, "no link within a node was probed on 2 devices or fewer")] * 2, both[1]]
+
+
+def test_cells_whose_processes_have_other_devices_check_nothing(tmp_path):
+    """``hybrid`` exchanges nothing on 1x4, and two processes of two devices do on 2x2."""
+    cells = cells_of(collect(modeled_study(tmp_path, layouts=("1x2", "1x4", "2x2")).results))
+    rows = step_validation_rows(cells, [link(2, 1), link(2, 2)], speedup_rows(cells))
+    assert {(row.nodes, row.predicted is None, row.reason) for row in rows} == {
+        (1, True, "a process has other devices there than in the smaller cells"),
+        (2, False, ""),
+    }
+
+
+def test_a_prediction_within_a_node_uses_its_network_and_one_beyond_that_between_nodes(tmp_path):
+    cells = ddp_of_messages(tmp_path, "1x2", "1x4", "2x4")
+
+    def medians(*links):
+        ((model,), _) = models(cells, links)
+        return [float(np.median(model.predict("ring", devices)[0])) for devices in (2, 4, 8, 64)]
+
+    within, between = link(4, 1), link(8, 2)
+    both, slow_between, slow_within = (
+        medians(*links) for links in ((within, between), (within, slower(between)), (slower(within), between))
+    )
+    assert slow_between[:2] == both[:2]
+    assert slow_within[2:] == both[2:]
+    assert max(slow_between[2:]) < 0.5 < min(both)
+    assert max(slow_within[:2]) < 0.5
+    ((model,), _) = models(cells, [within, between])
+    assert [model.source(devices) for devices in (4, 8)] == [
+        "probe of 4 ranks on 1x4: 20 us, 8 Gbit/s",
+        "probe of 8 ranks on 2x4: 20 us, 8 Gbit/s",
+    ]
+    (ring, _), _ = prediction_curves([model], step_validation_rows(cells, [within, link(2, 2)], speedup_rows(cells)))
+    assert ring.network == f"within a node {model.source(4)}; between nodes {model.source(8)}"
+    assert GERMAN.reason(ring.network) == (
+        "in einem Knoten Probe mit 4 Prozessen auf 1x4: 20 µs, 8 Gbit/s; "
+        "zwischen Knoten Probe mit 8 Prozessen auf 2x4: 20 µs, 8 Gbit/s"
+    )
+
+
+def test_a_network_that_is_not_known_is_the_reason_for_devices_that_would_use_it(tmp_path):
+    cells = ddp_of_messages(tmp_path, "1x2", "1x4")
+    unknown = "was probed on 4 devices or fewer, and a latency and a bandwidth are not both given"
+    ((model,), _) = models(cells, [link(2, 1), link(4, 1)])
+    assert [model.refusal(devices) for devices in (1, 4, 8)] == ["", "", f"no link between nodes {unknown}"]
+    checked = step_validation_rows(cells, [link(2, 1)], speedup_rows(cells))
+    curves, refused = prediction_curves([model], checked)
+    assert (curves, [row.reason for row in refused]) == ([], [model.refusal(8)])
+    with pytest.raises(ValueError, match="no link between nodes"):
+        model.predict("ring", 8)
+    ((model,), _) = models(cells, [link(4, 4)])
+    assert [model.refusal(devices) for devices in (1, 4, 8)] == ["", f"no link within a node {unknown}", ""]
+    ((given,), _) = models(cells, [link(4, 1)], gbps=100, latency_us=5)
+    assert [given.refusal(devices) for devices in (1, 4, 8)] == [""] * 3
 
 
 def without_sizes(cell, lost):

@@ -192,8 +192,23 @@ def test_the_cost_of_communication_is_that_of_pairs(tmp_path: Path) -> None:
     assert row.cost_low_s is not None
     assert row.cost_low_s < 0.010 < 0.012 < (row.cost_high_s or 0)
     assert (row.n, row.pairs, row.reason) == (3, 9, "")
-    assert row.with_s == pytest.approx(0.072)
-    assert row.cost_share == pytest.approx(0.011 / 0.072)  # of the summarized times, no summary of the runs' shares
+    with_s = (0.07 + 0.010 + 0.06 + 0.012 + 0.06 + 0.011) / 3
+    assert row.with_s == pytest.approx(with_s)
+    assert row.cost_share == pytest.approx(0.011 / with_s)  # of the summarized times, no summary of the runs' shares
+
+
+def test_time_with_communication_less_that_without_is_the_cost_whatever_the_runs_are(tmp_path: Path) -> None:
+    paths = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x2",)}, seeds=(0, 1, 2), noise=0)
+    turns = {0: ([0.073, 0.080, 0.072], [0.071, 0.060, 0.076]), 1: ([0.09] * 3, [0.05] * 3), 2: ([0.01, 0.2, 0.4],) * 2}
+    for seed, (with_s, without_s) in turns.items():
+        path = paths.run(f"mnist/epoch/ddp-1x2/seed{seed}").result
+        measured = CommunicationCost(without="x", with_s=with_s, without_s=without_s)
+        write_model(path, read_model(path, Result).model_copy(update={"communication_cost": measured}))
+    row = analyze(paths.results).communication[0]
+    assert row.cost_s == pytest.approx((0.002 + 0.04 + 0) / 3)
+    assert row.with_s == pytest.approx((0.073 + 0.09 + 0.2) / 3)
+    assert row.with_s - row.without_s == pytest.approx(row.cost_s)
+    assert row.cost_share == pytest.approx(row.cost_s / row.with_s)
 
 
 def test_a_study_of_an_earlier_version_says_that_the_cost_was_not_measured(tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_every_number_of_the_table_of_validation_is_printed(whole):
     def cells(row):
         between = f"{numbers.percent(row.low)}–{numbers.percent(row.high)}"
         scaling = f"{row.scaling.title()} scaling"
-        start = [STRATEGIES[row.strategy].title, scaling, models[row.model], row.fitted_devices, row.devices]
+        start = [STRATEGIES[row.strategy].title, scaling, models[row.model], row.fitted_devices, layout(row)]
         ends = [numbers.percent(row.measured), signed(100 * row.error, 1)]
         return [*start, numbers.percent(row.predicted), between, *ends]
 
@@ -832,6 +832,6 @@ def test_a_cell_that_could_not_be_predicted_unseen_has_its_reason_below_the_tabl
         update={"predicted": None, "low": None, "high": None, "error": None, "reason": "no link was probed"}
     )
     text = bare(text_of(compile_report(data.model_copy(update={"validation": [row]}), [], RUNS, "pdf")))
-    assert bare("Larger cells that could not be predicted unseen (strategy, devices), and why:") in text
-    assert bare(f"{STRATEGIES[row.strategy].title}, {row.devices}: no link was probed") in text
-    assert bare(f"{row.fitted_devices}{row.devices}––{numbers.percent(row.measured)}–") in text
+    assert bare("Larger cells that could not be predicted unseen (strategy, layout), and why:") in text
+    assert bare(f"{STRATEGIES[row.strategy].title}, {layout(row)}: no link was probed") in text
+    assert bare(f"{row.fitted_devices}{layout(row)}––{numbers.percent(row.measured)}–") in text

@@ -45,8 +45,8 @@ def ask(
     collection = collect(results)
     cells, links = cells_of(collection), probe_facts(collection.probes).links
     built, refused = models(cells, links, gbps, latency_us)
-    found = [model for model in built if not model.step.refusal(devices)]
-    refused += [refusal(model.step.strategy, reason) for model in built if (reason := model.step.refusal(devices))]
+    found = [model for model in built if not model.refusal(devices)]
+    refused += [refusal(model.step.strategy, reason) for model in built if (reason := model.refusal(devices))]
     if not found:
         reasons: dict[str, dict[str, None]] = {}
         for one in refused:
@@ -75,7 +75,7 @@ def ask(
                     low=low,
                     high=high,
                     fitted_devices=model.step.fitted_devices,
-                    network=model.network.source,
+                    network=model.source(devices),
                     worst_error=max(errors, default=None),
                 )
             )

@@ -21,7 +21,7 @@ def _row(cell: CellRuns) -> CommunicationRow:
     costs = [result.communication_cost for result in cell.results if result.communication_cost]
     measured = [cost for cost in costs if cost.with_s]
     cost = summarize_mean([_cost_s(one) for one in measured]) if measured else None
-    with_s = median(median(one.with_s) for one in measured) if measured else None
+    with_s = fmean(median(one.with_s) for one in measured) if measured else None
     return CommunicationRow(
         **cell.key._asdict(),
         n=len(cell.results),
@@ -31,7 +31,7 @@ def _row(cell: CellRuns) -> CommunicationRow:
         exposed_s=per_step(cell, "communication"),
         waiting_s=per_step(cell, "waiting"),
         with_s=with_s,
-        without_s=median(median(one.without_s) for one in measured) if measured else None,
+        without_s=with_s - cost.value if cost and with_s is not None else None,
         cost_s=cost.value if cost else None,
         cost_low_s=cost.low if cost else None,
         cost_high_s=cost.high if cost else None,

@@ -123,7 +123,10 @@ def _no_mean_of_ratios(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     if not kept:
         return _none("No ratio is reported.")
     language = LANGUAGES[data.words.language]
-    factors = "; efficiency factors are geometric means over the runs, the mean that the rule leaves for ratios"
+    factors = (
+        "; efficiency factors are those of the run with the median time, or of the two around it their geometric mean, "
+        "which the rule leaves for ratios"
+    )
     return _answer(
         all(kept),
         "By construction of the program: {n} of {all} speedups and shares of communication are the ratio of the two "

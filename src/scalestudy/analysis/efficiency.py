@@ -31,11 +31,11 @@ class MeasuredRun:
 
 
 Measured = tuple[list[MeasuredRun], str]
-"""The runs of a cell with all that the factors need, or none and the reason."""
+"""The one or two runs in the middle of a cell's times, where all have what factors need, or none and the reason."""
 
 
 def efficiency_rows(cells: Sequence[CellRuns], speedup: Sequence[SpeedupRow]) -> list[EfficiencyRow]:
-    """One row per cell, in the order of the plan. Over runs, factors are geometric means: their products stay exact."""
+    """One row per cell, in the order of the plan, its factors those of the runs that its median epoch time is of."""
     rows: Mapping[CellKey, SpeedupRow] = {key_of(row): row for row in speedup}
     base_of = bases_in(cells)
     measured = {cell.key: _measured(cell) for cell in cells}
@@ -57,7 +57,7 @@ def _row(
     expected = None if whole is None or not base_parallel else whole / base_parallel
     return EfficiencyRow(
         **cell.key._asdict(),
-        n=len(runs),
+        n=len(cell.results) if runs else 0,
         global_efficiency=whole,
         parallel=parallel,
         data_feeding=_mean(runs, lambda run: run.factors.data_feeding),
@@ -80,11 +80,12 @@ def _without_base(base: CellRuns | None) -> str:
 
 
 def _mean(runs: Sequence[MeasuredRun], factor: Callable[[MeasuredRun], float]) -> float | None:
+    """Geometric over two middle runs, so that products stay exact."""
     return geometric_mean([factor(run) for run in runs]) if runs else None
 
 
 def _scalability(run: MeasuredRun, base: Sequence[MeasuredRun]) -> float:
-    """Against all runs of the base."""
+    """Against the middle runs of the base."""
     return geometric_mean(
         [computation_scalability(other.computing_s, run.computing_s, run.images / other.images) for other in base]
     )
@@ -104,7 +105,13 @@ def _measured(cell: CellRuns) -> Measured:
         if run is None:
             return [], NO_PARALLEL_TIME
         runs.append(run)
-    return runs, ""
+    return middle_runs(runs, cell.times_s), ""
+
+
+def middle_runs(runs: Sequence[MeasuredRun], times_s: Sequence[float]) -> list[MeasuredRun]:
+    """The run with the median of these times, or the two around it: the speedup is made of them."""
+    ordered = sorted(range(len(runs)), key=lambda place: times_s[place])
+    return [runs[place] for place in ordered[(len(runs) - 1) // 2 : len(runs) // 2 + 1]]
 
 
 def _because(what: str, result: Result) -> str:

@@ -18,6 +18,7 @@ class StrategyPoints:
         self.key = {"workload": rows[0].workload, "scaling": rows[0].scaling, "strategy": rows[0].strategy}
         points = sorted((row.devices, row.nodes, row.speedup) for row in rows if row.speedup and row.devices > 1)
         self.devices = [devices for devices, _, _ in points]
+        self.nodes = [nodes for _, nodes, _ in points]
         self.speedup = [speedup for _, _, speedup in points if speedup is not None]
 
     @property
@@ -91,7 +92,7 @@ def _rows(points: StrategyPoints) -> Iterator[FitRow]:
 
 
 def _validation(points: StrategyPoints, law: Law) -> Iterator[ValidationRow]:
-    for held, measured in zip(points.devices, points.speedup, strict=True):
+    for held, nodes, measured in zip(points.devices, points.nodes, points.speedup, strict=True):
         devices, seen = points.up_to(held // 2)
         if held % 2 or points.refusal(law, sorted(set(devices))) or held // 2 not in devices:
             continue
@@ -100,6 +101,7 @@ def _validation(points: StrategyPoints, law: Law) -> Iterator[ValidationRow]:
             **points.key,
             model=law.name,
             fitted_devices=held // 2,
+            nodes=nodes,
             devices=held,
             predicted=predicted / held,
             low=low / held,

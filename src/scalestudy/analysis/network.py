@@ -33,19 +33,25 @@ class Network:
 
 
 def network_of(
-    links: Sequence[LinkRow], largest: int, gbps: float | None = None, latency_us: float | None = None
+    links: Sequence[LinkRow],
+    largest: int,
+    *,
+    between_nodes: bool,
+    gbps: float | None = None,
+    latency_us: float | None = None,
 ) -> Network | None:
-    """From the all-reduce over the most ranks that cells of up to so many devices have: between nodes where there are
-    several. None where no link was probed, and latency and bandwidth are not both given.
+    """The network between nodes or that within one, from the all-reduce over the most ranks that cells of up to so many
+    devices have: one tells nothing of the other. None where it was not probed, and latency and bandwidth are not both
+    given.
 
     The fitted ``alpha + beta bytes`` of a ring of n ranks is ``2 (n - 1)`` messages of ``1 / n`` of the bytes each.
     """
-    usable = [link for link in links if 2 <= link.ranks <= largest]
+    usable = [link for link in links if 2 <= link.ranks <= largest and (link.nodes > 1) == between_nodes]
     if not usable:
         if gbps is None or latency_us is None:
             return None
         return Network(0.0, 0.0, 0.0, 0.0, "").with_link(gbps, latency_us)
-    link = max(usable, key=lambda one: (one.nodes > 1, one.group == "nodes", one.ranks))
+    link = max(usable, key=lambda one: (one.group == "nodes", one.ranks))
     hops, share = 2 * (link.ranks - 1), 2 * (link.ranks - 1) / link.ranks
     network = Network(
         hop_s=link.alpha_s / hops,

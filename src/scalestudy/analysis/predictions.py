@@ -4,43 +4,57 @@ from collections.abc import Iterator, Sequence
 
 from scalestudy.analysis.cells import CellKey, CellRuns, key_of
 from scalestudy.analysis.network import network_of
-from scalestudy.analysis.step_inputs import Model, Step, measured_step
+from scalestudy.analysis.step_inputs import Step, measured_step
 from scalestudy.analysis.step_model import ALGORITHMS, Algorithm, grid, interval
+from scalestudy.analysis.strategy_model import StrategyModel
 from scalestudy.records.findings import PredictionCurve, Refusal, ValidationRow
 from scalestudy.records.report import LinkRow, SpeedupRow
 
 NO_NETWORK = "needs the probe's all-reduce times on 2 devices or more, or a latency and a bandwidth"
 NO_LINK_BETWEEN_NODES = "no link between nodes was probed on {devices} devices or fewer"
-NO_LINK = "no link was probed on {devices} devices or fewer"
+NO_LINK_WITHIN_A_NODE = "no link within a node was probed on {devices} devices or fewer"
+OTHER_PROCESSES = "a process has other devices there than in the smaller cells"
 UNCHECKED = "no cell was measured on twice the devices of cells that can fill the model, so that nothing checks it"
 
 
 def models(
     cells: Sequence[CellRuns], links: Sequence[LinkRow], gbps: float | None = None, latency_us: float | None = None
-) -> tuple[list[Model], list[Refusal]]:
+) -> tuple[list[StrategyModel], list[Refusal]]:
     """A model of every strategy that can have one, and for the others why not."""
     found, refused = [], []
     for strategy, own in _strategies(cells).items():
         step = measured_step(own, cells)
         if isinstance(step, str):
             refused.append(refusal(strategy, step))
-        elif (network := network_of(links, step.fitted_devices, gbps, latency_us)) is None:
-            refused.append(refusal(strategy, NO_NETWORK))
+            continue
+        within, between = (
+            step.over(network) if network else None
+            for network in (
+                network_of(links, step.fitted_devices, between_nodes=several, gbps=gbps, latency_us=latency_us)
+                for several in (False, True)
+            )
+        )
+        if within or between:
+            found.append(StrategyModel(step, within, between))
         else:
-            found.append(step.over(network))
+            refused.append(refusal(strategy, NO_NETWORK))
     return found, refused
 
 
 def prediction_curves(
-    found: Sequence[Model], validation: Sequence[ValidationRow]
+    found: Sequence[StrategyModel], validation: Sequence[ValidationRow]
 ) -> tuple[list[PredictionCurve], list[Refusal]]:
     """Efficiency up to 16,384 devices, one curve per model and algorithm that predicted a cell it had not seen.
 
-    The others are refused.
+    The others are refused, and so are models that know no network beyond the measured devices.
     """
     checked = {(row.workload, row.scaling, row.strategy, row.model) for row in validation if not row.reason}
     curves, refused = [], []
     for model in found:
+        beyond = model.refusal(_furthest(model))
+        if beyond:
+            refused.append(refusal(model.step.strategy, beyond))
+            continue
         algorithms = [algorithm for algorithm in ALGORITHMS if (*model.step.strategy, model_name(algorithm)) in checked]
         curves += [_curve(model, algorithm) for algorithm in algorithms]
         if not algorithms:
@@ -65,8 +79,8 @@ def step_validation_rows(
     """Every measured cell of 2 K devices as predicted by the model of the cells and links of up to K.
 
     A link has all devices of the layout that it was probed on, also where fewer ranks used it: one rank of each node of
-    the held-out layout would tell of its network. A cell of several nodes whose network was not probed on up to K is
-    not predicted, with the reason.
+    the held-out layout would tell of its network. A cell of one node is predicted over links within a node, one of
+    several over links between nodes; where these were not probed on up to K it is not predicted, with the reason.
     """
     measured = {key_of(row): row.efficiency for row in speedup}
     probed = [link for link in links if link.ranks > 1]
@@ -84,8 +98,13 @@ def _strategies(cells: Sequence[CellRuns]) -> dict[tuple[str, str, str], list[Ce
     return found
 
 
-def _curve(model: Model, algorithm: Algorithm) -> PredictionCurve:
-    devices = [count for count in grid([model.step.fitted_devices]) if not model.step.refusal(count)]
+def _furthest(model: StrategyModel) -> int:
+    """The most devices that its step can be predicted for."""
+    return max(count for count in grid([model.step.fitted_devices]) if not model.step.refusal(count))
+
+
+def _curve(model: StrategyModel, algorithm: Algorithm) -> PredictionCurve:
+    devices = [count for count in grid([model.step.fitted_devices]) if not model.refusal(count)]
     values = [model.predict(algorithm, count) for count in devices]
     intervals = [interval(one) for one, _ in values]
     workload, scaling, strategy = model.step.strategy
@@ -99,7 +118,7 @@ def _curve(model: Model, algorithm: Algorithm) -> PredictionCurve:
         low=[low for _, low, _ in intervals],
         high=[high for _, _, high in intervals],
         step_s=[interval(step_s)[0] for _, step_s in values],
-        network=model.network.source,
+        network=model.sources(devices),
     )
 
 
@@ -119,9 +138,11 @@ def _validation(
 def _checked(step: Step, held: CellRuns, measured: float, links: Sequence[LinkRow]) -> Iterator[ValidationRow]:
     """A held-out cell as predicted over these links, or that they tell nothing of its network."""
     workload, scaling, strategy = step.strategy
-    reason = _unknown_network(held, links, step.fitted_devices)
-    network = None if reason else network_of(links, step.fitted_devices)
+    several = held.cell.nodes > 1
+    reason = "" if step.works_as(held.cell) else OTHER_PROCESSES
+    network = None if reason else network_of(links, step.fitted_devices, between_nodes=several)
     model = step.over(network) if network else None
+    unknown = NO_LINK_BETWEEN_NODES if several else NO_LINK_WITHIN_A_NODE
     for algorithm in ALGORITHMS:
         middle, low, high = interval(model.predict(algorithm, held.cell.devices)[0]) if model else (None,) * 3
         yield ValidationRow(
@@ -130,18 +151,12 @@ def _checked(step: Step, held: CellRuns, measured: float, links: Sequence[LinkRo
             strategy=strategy,
             model=model_name(algorithm),
             fitted_devices=step.fitted_devices,
+            nodes=held.cell.nodes,
             devices=held.cell.devices,
             predicted=middle,
             low=low,
             high=high,
             measured=measured,
             error=None if middle is None else middle / measured - 1,
-            reason=reason,
+            reason=reason or ("" if model else unknown.format(devices=step.fitted_devices)),
         )
-
-
-def _unknown_network(held: CellRuns, links: Sequence[LinkRow], largest: int) -> str:
-    """Why these links, of up to so many devices, tell nothing of the network of a cell, or nothing."""
-    if held.cell.nodes > 1 and not any(link.nodes > 1 for link in links):
-        return NO_LINK_BETWEEN_NODES.format(devices=largest)
-    return "" if links else NO_LINK.format(devices=largest)

@@ -22,6 +22,7 @@ from scalestudy.analysis.step_model import (
 )
 from scalestudy.records.result import Result
 from scalestudy.spec.catalog import STRATEGIES
+from scalestudy.spec.run import Cell
 
 REPLICATES = 400
 SEED = 20101005
@@ -48,9 +49,18 @@ class Step:
         return _largest(self.cells).cell.devices
 
     @property
+    def devices_per_node(self) -> int:
+        """The most that a node of these cells had: so many are taken to be in one node, more to be in several."""
+        return max(cell.cell.devices_per_node for cell in self.cells)
+
+    @property
     def most_devices(self) -> int | None:
         """Under strong scaling the global batch: more devices would have no image of it. None: there is no limit."""
         return _largest(self.cells).runs[0].run.global_batch if self.strategy[1] == "strong" else None
+
+    def works_as(self, cell: Cell) -> bool:
+        """Whether a process of the cell has as many devices as one of this step."""
+        return self.exchange.devices_per_rank == _devices_per_rank(cell)
 
     def refusal(self, devices: int) -> str:
         """Why so many devices cannot be predicted, or nothing."""
@@ -139,13 +149,16 @@ def _share_of(scaling: str, devices: int) -> float:
 
 def _exchange(cell: CellRuns, sized: Result) -> Exchange:
     """How the devices of a cell exchange gradients, their size as a record of it has it."""
-    per_device = STRATEGIES[cell.cell.strategy].processes == "per_device"
     return Exchange(
         bytes=sized.gradient_bytes,
-        devices_per_rank=1 if per_device else cell.cell.devices_per_node,
+        devices_per_rank=_devices_per_rank(cell.cell),
         bucketed=MODELED[cell.cell.strategy],
         bucket_bytes=_bucket_bytes(cell, sized),
     )
+
+
+def _devices_per_rank(cell: Cell) -> int:
+    return 1 if STRATEGIES[cell.strategy].processes == "per_device" else cell.devices_per_node
 
 
 def _bucket_bytes(cell: CellRuns, sized: Result) -> int | None:

@@ -197,6 +197,8 @@ class ValidationRow(ReportModel):
     """``amdahl``, ``gustafson``, ``usl``, ``step model (ring)`` or ``step model (tree)``."""
     fitted_devices: int
     """The largest cell that the model saw."""
+    nodes: int | None = None
+    """Of the predicted cell; None in a report.json of an earlier version."""
     devices: int
     predicted: float | None
     """Efficiency."""

@@ -134,9 +134,9 @@ class CommunicationRow(CellRow):
     waiting_s: float | None
     """Of it waiting for the slowest device, mean over the devices."""
     with_s: float | None
-    """Time of the gradients of a step with communication, on a scratch copy: median over the runs of their medians."""
+    """Time of the gradients of a step with communication, on a scratch copy: mean over the runs of their medians."""
     without_s: float | None
-    """Likewise without communication."""
+    """``with_s`` less ``cost_s``: without communication."""
     cost_s: float | None
     """Mean over the runs of a run's median paired difference of the two: what communication costs, the part that
     runs beside the backward pass included."""
@@ -155,11 +155,14 @@ class CommunicationRow(CellRow):
 class EfficiencyRow(CellRow):
     """Where the efficiency of a cell is lost: factors after the POP methodology; None: not measured (``reason``).
 
+    They are those of the run with the cell's median epoch time, which the speedup is of, or geometric means of the two
+    middle runs.
     ``global_efficiency`` = ``parallel`` x ``computation_scalability``; ``parallel`` = ``data_feeding`` x
     ``load_balance`` x ``communication``; ``communication`` = ``serialization`` x ``transfer``.
     """
 
     n: int
+    """Runs with measured phases that the middle is taken of."""
     global_efficiency: float | None
     parallel: float | None
     """Mean time that devices compute over the time of the steps."""
