@@ -35,13 +35,17 @@ def folder(tmp_path):
     (tmp_path / "mine" / "lazy.py").write_text("from mine.nets import *\n")
     (tmp_path / "spread").mkdir()
     (tmp_path / "spread" / "net.py").write_text("class Net: ...")
+    (tmp_path / "spread" / "wide" / "deep").mkdir(parents=True)
+    (tmp_path / "spread" / "wide" / "net.py").write_text("class Net: ...")
+    (tmp_path / "spread" / "wide" / "deep" / "net.py").write_text("class Net: ...")
     return tmp_path
 
 
 @pytest.mark.parametrize(
     "path",
     ["mine.nets:" + name for name in ("paths", "loads", "Inner", "fast", "slow", "other", "build")]
-    + ["mine.lazy:Anything", "spread.net:Net", "json:loads", "math:sqrt"],
+    + ["mine.lazy:Anything", "spread.net:Net", "spread.wide.net:Net", "spread.wide.deep.net:Net"]
+    + ["json:loads", "math:sqrt"],
 )
 def test_a_name_that_the_module_binds_is_right(path, folder):
     assert import_problem(path, folder) is None
@@ -57,7 +61,10 @@ def test_a_name_that_the_module_binds_is_right(path, folder):
         ("mine.nets.deep:Inner", "there is no module mine.nets.deep,"),
         ("nobody:Inner", "there is no module nobody,"),
         ("mine.broken:f", "has a syntax error in line 1"),
-        ("spread:Net", "spread is a folder"),
+        ("spread:Net", "; spread is a folder"),
+        ("spread.wide:Net", "; spread.wide is a folder"),
+        ("spread.wide.nope:Net", "there is no module spread.wide.nope,"),
+        ("spread.nope.net:Net", "there is no module spread.nope,"),
         ("mine.nets", "must be an import path such as"),
         ("mine/nets.py:Inner", "must be an import path such as"),
         ("mine.nets:", "must be an import path such as"),

@@ -29,6 +29,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__init__.py").write_text(NET)
     (tmp_path / "mine" / "nets.py").write_text(NET)
+    (tmp_path / "plain" / "folders").mkdir(parents=True)
+    (tmp_path / "plain" / "folders" / "nets.py").write_text(NET)
     (tmp_path / "my_net.py").write_text(NET)
     (tmp_path / "my_data.py").write_text("def load(folder, download): ...\n")
     return tmp_path
@@ -47,7 +49,13 @@ def planned(**workload: Any) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("name", "file"), [("my_net:Net", "my_net.py"), ("mine.nets:Net", "mine/nets.py"), ("mine:Net", "mine/__init__.py")]
+    ("name", "file"),
+    [
+        ("my_net:Net", "my_net.py"),
+        ("mine.nets:Net", "mine/nets.py"),
+        ("mine:Net", "mine/__init__.py"),
+        ("plain.folders.nets:Net", "plain/folders/nets.py"),
+    ],
 )
 def test_the_digest_of_a_module_is_that_of_its_file_alone(here: Path, name: str, file: str) -> None:
     before = code_digest(name)
@@ -60,7 +68,17 @@ def test_the_digest_of_a_module_is_that_of_its_file_alone(here: Path, name: str,
 
 
 @pytest.mark.parametrize(
-    "name", ["mnist_cnn", "json:loads", "nobody:Net", "mine.nobody:Net", "../my_net:Net", "math:pi"]
+    "name",
+    [
+        "mnist_cnn",
+        "json:loads",
+        "nobody:Net",
+        "mine.nobody:Net",
+        "plain.folders.nobody:Net",
+        "plain.folders:Net",
+        "../my_net:Net",
+        "math:pi",
+    ],
 )
 def test_what_does_not_lie_in_the_folder_has_no_digest(here: Path, name: str) -> None:
     assert code_digest(name) == ""
