@@ -32,6 +32,8 @@ def folder(tmp_path):
     (tmp_path / "mine" / "__init__.py").write_text("raise RuntimeError('nor the package')")
     (tmp_path / "mine" / "nets.py").write_text(SOURCE)
     (tmp_path / "mine" / "broken.py").write_text("def f(:\n")
+    (tmp_path / "mine" / "cut.py").write_text("def f(): ...\n" + "\0" * 4096)  # as a full disk leaves a file
+    (tmp_path / "mine" / "coded.py").write_text("# coding: nobody\ndef f(): ...\n")
     (tmp_path / "mine" / "lazy.py").write_text("from mine.nets import *\n")
     (tmp_path / "spread").mkdir()
     (tmp_path / "spread" / "net.py").write_text("class Net: ...")
@@ -61,6 +63,8 @@ def test_a_name_that_the_module_binds_is_right(path, folder):
         ("mine.nets.deep:Inner", "there is no module mine.nets.deep,"),
         ("nobody:Inner", "there is no module nobody,"),
         ("mine.broken:f", "has a syntax error in line 1"),
+        ("mine.cut:f", "cut.py is not Python text: source code string cannot contain null bytes"),
+        ("mine.coded:f", "coded.py is not Python text: unknown encoding: nobody"),
         ("spread:Net", "; spread is a folder"),
         ("spread.wide:Net", "; spread.wide is a folder"),
         ("spread.wide.nope:Net", "there is no module spread.wide.nope,"),

@@ -40,8 +40,9 @@ def _name_problem(text: str, name: str, spec: ModuleSpec) -> str | None:
         return None
     try:
         tree = ast.parse(Path(spec.origin).read_bytes())
-    except SyntaxError as error:
-        return f'found "{text}"; {spec.origin} has a syntax error in line {error.lineno}'
+    except SyntaxError as error:  # without a line for a NUL byte and for an unknown encoding
+        what = f"has a syntax error in line {error.lineno}" if error.lineno else f"is not Python text: {error.msg}"
+        return f'found "{text}"; {spec.origin} {what}'
     except (OSError, ValueError) as error:
         return f'found "{text}"; {spec.origin} cannot be read: {error}'
     names = set(_names(tree.body))
