@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,28 @@ def test_the_stop_file_is_seen_within_a_second_and_taken_away_when_it_is_obeyed(
     assert stop.reason == "stop file"
     stop.obeyed()
     assert not (tmp_path / "stop").exists()
+
+
+@pytest.mark.parametrize(("step_s", "steps"), [(0.001, 32), (0.09, 11), (0.4, 2), (3.0, 1)])
+def test_a_process_alone_looks_about_every_second_and_obeys_a_reason_that_it_has_at_the_next_step(
+    step_s: float, steps: int
+) -> None:
+    """A signal gives it one."""
+    looks, now = [0.0], [0.0]
+
+    def clock() -> float:
+        looks.append(now[0])
+        return now[0]
+
+    stop = StopRequest(ALONE, deadline_s=1000, clock=clock)
+    for _ in range(10 * steps):  # it looks at the first two, and then rarely
+        now[0] += step_s
+        assert not stop.agreed()
+    assert max(later - look for look, later in pairwise(looks)) == pytest.approx(steps * step_s)
+    assert len(set(looks)) < 15
+    now[0] += step_s  # of a step that is not due to be looked at
+    stop.reason = "SIGTERM"
+    assert stop.agreed()
 
 
 def test_the_margin_before_the_time_limit_grows_with_the_time_between_two_looks() -> None:

@@ -32,16 +32,22 @@ def folder(tmp_path):
     (tmp_path / "mine" / "__init__.py").write_text("raise RuntimeError('nor the package')")
     (tmp_path / "mine" / "nets.py").write_text(SOURCE)
     (tmp_path / "mine" / "broken.py").write_text("def f(:\n")
+    (tmp_path / "mine" / "cut.py").write_text("def f(): ...\n" + "\0" * 4096)  # as a full disk leaves a file
+    (tmp_path / "mine" / "coded.py").write_text("# coding: nobody\ndef f(): ...\n")
     (tmp_path / "mine" / "lazy.py").write_text("from mine.nets import *\n")
     (tmp_path / "spread").mkdir()
     (tmp_path / "spread" / "net.py").write_text("class Net: ...")
+    (tmp_path / "spread" / "wide" / "deep").mkdir(parents=True)
+    (tmp_path / "spread" / "wide" / "net.py").write_text("class Net: ...")
+    (tmp_path / "spread" / "wide" / "deep" / "net.py").write_text("class Net: ...")
     return tmp_path
 
 
 @pytest.mark.parametrize(
     "path",
     ["mine.nets:" + name for name in ("paths", "loads", "Inner", "fast", "slow", "other", "build")]
-    + ["mine.lazy:Anything", "spread.net:Net", "json:loads", "math:sqrt"],
+    + ["mine.lazy:Anything", "spread.net:Net", "spread.wide.net:Net", "spread.wide.deep.net:Net"]
+    + ["json:loads", "math:sqrt"],
 )
 def test_a_name_that_the_module_binds_is_right(path, folder):
     assert import_problem(path, folder) is None
@@ -57,7 +63,12 @@ def test_a_name_that_the_module_binds_is_right(path, folder):
         ("mine.nets.deep:Inner", "there is no module mine.nets.deep,"),
         ("nobody:Inner", "there is no module nobody,"),
         ("mine.broken:f", "has a syntax error in line 1"),
-        ("spread:Net", "spread is a folder"),
+        ("mine.cut:f", "cut.py is not Python text: source code string cannot contain null bytes"),
+        ("mine.coded:f", "coded.py is not Python text: unknown encoding: nobody"),
+        ("spread:Net", "; spread is a folder"),
+        ("spread.wide:Net", "; spread.wide is a folder"),
+        ("spread.wide.nope:Net", "there is no module spread.wide.nope,"),
+        ("spread.nope.net:Net", "there is no module spread.nope,"),
         ("mine.nets", "must be an import path such as"),
         ("mine/nets.py:Inner", "must be an import path such as"),
         ("mine.nets:", "must be an import path such as"),

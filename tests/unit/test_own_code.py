@@ -9,13 +9,13 @@ import pytest
 from scalestudy.cli.main import main
 from scalestudy.errors import StudyError
 from scalestudy.records.files import write_model
-from scalestudy.records.paths import RunPaths
+from scalestudy.records.paths import StudyPaths
 from scalestudy.spec.data_key import prepared_key
 from scalestudy.spec.expand import expand
 from scalestudy.spec.layouts import Machine
 from scalestudy.spec.own_code import code_digest
 from scalestudy.spec.reading import check
-from scalestudy.spec.run import Run
+from scalestudy.spec.run import Run, Study
 from scalestudy.spec.workload import DataSpec
 
 NET = "raise RuntimeError('this module must not be imported')\nclass Net: ...\n"
@@ -29,6 +29,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "__init__.py").write_text(NET)
     (tmp_path / "mine" / "nets.py").write_text(NET)
+    (tmp_path / "plain" / "folders").mkdir(parents=True)
+    (tmp_path / "plain" / "folders" / "nets.py").write_text(NET)
     (tmp_path / "my_net.py").write_text(NET)
     (tmp_path / "my_data.py").write_text("def load(folder, download): ...\n")
     return tmp_path
@@ -47,7 +49,13 @@ def planned(**workload: Any) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("name", "file"), [("my_net:Net", "my_net.py"), ("mine.nets:Net", "mine/nets.py"), ("mine:Net", "mine/__init__.py")]
+    ("name", "file"),
+    [
+        ("my_net:Net", "my_net.py"),
+        ("mine.nets:Net", "mine/nets.py"),
+        ("mine:Net", "mine/__init__.py"),
+        ("plain.folders.nets:Net", "plain/folders/nets.py"),
+    ],
 )
 def test_the_digest_of_a_module_is_that_of_its_file_alone(here: Path, name: str, file: str) -> None:
     before = code_digest(name)
@@ -60,7 +68,17 @@ def test_the_digest_of_a_module_is_that_of_its_file_alone(here: Path, name: str,
 
 
 @pytest.mark.parametrize(
-    "name", ["mnist_cnn", "json:loads", "nobody:Net", "mine.nobody:Net", "../my_net:Net", "math:pi"]
+    "name",
+    [
+        "mnist_cnn",
+        "json:loads",
+        "nobody:Net",
+        "mine.nobody:Net",
+        "plain.folders.nobody:Net",
+        "plain.folders:Net",
+        "../my_net:Net",
+        "math:pi",
+    ],
 )
 def test_what_does_not_lie_in_the_folder_has_no_digest(here: Path, name: str) -> None:
     assert code_digest(name) == ""
@@ -86,15 +104,18 @@ def test_an_edited_data_set_is_prepared_anew_and_makes_another_run(here: Path) -
     assert planned(data={"name": spec.name}).digest != before.digest
 
 
-def test_a_run_is_not_trained_with_another_model_than_it_was_planned_with(
-    here: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["train", "parity", "probe"])
+def test_a_model_is_not_run_for_a_plan_that_was_made_with_another(
+    command: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    paths = RunPaths(here / "run")
-    write_model(paths.run, planned(model={"name": "my_net:Net"}))
+    run, paths = planned(model={"name": "my_net:Net"}), StudyPaths(here / "results" / "own")
+    write_model(paths.run(run.id).run, run)
+    write_model(paths.study, Study(name="own", runs=[run], accuracy_margin=0.01))
     (here / "my_net.py").write_text(NET + "# edited\n")
-    assert main(["train", str(paths.run)]) == 2
+    what = {"train": [paths.run(run.id).run], "parity": [paths.study], "probe": [paths.study, "1x1"]}
+    assert main([command, *map(str, what[command])]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "model.name: found another file of my_net:Net than the run was planned with" in line
+    assert f"{run.id}: model.name: found another file of my_net:Net than the run was planned with" in line
     assert "scalestudy plan" in line
 
 
@@ -102,10 +123,10 @@ def test_a_run_planned_where_the_module_was_installed_is_trained_where_it_lies_b
     from scalestudy.cli.training import check_code
 
     run = planned(model={"name": "my_net:Net"})
-    check_code(run)
-    check_code(run.model_copy(update={"model_code": ""}))
+    check_code([run])
+    check_code([run.model_copy(update={"model_code": ""})])
     (here / "my_net.py").unlink()
-    check_code(run)
+    check_code([run])
     (here / "my_net.py").write_text("")
     with pytest.raises(StudyError):
-        check_code(run)
+        check_code([run])

@@ -259,10 +259,11 @@ def test_data_that_cannot_be_had_is_one_line_and_trains_nothing(
     shutil.copy(ROOT / "Snakefile", tmp_path)
     net = CONFIG["workloads"]["net"] | wrong(tmp_path)
     write_config(tmp_path, workloads={"net": net}, data={"folder": "data", "download": False})
-    done = snakemake(tmp_path)
+    done = snakemake(tmp_path, "--quiet", "all")  # as `make run` calls it
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert "Traceback" not in said
+    assert "The rule data failed (exit code 2)." in said.splitlines()
     lines = {line for line in said.splitlines() if line.startswith("scalestudy")}
     assert len(lines) == 1, said
     assert all(word in next(iter(lines)) for word in words), lines

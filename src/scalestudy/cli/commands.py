@@ -87,7 +87,7 @@ def train(arguments: Namespace) -> int:
     run = _planned(paths) or read_model(arguments.run, Run)
     from scalestudy.cli.training import check_code, completed, train_run
 
-    check_code(run)
+    check_code([run])
 
     again = arguments.again or arguments.record_failure  # the workflow knows what it wants
     if not again and (result := completed(run, paths)):
@@ -120,6 +120,9 @@ def _age_s() -> float:
 def parity(arguments: Namespace) -> int:
     """Check the strategies of a planned study; a strategy that is wrong is a result, not an error."""
     study = read_model(arguments.study, Study)
+    from scalestudy.cli.training import check_code
+
+    check_code(study.runs)
     from scalestudy.train.parity_check import check_study
 
     outcome = check_study(study)
@@ -143,9 +146,12 @@ def probe(arguments: Namespace) -> int:
         known = ", ".join(planned)
         raise StudyError(f"{arguments.study}: layout: found {arguments.layout}; the study has {known}")
     from scalestudy.cli.probe import probe as probe_and_record
+    from scalestudy.cli.training import check_code
 
+    probing = planned[arguments.layout]
+    check_code(training.run for training in probing.trainings)
     path = StudyPaths(arguments.study.parent).probe(arguments.layout)
-    code = probe_and_record(planned[arguments.layout], path, started, arguments.record_failure)
+    code = probe_and_record(probing, path, started, arguments.record_failure)
     print(f"probe of {arguments.layout}: {path}")
     return _end(code)
 

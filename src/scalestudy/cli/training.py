@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,12 +54,15 @@ def train_run(run: Run, paths: RunPaths, started: float, record_failure: bool) -
         return 0
 
 
-def check_code(run: Run) -> None:
-    """Raises StudyError where the user's own model is not the one that the run was planned with."""
-    name = run.workload.model.name
-    if run.model_code and code_digest(name) not in ("", run.model_code):
-        right = "must be as it was, or the study planned again: make run, snakemake and `scalestudy plan` do it"
-        raise StudyError(f"{run.id}: model.name: found another file of {name} than the run was planned with; {right}")
+def check_code(runs: Iterable[Run]) -> None:
+    """Raises StudyError where the user's own model is not the one that these runs were planned with."""
+    right = "must be as it was, or the study planned again: make run, snakemake and `scalestudy plan` do it"
+    for run in runs:
+        name = run.workload.model.name
+        if run.model_code and code_digest(name) not in ("", run.model_code):
+            raise StudyError(
+                f"{run.id}: model.name: found another file of {name} than the run was planned with; {right}"
+            )
 
 
 def completed(run: Run, paths: RunPaths) -> Result | None:

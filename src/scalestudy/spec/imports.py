@@ -1,14 +1,14 @@
 """Import paths ``package.module:Name``: looked at without importing, since importing would load torch."""
 
 import ast
-import importlib.machinery
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from scalestudy.spec.messages import suggestion
+from scalestudy.spec.module_search import way_to
 
 PATTERN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
@@ -23,40 +23,26 @@ def import_problem(text: str, folder: Path | None = None) -> str | None:
     if not PATTERN.fullmatch(text):
         return f'found "{text}"; must be an import path such as mypackage.module:Name'
     module, _, name = text.partition(":")
-    places = [str(folder or Path.cwd()), *sys.path]
-    spec = None
-    for end in range(1, module.count(".") + 2):
-        part = ".".join(module.split(".")[:end])
-        spec = _find(part, places)
-        if spec is None:
-            if end == 1 and _find("torch", sys.path) is None:
-                return None
-            return f'found "{text}"; there is no module {part}, looked for in the current folder and where Python looks'
-        places = list(spec.submodule_search_locations or ())
-    return _name_problem(text, name, spec) if spec else None
-
-
-def _find(module: str, places: Sequence[str]) -> ModuleSpec | None:
-    """The module's spec. Unlike importlib.util.find_spec this never imports the parent package."""
-    try:
-        found = importlib.machinery.PathFinder.find_spec(module, places)
-        if found is None and "." not in module:
-            finders = (getattr(finder, "find_spec", None) for finder in sys.meta_path)
-            found = next((spec for find in finders if find and (spec := find(module, None))), None)
-    except (ImportError, OSError, ValueError):
+    parts = module.split(".")
+    found = way_to(module, [str(folder or Path.cwd()), *sys.path], sys.meta_path)
+    if not found and not way_to("torch", sys.path, sys.meta_path):
         return None
-    return found
+    if len(found) < len(parts):
+        missing = ".".join(parts[: len(found) + 1])
+        return f'found "{text}"; there is no module {missing}, looked for in the current folder and where Python looks'
+    return _name_problem(text, name, found[-1])
 
 
 def _name_problem(text: str, name: str, spec: ModuleSpec) -> str | None:
     if spec.origin is None and spec.submodule_search_locations:
-        return f'found "{text}"; {spec.name} is a folder, and a module (a .py file) in it must be named'
+        return f'found "{text}"; {text.partition(":")[0]} is a folder, and a module (a .py file) in it must be named'
     if not spec.origin or not spec.origin.endswith(".py"):
         return None
     try:
         tree = ast.parse(Path(spec.origin).read_bytes())
-    except SyntaxError as error:
-        return f'found "{text}"; {spec.origin} has a syntax error in line {error.lineno}'
+    except SyntaxError as error:  # without a line for a NUL byte and for an unknown encoding
+        what = f"has a syntax error in line {error.lineno}" if error.lineno else f"is not Python text: {error.msg}"
+        return f'found "{text}"; {spec.origin} {what}'
     except (OSError, ValueError) as error:
         return f'found "{text}"; {spec.origin} cannot be read: {error}'
     names = set(_names(tree.body))

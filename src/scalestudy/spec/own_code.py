@@ -1,11 +1,10 @@
 """The user's own modules, beside the Snakefile: a digest of the file, so that an edit is a change of what is run."""
 
 import hashlib
-import importlib
-from importlib.machinery import PathFinder
 from pathlib import Path
 
 from scalestudy.spec.imports import PATTERN
+from scalestudy.spec.module_search import way_to
 
 
 def code_digest(name: str, folder: Path | None = None) -> str:
@@ -24,13 +23,8 @@ def code_digest(name: str, folder: Path | None = None) -> str:
 
 
 def _file(module: str, folder: Path) -> Path | None:
-    """Where the module is, found as Python finds it, but in this folder alone and without importing its package."""
-    importlib.invalidate_caches()  # the module may have been written after Python started
-    places, spec = [str(folder)], None
-    parts = module.split(".")
-    for end in range(1, len(parts) + 1):
-        spec = PathFinder.find_spec(".".join(parts[:end]), places)
-        if spec is None:
-            return None
-        places = list(spec.submodule_search_locations or ())
-    return Path(spec.origin) if spec and spec.origin else None
+    """Where the module is, found as Python finds it, but in this folder alone."""
+    found = way_to(module, [str(folder)])
+    if len(found) <= module.count("."):
+        return None
+    return Path(found[-1].origin) if found[-1].origin else None

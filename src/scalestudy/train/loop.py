@@ -133,15 +133,16 @@ class Trainer:
     def _steps(self, first: int, loss_sum: torch.Tensor) -> int | None:
         """The steps of the epoch from ``first``. Returns the step that was not begun when asked to stop, else None."""
         strategy, optimizer, batches, clock = self.strategy, self.optimizer, self.train, self.clock
+        stop, rate = self.stop, self.rate
         batch, samples, steps = self.run.global_batch, self.samples, self.steps
         before = self.progress.epoch * steps
         live = self.line.live and strategy.context.device.type == "cpu"
         for step in range(first, steps):
-            if self.stop.agreed() and step > first:
+            if stop.agreed() and step > first:
                 clock.end_epoch()
                 return step
             clock.start_step()
-            self.rate.set(before + step)
+            rate.set(before + step)
             start = step * batch
             loss_sum += strategy.step(optimizer, batches, start, min(start + batch, samples), clock)
             clock.optimizer_done()

@@ -12,7 +12,7 @@ from scalestudy.errors import StudyError
 from scalestudy.train.control import Control
 
 ASK_EVERY_S, ASK_EVERY = 1.0, 32
-"""Ranks ask each other about so often, but after so many steps at the latest; one process looks in every step."""
+"""Ranks look and ask each other about so often, but after so many steps at the latest; one process looks as often."""
 LOOK_EVERY_S = 1.0
 """How often the stop file is looked for: on a shared file system that is a question to a server."""
 MARGIN_S = 30.0
@@ -50,6 +50,8 @@ class StopRequest:
     ) -> None:
         """``file``: looked for by this rank; ``deadline_s``: seconds since 1970, on the clock of this host."""
         self._control = control
+        self._alone = control.ranks == 1
+        """Whether a reason counts at once: nobody else has to stop at the same step."""
         self._steps, self._interval = 0, 1
         self._asked_s: float | None = None
         self._file = file
@@ -72,20 +74,22 @@ class StopRequest:
     def agreed(self) -> bool:
         """Whether all ranks stop before the next step. Called for each step; all ranks ask at the same ones."""
         self._steps += 1
-        return self._steps >= self._interval and self.agreed_now()
+        if self._steps < self._interval and not (self._alone and self.reason):
+            return False
+        return self.agreed_now()
 
     def agreed_now(self) -> bool:
         """Whether any rank has a reason to stop; asked together."""
         self._look()
-        if self._control.ranks == 1:
-            return bool(self.reason)
         step_s = 0.0 if self._asked_s is None else (self._clock() - self._asked_s) / max(1, self._steps)
-        answers = self._control.gather(torch.tensor([float(bool(self.reason)), step_s]))
-        slowest_s = float(answers[:, 1].max())
+        wanted, slowest_s = bool(self.reason), step_s
+        if not self._alone:
+            answers = self._control.gather(torch.tensor([float(wanted), step_s]))
+            wanted, slowest_s = bool(answers[:, 0].any()), float(answers[:, 1].max())
         if slowest_s > 0:
             self._interval = min(ASK_EVERY, max(1, int(ASK_EVERY_S / slowest_s)))
         self._steps, self._asked_s = 0, self._clock()
-        return bool(answers[:, 0].any())
+        return wanted
 
     def _look(self) -> None:
         """At the clock, and once in a while for the stop file."""
