@@ -1,11 +1,15 @@
-"""Makes the modules beside this file importable by every test: synthetic_study, report_data, train_setup."""
+"""Makes the modules beside this file importable by every test, and sets what holds for all of them."""
 
 import os
 import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
+# How long one example takes says nothing on a machine that others use, too.
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 # A shell that runs the tests in the background has them ignore Ctrl-C, and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

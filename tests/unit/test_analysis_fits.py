@@ -22,7 +22,7 @@ def made(law, *values, devices=DEVICES):
 
 
 @given(st.floats(1e-4, 0.5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_amdahls_serial_fraction_comes_back(fraction):
     found = fit(LAWS["amdahl"], DEVICES, made("amdahl", fraction))
     assert found.values[0] == pytest.approx(fraction, rel=1e-6)
@@ -30,14 +30,14 @@ def test_amdahls_serial_fraction_comes_back(fraction):
 
 
 @given(st.floats(1e-4, 0.9))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_gustafsons_serial_fraction_comes_back(fraction):
     found = fit(LAWS["gustafson"], DEVICES, made("gustafson", fraction))
     assert found.values[0] == pytest.approx(fraction, rel=1e-6)
 
 
 @given(st.floats(1e-3, 0.3), st.floats(1e-5, 1e-2))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_contention_and_coherency_of_the_usl_come_back(sigma, kappa):
     found = fit(LAWS["usl"], DEVICES, made("usl", sigma, kappa))
     assert found.values == pytest.approx((sigma, kappa), rel=1e-4)

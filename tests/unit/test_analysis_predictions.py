@@ -58,7 +58,7 @@ def test_the_largest_of_n_normal_numbers_is_that_of_harters_table(n, expected):
 
 
 @given(st.integers(1, 16384), st.sampled_from(ALGORITHMS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_without_jitter_and_network_every_number_of_devices_is_fully_efficient(devices, algorithm):
     values, step_s = efficiency(inputs(), Exchange(10**7), algorithm, devices, lambda _: 1.0, UNIFORM)
     assert values == pytest.approx(1.0)
@@ -92,7 +92,7 @@ def test_devices_of_one_process_send_no_message_among_themselves():
 
 
 @given(st.integers(1, 10**9), st.integers(2**20, 2**26))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_buckets_hold_all_bytes_and_none_is_too_large(size, bucket):
     buckets = Exchange(size, bucket_bytes=bucket).buckets
     assert sum(buckets) == size

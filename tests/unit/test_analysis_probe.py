@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_study import make_study
 
@@ -52,7 +52,6 @@ def test_a_fit_finds_latency_and_time_per_byte(alpha: float, beta: float) -> Non
     assert found.tolist() == [pytest.approx(alpha, rel=1e-6), pytest.approx(beta, rel=1e-6)]
 
 
-@settings(deadline=None)  # the first call imports scipy.optimize
 @given(st.lists(st.floats(1e-5, 1.0), min_size=len(SIZES), max_size=len(SIZES)))
 def test_a_fit_is_the_least_squares_without_negative_parameters(times_s: list[float]) -> None:
     from scipy.optimize import nnls

@@ -465,7 +465,7 @@ def one_run(tmp_path_factory):
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_quick_look_passes_nothing_that_the_close_look_finds(one_run, data):
     run, result = one_run
     seed = data.draw(st.sampled_from([None, 1]))

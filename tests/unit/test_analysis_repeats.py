@@ -97,7 +97,7 @@ def test_fixed_repeats_exclude_and_add_nothing(tmp_path):
 
 
 @given(st.lists(st.floats(3.0, 5.0), min_size=6, max_size=6), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_is_wanted_depends_on_the_records_and_not_on_how_they_came_in(tmp_path_factory, times, shuffle):
     """However the rounds are cut, a workflow that trains what is wanted ends with the same runs."""
     plan = read_model(study(tmp_path_factory.mktemp("plan"), [4.0] * 6).study, Study)

@@ -94,7 +94,7 @@ def floats_in(document, path=()):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_odd_number_in_a_result_leaves_finite_tables(paths, data):
     file = paths.run(RUN).result
     document = json.loads(file.read_text())
@@ -103,7 +103,7 @@ def test_any_odd_number_in_a_result_leaves_finite_tables(paths, data):
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_odd_number_in_a_probe_leaves_finite_tables(paths, data):
     file = paths.probe("1x2")
     document = json.loads(file.read_text())

@@ -90,7 +90,7 @@ def test_no_values_are_refused(call):
 
 
 @given(st.lists(times, min_size=3, max_size=20), st.lists(times, min_size=3, max_size=20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_intervals_hold_their_estimate_and_a_ratio_inverts(first, second):
     for found in (summarize(first), ratio(first, second)):
         assert found.low <= found.value * (1 + 1e-12)
@@ -101,7 +101,7 @@ def test_intervals_hold_their_estimate_and_a_ratio_inverts(first, second):
 
 
 @given(st.lists(times, min_size=3, max_size=12), st.floats(min_value=1e-3, max_value=1e3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_change_of_unit_changes_the_estimate_by_the_same_factor(values, unit):
     found, scaled = summarize(values), summarize([value * unit for value in values])
     assert (scaled.value, scaled.low, scaled.high) == pytest.approx(
@@ -119,7 +119,7 @@ def test_equal_values_give_an_interval_without_width():
     st.lists(st.floats(0.8, 1.0), min_size=3, max_size=8, unique=True),
     st.floats(0.005, 0.2),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_equivalence_is_what_two_one_sided_tests_of_scipy_find(first, second, margin):
     below = stats.ttest_ind(np.add(first, margin), second, equal_var=False, alternative="greater").pvalue
     above = stats.ttest_ind(np.subtract(first, margin), second, equal_var=False, alternative="less").pvalue
@@ -294,7 +294,7 @@ def test_resamples_of_one_value_are_told_by_their_values():
     st.lists(st.floats(0.8, 1.0), min_size=3, max_size=8, unique=True),
     st.floats(0.005, 0.2),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_p_value_of_equivalence_is_the_larger_of_scipys_two_tests(first, second, margin):
     below = stats.ttest_ind(np.add(first, margin), second, equal_var=False, alternative="greater").pvalue
     above = stats.ttest_ind(np.subtract(first, margin), second, equal_var=False, alternative="less").pvalue
@@ -307,7 +307,7 @@ def test_the_p_value_of_equivalence_is_the_larger_of_scipys_two_tests(first, sec
     st.lists(st.floats(0.8, 1.0), min_size=3, max_size=8),
     st.floats(0.005, 0.2),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_equivalence_is_that_of_the_two_one_sided_tests_of_statsmodels(first, second, margin):
     """Whole, as another program has them: Welch's, with the p-value and the 90 % interval that go with each other."""
     assume(np.std(first) + np.std(second) > 1e-6)

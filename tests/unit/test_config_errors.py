@@ -501,7 +501,7 @@ def put(data: Any, path: tuple, value: Any) -> None:
         return
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), st.none() | KEYS, VALUES), min_size=1, max_size=3))
 def test_no_change_of_a_good_configuration_raises_anything_but_a_study_error(changes):
     data = copy.deepcopy(GOOD)
@@ -519,7 +519,7 @@ def test_no_change_of_a_good_configuration_raises_anything_but_a_study_error(cha
     assert "pydantic" not in message
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60) | st.text(alphabet="ab:-[]{}&*!|>'\"#%@, \n\t1.e<~", max_size=40), st.integers(0, 900))
 def test_no_text_raises_anything_but_a_study_error(tmp_path_factory, insert, at):
     text = yaml.safe_dump(GOOD)

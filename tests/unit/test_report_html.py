@@ -88,7 +88,7 @@ def test_hostile_texts_are_literal_in_captions():
         assert "root:" not in body
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(min_size=1).filter(lambda text: text.strip()))
 def test_any_text_is_a_paragraph_in_a_caption(text):
     if literal(text):

@@ -30,7 +30,7 @@ def in_the_template(rows, language):
     return json.loads(found)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(values, st.integers(0, 5)), min_size=1, max_size=40), st.sampled_from([ENGLISH, GERMAN]))
 def test_the_template_writes_numbers_as_python_does(rows, language):
     expected = [

@@ -32,7 +32,7 @@ def test_all_strings_of_the_data_are_made_printable_and_nothing_else_changes():
     assert printable(again) == again
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(max_size=300))
 def test_every_printable_text_compiles_to_an_archivable_pdf_in_every_font(text):
     body = "".join(
