@@ -447,6 +447,18 @@ def test_what_the_trainers_log_writes_needs_no_close_look(tmp_path):
     assert PlainRanks(Planned.of(run), epochs).holds([paths.run(RUN).events(rank).read_bytes() for rank in (0, 1)])
 
 
+def test_the_quick_look_passes_epochs_of_numbers_with_more_digits_than_others(tmp_path):
+    paths = make_study(tmp_path, **SMALL, seeds=(1,), epochs=12)
+    run = next(run for run in read_model(paths.study, Study).runs if run.id == RUN)
+    epochs = read_model(paths.run(RUN).result, Result).epochs
+    quick, contents = PlainRanks(Planned.of(run), epochs), [paths.run(RUN).events(rank).read_bytes() for rank in (0, 1)]
+    quick.learn(contents[0])
+    assert quick.holds(contents)
+    for number in range(1, 12):
+        other = contents[1].replace(b'"epoch": %d,' % number, b'"epoch": %d,' % (number - 1))
+        assert not quick.holds([contents[0], other])
+
+
 VALUES = ["NaN", "Infinity", "1e999", "-1", "2.5", "1e-05", "true", "null", '"x"', "[" * 200_000, "1" * 5000, "9" * 400]
 
 

@@ -1,7 +1,7 @@
 """collected.jsonl: what was read of every run, so that the next analysis reads only what is new.
 
 The first line holds digests of the code that read and of the rest; then one line per run, its parts between tabs: a
-header with the epochs, the phases as float64 columns in base64, the result without these. A run is read again when its
+header, the epochs, the phases as float64 columns in base64, the result without these. A run is read again when its
 files changed, or the code that reads. Lines stay bytes: of a large study they are 100 MB, never needed as text.
 """
 
@@ -14,6 +14,8 @@ from dataclasses import dataclass, make_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from scalestudy.analysis import (
     clocks,
@@ -107,24 +109,20 @@ def read_entries(folder: Path, runs: Iterable[Planned]) -> list[tuple[str, Entry
 def encode(reading: Reading) -> bytes:
     """A reading as one line."""
     found = reading.result
-    header = {
-        "reason": reading.reason,
-        "flaw": reading.flaw,
-        "problems": reading.problems,
-        "epochs": [list(vars(epoch).values()) for epoch in found.epochs] if found else [],
-    }
+    header = {"reason": reading.reason, "flaw": reading.flaw, "problems": reading.problems}
+    epochs = to_json([list(vars(epoch).values()) for epoch in found.epochs]) if found else b""
     phases = base64.b64encode(DeviceColumns.of(found.phases).to_bytes()) if found else b""
     text = found.model_dump_json(exclude={"epochs", "phases"}).encode() if found else b""
-    return b"%s\t%s\t%s\n" % (json.dumps(header).encode(), phases, text)
+    return b"%s\t%s\t%s\t%s\n" % (json.dumps(header).encode(), epochs, phases, text)
 
 
 def decode(line: bytes) -> Reading:
     """The reading of a line, its result with phases in columns and compact epochs."""
-    head, columns, text = line.rstrip(b"\n").split(b"\t")
+    head, rows, columns, text = line.rstrip(b"\n").split(b"\t")
     header = json.loads(head)
     found = Result.model_validate_json(text) if text else None
     if found is not None:
-        epochs = [CompactEpoch(*values) for values in header["epochs"]]
+        epochs = [CompactEpoch(*values) for values in from_json(rows)]
         phases = DeviceColumns.from_bytes(base64.b64decode(columns))
         found = found.model_copy(update={"epochs": epochs, "phases": phases})
     return Reading(found, header["reason"], header["flaw"], tuple(header["problems"]))

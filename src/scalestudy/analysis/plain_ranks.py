@@ -7,7 +7,9 @@ epochs, are taken from all files of a run at once. Only a digit inside a word es
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +21,8 @@ from scalestudy.analysis.rank_epochs import CLOSE_S
 from scalestudy.records.events import SCHEMA_VERSION
 from scalestudy.records.result import Epoch
 
-MOST_IN_LINE = 300
-"""Longer lines may hold numbers that are none: of hundreds of digits."""
+MOST_BETWEEN = 200
+"""Characters between two marks; more may hold numbers that are none: of hundreds of digits."""
 MOST_PATTERNS = 1000
 EPOCH, EVALUATION = b"epoch", b"evaluation"
 _DIGITS = b"0123456789"
@@ -32,14 +34,11 @@ _START = re.compile(
 )
 _LINE = re.compile(rb'\{"event": "([a-z]+)", "time": [0-9]+\.[0-9]+(?:, "epoch": [0-9]+)?, .*\}\n')
 _EPOCH_TIME = re.compile(rb'"time_s": [0-9]+\.[0-9]+\}\n')
-_STAMP = len("1795000000.00")
-_STAMP_WEIGHTS = np.array([*10.0 ** np.arange(9, -1, -1), 0, 0.1, 0.01])
-_NUMBER = len(', "epoch": ')
-_TAIL = 24
-"""Characters before the end of a line that hold the point of its last number."""
-_ACCURACY = len('"test_accuracy": ') + 24
-"""Most characters at the end of an evaluation's line that its accuracy takes, its name included."""
-_WEIGHTS = np.array([0, *10.0 ** np.arange(5, -1, -1), 0, 0.1, 0.01])
+_WHOLE = 10
+"""Digits before a point that are read: of a Unix time all, and no other number stands as close before a ``time_s``."""
+_DECIMALS = 6
+"""At most, of a Unix time."""
+_WEIGHTS = np.array([0, *10.0 ** np.arange(_WHOLE - 1, -1, -1), 0, 0.1, 0.01])
 _SLACK_S = 0.02
 """Of a difference of times of which two decimals are read."""
 Numbers = NDArray[np.float64]
@@ -48,12 +47,13 @@ Characters = NDArray[np.uint8]
 
 
 class Pattern(NamedTuple):
-    """The lines after the first of a file with nothing wrong."""
+    """The lines after the first of a file with nothing wrong; what is read in them by its place among the marks."""
 
-    stamps: Places
-    """How many characters into each line its time begins."""
     epochs: Places
     """Which lines are epochs; the next line is the epoch's evaluation, and behind the last of these is the end."""
+    points: Places
+    """Of the times of all lines, then of the ``time_s`` of epochs."""
+    evaluation_ends: Places
 
 
 _PATTERNS: dict[bytes, Pattern] = {}
@@ -64,23 +64,25 @@ class PlainRanks:
     """What the files of one run have to hold; ``epochs`` are those of its result."""
 
     def __init__(self, planned: Planned, epochs: Sequence[Epoch]) -> None:
-        self._run, self._digest = json.dumps(planned.id)[1:-1].encode(), planned.digest.encode()
-        self._ranks = planned.ranks
+        run, ranks = json.dumps(planned.id)[1:-1].encode(), planned.ranks
+        own = (run, planned.digest.encode(), b"%d" % ranks)
+        run_ids, digests, counts = ((text,) * ranks for text in own)
+        self._starts = [run_ids, digests, _texts(ranks), counts]
         self._times_s = np.array([epoch.time_s for epoch in epochs], dtype=np.float64)
         self._evaluations_s = np.array([epoch.evaluation_s for epoch in epochs], dtype=np.float64)
-        lines = [f'"test_accuracy": {epoch.test_accuracy!r}}}'.encode().rjust(_ACCURACY, b"\0") for epoch in epochs]
-        self._accuracies = np.frombuffer(b"".join(lines), dtype=np.uint8).reshape(len(epochs), _ACCURACY)
+        accuracies = (f'"test_accuracy": {epoch.test_accuracy!r}}}'.encode() for epoch in epochs)
+        self._accuracies = _rows(accuracies, bytes.rjust)
+        self._numbers = _numbers_of(len(epochs))
 
     def holds(self, contents: Sequence[bytes]) -> bool:
         """Whether these are the contents of all ranks in order, each one uninterrupted run with nothing wrong."""
-        starts = [_START.match(content) for content in contents]
-        begun = np.empty(len(contents))
-        for rank, found in enumerate(starts):
-            wanted = (self._run, self._digest, b"%d" % rank, b"%d" % self._ranks)
-            if found is None or found.group(2, 3, 4, 5) != wanted:
-                return False
-            begun[rank] = float(found[1])
-        bodies = [content[found.end() :] for content, found in zip(contents, starts, strict=True) if found]
+        starts = [found for content in contents if (found := _START.match(content))]
+        if len(starts) < len(contents):
+            return False
+        begun, *said = zip(*(start.groups() for start in starts), strict=True)
+        if said != self._starts:
+            return False
+        bodies = [content[start.end() :] for content, start in zip(contents, starts, strict=True)]
         joined = b"".join(bodies)
         bare = joined.translate(None, _DIGITS)
         size = len(bare) // len(bodies)
@@ -88,12 +90,13 @@ class PlainRanks:
         if pattern is None or bare != bare[:size] * len(bodies):
             return False
         text = np.frombuffer(joined, dtype=np.uint8)
-        ends, lines = np.flatnonzero(text == ord("\n")), len(pattern.stamps)
-        files = np.cumsum([len(body) for body in bodies])
-        if np.diff(ends, prepend=-1).max() > MOST_IN_LINE:
+        places = _marks(text)
+        if (places[1:] - places[:-1]).max() > MOST_BETWEEN:
             return False
+        marks = places.reshape(len(bodies), -1)  # digits apart the files are the same, and so are their marks
         # Each file has all lines of the pattern, and none of its neighbour.
-        return np.array_equal(ends[lines - 1 :: lines] + 1, files) and self._agrees(text, ends, pattern, begun)
+        whole = (marks[:, -1] + 1).tolist() == list(accumulate(map(len, bodies)))
+        return whole and self._agrees(text, marks, pattern, np.array(list(map(float, begun))))
 
     def learn(self, content: bytes) -> None:
         """Take a file with nothing wrong as the pattern for others, if it is of a run that was not interrupted."""
@@ -104,37 +107,33 @@ class PlainRanks:
         lines = body.splitlines(keepends=True)
         found = [_LINE.fullmatch(line) for line in lines]
         names = [line[1] for line in found if line]
-        epochs = [place for place, name in enumerate(names) if name == EPOCH]
+        epochs = np.array([place for place, name in enumerate(names) if name == EPOCH], dtype=np.int64)
         if len(names) < len(lines) or b"start" in names or not all(_EPOCH_TIME.search(lines[one]) for one in epochs):
             return
-        if not epochs or len(names) != epochs[-1] + 3 or any(names[place + 1] != EVALUATION for place in epochs):
+        if not len(epochs) or len(names) != epochs[-1] + 3 or any(names[one + 1] != EVALUATION for one in epochs):
             return
-        _PATTERNS[body.translate(None, _DIGITS)] = Pattern(
-            stamps=np.array([len(b'{"event": "", "time": ' + name) for name in names], dtype=np.int64),
-            epochs=np.array(epochs, dtype=np.int64),
-        )
+        counts = np.array([len(_marks(np.frombuffer(line, dtype=np.uint8))) for line in lines], dtype=np.int64)
+        ends = np.cumsum(counts) - 1  # in a line the point of its time is the first mark, in an epoch time_s' the last
+        points = np.concatenate([ends - counts + 1, ends[epochs] - 1])
+        _PATTERNS[body.translate(None, _DIGITS)] = Pattern(epochs, points, ends[epochs + 1])
 
-    def _agrees(self, text: Characters, ends: Places, pattern: Pattern, begun: Numbers) -> bool:
-        """Whether epochs follow each other as the result has them, and no clock jumps; ``ends`` are those of lines."""
-        places = np.concatenate([[0], ends[:-1] + 1]) + np.tile(pattern.stamps, len(begun))
-        times, shape = _times(text, places), (len(begun), -1)
-        if times is None or len(pattern.epochs) != len(self._times_s):
+    def _agrees(self, text: Characters, marks: Places, pattern: Pattern, begun: Numbers) -> bool:
+        """Whether epochs follow each other as the result has them, and no clock jumps."""
+        epochs, points = pattern.epochs, marks.take(pattern.points, axis=1)
+        if len(epochs) != len(self._times_s) or (numbers := _numbers_at(text, points)) is None:
             return False
-        times, places, ends = times.reshape(shape), places.reshape(shape), ends.reshape(shape)
-        epochs, evaluations = pattern.epochs, pattern.epochs + 1
-        spent = _last_numbers(text, ends[:, epochs] - 1)
-        if spent is None or np.any(times[:, 0] < begun - _SLACK_S) or np.any(np.diff(times, axis=1) < 0):
-            return False
-        numbers = np.arange(len(epochs)).repeat(2)
-        told = np.stack([epochs, evaluations], axis=1).ravel()
-        trained_s, evaluated_s = times[:, epochs] - times[:, epochs - 1], times[:, evaluations] - times[:, epochs]
+        times, spent = numbers[:, : -len(epochs)], numbers[:, -len(epochs) :]
+        gaps_s = times[:, 1:] - times[:, :-1]
+        told, width = np.concatenate([epochs, epochs + 1]), self._accuracies.shape[1]
         agree = (
-            _epochs(text, places[:, told]) == numbers,
-            training_agrees(trained_s[:, 1:], spent[:, 1:], slack_s=-_SLACK_S),  # a start-up may take any time
-            evaluation_agrees(evaluated_s, self._evaluations_s, slack_s=-_SLACK_S),
-            times[:, -1] - times[:, -2] <= STALL_S - _SLACK_S,
+            times[:, 0] >= begun - _SLACK_S,
+            gaps_s >= 0,
+            training_agrees(gaps_s[:, epochs[1:] - 1], spent[:, 1:], slack_s=-_SLACK_S),  # a start-up may take any time
+            evaluation_agrees(gaps_s[:, epochs], self._evaluations_s, slack_s=-_SLACK_S),
+            gaps_s[:, -1] <= STALL_S - _SLACK_S,
             self._are_the_times(spent.max(axis=0)),
-            self._are_the_accuracies(text, ends[:, evaluations]),
+            _stand_at(text, _after_decimals(text, points.take(told, axis=1)), self._numbers),
+            _stand_at(text, marks.take(pattern.evaluation_ends, axis=1) - width, self._accuracies),
         )
         return all(map(np.all, agree))
 
@@ -142,64 +141,57 @@ class PlainRanks:
         """Whether the slowest ranks' times, of two decimals and so up to 0.01 s too short, are those of the result."""
         return (slowest_s <= self._times_s + CLOSE_S - 0.01) & (slowest_s >= self._times_s - CLOSE_S)
 
-    def _are_the_accuracies(self, text: Characters, ends: Places) -> NDArray[np.bool_]:
-        """Whether the lines that end at these places end with the accuracies of the result."""
-        found = _window(text, ends - _ACCURACY, _ACCURACY)
-        same: NDArray[np.bool_] = (found == self._accuracies) | (self._accuracies == 0)
-        return same
+
+@cache
+def _texts(count: int) -> tuple[bytes, ...]:
+    """The numbers below the count as a file has them."""
+    return tuple(b"%d" % number for number in range(count))
+
+
+@cache
+def _numbers_of(epochs: int) -> Characters:
+    """How the lines of epochs go on behind their times, then those of evaluations."""
+    return _rows((b', "epoch": %s,' % number for number in _texts(epochs) * 2), bytes.ljust)
+
+
+def _rows(texts: Iterable[bytes], justify: Callable[[bytes, int, bytes], bytes]) -> Characters:
+    """The texts below each other, the shorter ones justified with zeros, which stand for any character."""
+    made = list(texts)
+    width = max(map(len, made), default=0)
+    joined = b"".join(justify(text, width, b"\0") for text in made)
+    return np.frombuffer(joined, dtype=np.uint8).reshape(len(made), width)
+
+
+def _marks(text: Characters) -> Places:
+    """Where points and ends of lines stand."""
+    return np.flatnonzero((text == ord(".")) | (text == ord("\n")))
 
 
 def _window(text: Characters, places: Places, width: int) -> Characters:
-    """So many characters from each place on."""
+    """So many characters from each place on; all of them are there, since the text is as a pattern's is."""
     windows = np.ndarray(len(text) - width + 1, f"V{width}", text, strides=(1,))  # overlap; one copy takes a whole one
-    taken: Characters = windows[places.ravel().clip(0, len(windows) - 1)].view(np.uint8)
+    taken: Characters = windows[places.ravel()].view(np.uint8)
     return taken.reshape(*places.shape, width)
 
 
-def _digits(text: Characters) -> Characters:
-    """The values of digits; above 9 for all other characters."""
-    return text - np.uint8(ord("0"))
+def _stand_at(text: Characters, places: Places, wanted: Characters) -> NDArray[np.bool_]:
+    """Whether the texts that are wanted, one for each column of places [files, texts], begin there."""
+    same: NDArray[np.bool_] = (_window(text, places, wanted.shape[1]) == wanted) | (wanted == 0)
+    return same
 
 
-def _times(text: Characters, places: Places) -> Numbers | None:
-    """Unix times of ten digits and two decimals at these places; None where any is not written so."""
-    found = _window(text, places, _STAMP)
-    digits = _digits(found)
-    points, hundredths = found[:, 10], digits[:, 12]
-    if np.any(points != ord(".")):
+def _after_decimals(text: Characters, points: Places) -> Places:
+    """Where the comma stands behind the decimals after these points."""
+    commas = _window(text, points, _DECIMALS + 2) == ord(",")
+    after: Places = points + commas.argmax(axis=-1)
+    return after
+
+
+def _numbers_at(text: Characters, points: Places) -> Numbers | None:
+    """The numbers around these points, of which two decimals are read; None where any has too many digits."""
+    digits = _window(text, points - _WHOLE - 1, len(_WEIGHTS)) - np.uint8(ord("0"))  # above 9 for other characters
+    if digits[..., 0].min() <= 9:
         return None
-    digits[:, 10] = 0
-    hundredths[hundredths > 9] = 0  # the last decimals may be missing
-    if digits.max(initial=0) > 9:
-        return None
-    times: Numbers = digits.astype(np.float64) @ _STAMP_WEIGHTS
-    return times
-
-
-def _epochs(text: Characters, stamps: Places) -> Places:
-    """The epoch in each of the lines whose times begin at ``stamps``; -1 where none stands there."""
-    after = stamps + _STAMP - 1  # of six decimals all but one may be missing
-    places = after + (_window(text, after, 6) == ord(",")).argmax(axis=-1) + _NUMBER
-    digits = _digits(_window(text, places, 6)).astype(np.int64)
-    numbers = digits[..., 0]
-    going = numbers <= 9
-    numbers = np.where(going, numbers, -1)
-    for column in range(1, 6):
-        going = going & (digits[..., column] <= 9)
-        if not going.any():
-            break
-        numbers = np.where(going, 10 * numbers + digits[..., column], numbers)
-    return numbers
-
-
-def _last_numbers(text: Characters, ends: Places) -> Numbers | None:
-    """The number before each of these places, of at most six digits and two decimals that are read; None where any is
-    not written so. That it is digits around one point the pattern says, and what is no digit stands before it."""
-    points = _window(text, ends - _TAIL, _TAIL) == ord(".")
-    places = ends - 1 - points[..., ::-1].argmax(axis=-1)  # the last one: another number may stand close before
-    found = _window(text, places - 7, 10)
-    digits = _digits(found)
-    if np.any(found[..., 7] != ord(".")) or np.any(digits[..., 0] <= 9):
-        return None
-    numbers: Numbers = np.where(digits > 9, 0, digits).astype(np.float64) @ _WEIGHTS
+    digits *= digits <= 9
+    numbers: Numbers = digits.astype(np.float64) @ _WEIGHTS
     return numbers
