@@ -401,6 +401,8 @@ SAID = [
     ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "container.certificates"),
     ("error: Hash mismatch for `torch==2.15.0`", "the locks in containers/"),
     ("FATAL: could not open image x.sif: image format not recognized", "damaged"),
+    ("FATAL: container creation failed: no root filesystem found in x.sif", "damaged"),
+    ("panic: runtime error: makeslice: len out of range\ngoroutine 1 [running]:\n\tcli.go:22 +0x30", "damaged"),
     (
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
         "Docker daemon",

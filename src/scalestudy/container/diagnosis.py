@@ -86,7 +86,8 @@ CAUSES = (
     ),
     Cause(
         r"bad magic|image format not recognized|squashfs superblock|while loading .*sif|not a valid sif|"
-        r"could not open image|read the squashfs image|input/output error|unexpected eof|invalid tar header",
+        r"could not open image|read the squashfs image|input/output error|unexpected eof|invalid tar header|"
+        r"no root filesystem found|makeslice|^panic:",
         "the image is damaged; build or copy it again",
     ),
     Cause(
@@ -104,7 +105,7 @@ def cause(log: str) -> str:
         return own[1].strip()
     for text in (REMARK.sub("", log), log):
         for one in CAUSES:
-            if re.search(one.pattern, text, re.IGNORECASE):
+            if re.search(one.pattern, text, re.IGNORECASE | re.MULTILINE):
                 return one.words.format(tmp=os.environ.get("APPTAINER_TMPDIR") or tempfile.gettempdir())
     return ""
 
