@@ -14,6 +14,7 @@ from scalestudy.container import inside as running
 from scalestudy.container import key as keys
 from scalestudy.container.addresses import whole_name
 from scalestudy.container.builders import BUILDERS, SUITABLE, Recipe, chosen_builder
+from scalestudy.container.contents import try_out
 from scalestudy.container.diagnosis import CAUSES, cause, explained
 from scalestudy.container.engines import ENGINES, Apptainer, Docker, Inside, Podman, chosen_engine
 from scalestudy.container.inside import passed, run_inside
@@ -383,6 +384,28 @@ def test_a_sif_is_no_image_for_the_engine_with_a_store_that_was_found(installed,
     ) as caught:
         planned_image(config({"engine": "auto", "image": "x.sif"}))
     assert "\n" not in str(caught.value)
+
+
+def test_a_command_or_a_self_test_that_cannot_read_the_image_is_explained(tmp_path, monkeypatch, capsys):
+    apptainer = tmp_path / "apptainer"
+    apptainer.write_text("#!/bin/sh\nexit 135\n")
+    apptainer.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # they stay those of the tests
+    (tmp_path / "x.sif").touch()
+    modified = int((tmp_path / "x.sif").stat().st_mtime)
+    image = Image(engine="apptainer", reference=str(tmp_path / "x.sif"), modified=modified)
+    write_model(tmp_path / RECORD, image)
+    assert run_inside(tmp_path / RECORD, ["true"]) == 135
+    assert "x.sif: ended by SIGBUS: the image is damaged" in capsys.readouterr().err
+    with pytest.raises(StudyError, match=r"^x\.sif: training a step in it ended by SIGBUS: the image is damaged"):
+        try_out(ENGINES["apptainer"], "x.sif", "x.sif", [])
+
+
+def test_a_record_with_an_engine_that_there_is_none_of_is_one_line(tmp_path):
+    write_model(tmp_path / RECORD, Image(engine="rocket", reference="x"))
+    with pytest.raises(StudyError, match=r"image\.json: found engine rocket; must be one of apptainer, podman, docker"):
+        run_inside(tmp_path / RECORD, ["true"])
 
 
 SAID = [

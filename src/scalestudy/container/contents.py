@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from scalestudy.container.diagnosis import explained
+from scalestudy.container.diagnosis import UNREADABLE, UNREADABLE_WORDS, explained
 from scalestudy.container.engines import Engine, Inside
 from scalestudy.errors import StudyError
 from scalestudy.records.image import Contents
@@ -23,6 +23,7 @@ except ImportError:
 print(json.dumps({**facts, "python": platform.python_version(), "packages": dict(sorted(packages.items()))}))
 """
 NEEDED = ("scalestudy", "torch", "torchvision")
+SELF_TEST = "scalestudy.train.self_test"
 TIMEOUT_S = 300
 MISSING = re.compile(r"not found in \$PATH|no such file or directory", re.IGNORECASE)
 """What engines say of a program that is not in the image."""
@@ -45,6 +46,19 @@ def contents(engine: Engine, reference: str, source: str, options: Sequence[str]
     if lacking := [name for name in NEEDED if name not in found.packages]:
         raise StudyError(f"{source}: has no {', '.join(lacking)} in it; must be built from containers/")
     return found
+
+
+def try_out(engine: Engine, reference: str, source: str, options: Sequence[str]) -> None:
+    """Let an image that was not built here train a step: packages may be listed in it and not be readable.
+
+    Raises StudyError when it cannot.
+    """
+    command = engine.command(reference, Inside(folder=Path("/"), options=options))
+    done = _run([*command, "python", "-m", SELF_TEST], source)
+    if done.returncode == UNREADABLE:
+        raise StudyError(f"{source}: training a step in it {UNREADABLE_WORDS}")
+    if done.returncode:
+        raise StudyError(explained(f"{source}: no step can be trained in it", done.stderr))
 
 
 def _run(command: Sequence[str], source: str) -> subprocess.CompletedProcess[str]:

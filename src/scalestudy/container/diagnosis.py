@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import tempfile
 from dataclasses import dataclass
 
@@ -11,6 +12,11 @@ REMARK = re.compile(r"^(INFO|WARNING):.*$", re.MULTILINE)
 """Not what failed, but where nothing else is said it may tell why: Apptainer remarks on /etc/subuid in every build."""
 OWN_WORDS = re.compile(r"(?<!\S)install: (.+)")
 """What containers/install says of a base that does not fit, in plain words."""
+
+
+UNREADABLE = 128 + signal.SIGBUS
+"""Exit code of a command whose program or library could not be read any further."""
+UNREADABLE_WORDS = "ended by SIGBUS: the image is damaged or its file cannot be read, or /dev/shm is full"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scalestudy.container.binds import nameable, outside
-from scalestudy.container.contents import contents
+from scalestudy.container.contents import contents, try_out
 from scalestudy.container.engines import chosen_engine
 from scalestudy.container.making import Making
 from scalestudy.errors import StudyError
@@ -151,6 +151,8 @@ def _look(making: Making, folder: Path, reference: str) -> Image:
     """Digest, size, base and contents of what was made in a folder."""
     engine, spec = making.engine, making.spec
     inside = contents(engine, reference, making.source, spec.run_options)
+    if spec.image:
+        try_out(engine, reference, making.source, spec.run_options)
     digest, size = engine.identify(reference)
     image = Image(
         engine=engine.name,
