@@ -282,7 +282,8 @@ def test_the_image_changes_with_what_it_is_made_from_and_not_with_how_it_is_run(
     assert set(built).isdisjoint(NOT_BUILT)
     for key, value in built.items():
         assert image_key("apptainer", "apptainer", spec.model_copy(update={key: value})) != first, key
-    for name in ("src/scalestudy/module.pyc", "containers/Dockerfile", "other"):
+    left = ("module.pyc", ".module.py.swp", "module.py~")
+    for name in (*(f"src/scalestudy/{name}" for name in left), "containers/Dockerfile", "other"):
         (tmp_path / name).write_text("changed")
         assert image_key("apptainer", "apptainer", spec) == first, name
     seen = {first}
@@ -303,6 +304,19 @@ def test_a_local_base_that_was_replaced_makes_another_image(monkeypatch, tmp_pat
         assert image_key("apptainer", "apptainer", spec) == first
         (tmp_path / "base.sif").write_bytes(b"another base" + base.encode())
         assert image_key("apptainer", "apptainer", spec) != first
+
+
+@pytest.mark.parametrize("base", ["nothere.sif", "/nowhere/base", "./base", "images/base.img"])
+def test_a_base_that_can_only_be_a_file_must_be_there(installed, base):
+    installed("apptainer")
+    with pytest.raises(StudyError, match=rf"^container\.base: found {re.escape(base)}; there is no such file$"):
+        planned_image(config({"engine": "apptainer", "base": base}))
+
+
+@pytest.mark.parametrize("base", ["docker://python:3.11-slim", "library/python", "python", "docker-archive://x.img"])
+def test_a_base_that_may_be_an_address_is_left_to_the_builder(installed, base):
+    installed("apptainer")
+    assert planned_image(config({"engine": "apptainer", "base": base})).made_from
 
 
 def test_the_digest_that_a_ready_image_must_have_makes_no_other_image_but_is_looked_at(installed, tmp_path):
