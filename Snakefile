@@ -7,9 +7,9 @@ min_version("9.0")
 
 include: "workflow/rules/failed.smk"
 include: "workflow/rules/study.smk"
+include: "workflow/rules/outdated.smk"
 include: "workflow/rules/image.smk"
 include: "workflow/rules/data.smk"
-include: "workflow/rules/outdated.smk"
 include: "workflow/rules/probe.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/wanted.smk"

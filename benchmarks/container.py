@@ -171,12 +171,12 @@ def verdict(low: float | None, high: float | None, again: float, foreign: float)
     if abs(again - 1) > BAR:
         return 2, f"not decided: two processes outside differ by {abs(again - 1):.2%}, more than {BAR:.0%}"
     if low is None or high is None:
-        return 2, "not decided: too few turns for an interval"
+        return 2, "not decided: too few starts for an interval"
     if low >= 1 - BAR and high <= 1 + BAR:
         return 0, f"the steady state inside is within {BAR:.0%} of that outside"
     if high < 1 - BAR or low > 1 + BAR:
         return 1, f"the steady state inside differs by more than {BAR:.0%} from that outside"
-    return 2, f"not decided: the interval lies neither within {BAR:.0%} nor beyond; more turns narrow it"
+    return 2, f"not decided: the interval lies neither within {BAR:.0%} nor beyond; more starts narrow it"
 
 
 def rotated(places: Sequence[str], by: int) -> list[str]:
@@ -195,7 +195,7 @@ def main() -> int:
     """Measure, print, and say by the exit code whether the bar was met; 3: nothing could be measured."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("image", nargs="?", help="the image.json that `scalestudy image` wrote")
-    parser.add_argument("--starts", type=int, default=20, help="how often all are started (at least 2)")
+    parser.add_argument("--starts", type=int, default=20, help="starts of all, at least 3; from 6 on exact")
     parser.add_argument("--turns", type=int, default=20, help="turns of steady state after each start")
     parser.add_argument("--network", default="cifar", choices=["cifar", "mnist"], help="what is trained")
     parser.add_argument("--serve", nargs=3, metavar=("ADDRESS", "NETWORK", "STORAGE"), help=argparse.SUPPRESS)
@@ -203,8 +203,8 @@ def main() -> int:
     if given.serve:
         serve(*given.serve)
         return 0
-    if not given.image or given.starts < 2 or given.turns < 1:
-        parser.error("needs an image.json, at least 2 starts and a turn")
+    if not given.image or given.starts < 3 or given.turns < 1:
+        parser.error("needs an image.json, at least 3 starts and a turn")
     found = Measured()
     with tempfile.TemporaryDirectory() as folder:
         door = Door(Path(folder))

@@ -73,7 +73,12 @@ def test_a_sif_with_damaged_bytes(other_study: StudyFolder, base_sif: Path) -> N
     content = bytearray(base_sif.read_bytes())
     content[100_000 : len(content) - 100_000] = os.urandom(len(content) - 200_000)
     (other_study.folder / "bad.sif").write_bytes(content)
-    assert "bad.sif: nothing can be run in it: " in image_fails(other_study, {"image": "bad.sif"})
+    assert "bad.sif: nothing can be run in it: it is damaged" in image_fails(other_study, {"image": "bad.sif"})
+
+
+def test_a_whole_sif_without_what_is_needed_is_not_called_damaged(other_study: StudyFolder, base_sif: Path) -> None:
+    line = image_fails(other_study, {"image": str(base_sif)})
+    assert line.endswith("base.sif: nothing can be run in it: the image lacks what is to run in it")
 
 
 def test_an_image_with_another_digest_than_the_configuration_names(other_study: StudyFolder, sif: Path) -> None:

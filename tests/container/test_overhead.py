@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -42,8 +43,9 @@ def test_the_steady_state_inside_is_that_outside_wherever_the_machine_is_quiet_e
     image["run"]["options"] = ["--userns"]  # root in a container, where its rights are not whole, needs it
     record = tmp_path / "image.json"
     record.write_text(json.dumps(image))
-    done = benchmark(record, "--starts", "2", "--turns", "10")
+    done = benchmark(record, "--starts", "6", "--turns", "5")
     assert done.returncode in (0, 2), done.stdout + done.stderr
+    assert "inside / outside: median " in done.stdout  # there is an interval that could be beyond
     for what, unit in (("start-up", "s"), ("steady state", "images/s")):
         (row,) = (line for line in done.stdout.splitlines() if line.startswith(f"| {what}"))
         places = re.findall(rf"([\d.e+]+) {unit} \([\d.e+]+ to [\d.e+]+\)", row)
@@ -53,10 +55,41 @@ def test_the_steady_state_inside_is_that_outside_wherever_the_machine_is_quiet_e
 
 
 def test_a_worker_that_does_not_start_ends_the_benchmark_in_one_line(tmp_path: Path) -> None:
-    done = benchmark(tmp_path / "missing.json", "--starts", "2", "--turns", "1")
+    done = benchmark(tmp_path / "missing.json", "--starts", "3", "--turns", "1")
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
     assert "container.py: a worker ended with code 2: " in done.stderr.splitlines()[-1]
+
+
+class Answers:
+    """In place of a worker's connection: the same rate at every turn."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+
+    def send(self, _: bool) -> None:
+        """A turn begins."""
+
+    def poll(self, _: float) -> bool:
+        """Whether there is an answer."""
+        return True
+
+    def recv(self) -> tuple[float, float]:
+        """Images/s and seconds of CPU."""
+        return self.rate, 0.0
+
+
+@pytest.mark.parametrize(("rate", "code"), [(1000, 0), (950, 1), (1050, 1)])
+def test_an_inside_that_is_slower_or_faster_is_told_from_as_many_starts_as_the_test_above_has(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, rate: float, code: int
+) -> None:
+    def worker(image: str, *_: object) -> AbstractContextManager[tuple[Answers, float]]:
+        return nullcontext((Answers(rate if image else 1000), 1.0))
+
+    monkeypatch.setattr(module, "worker", worker)
+    monkeypatch.setattr(module, "LOAD_LIMIT", 1.0)  # whatever else this machine does
+    monkeypatch.setattr(sys, "argv", ["container.py", "image.json", "--starts", "6", "--turns", "5"])
+    assert module.main() == code
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from scalestudy.container import inside as running
 from scalestudy.container import key as keys
 from scalestudy.container.addresses import whole_name
 from scalestudy.container.builders import BUILDERS, SUITABLE, Recipe, chosen_builder
+from scalestudy.container.contents import try_out
 from scalestudy.container.diagnosis import CAUSES, cause, explained
 from scalestudy.container.engines import ENGINES, Apptainer, Docker, Inside, Podman, chosen_engine
 from scalestudy.container.inside import passed, run_inside
@@ -281,7 +282,8 @@ def test_the_image_changes_with_what_it_is_made_from_and_not_with_how_it_is_run(
     assert set(built).isdisjoint(NOT_BUILT)
     for key, value in built.items():
         assert image_key("apptainer", "apptainer", spec.model_copy(update={key: value})) != first, key
-    for name in ("src/scalestudy/module.pyc", "containers/Dockerfile", "other"):
+    left = ("module.pyc", ".module.py.swp", "module.py~")
+    for name in (*(f"src/scalestudy/{name}" for name in left), "containers/Dockerfile", "other"):
         (tmp_path / name).write_text("changed")
         assert image_key("apptainer", "apptainer", spec) == first, name
     seen = {first}
@@ -302,6 +304,19 @@ def test_a_local_base_that_was_replaced_makes_another_image(monkeypatch, tmp_pat
         assert image_key("apptainer", "apptainer", spec) == first
         (tmp_path / "base.sif").write_bytes(b"another base" + base.encode())
         assert image_key("apptainer", "apptainer", spec) != first
+
+
+@pytest.mark.parametrize("base", ["nothere.sif", "/nowhere/base", "./base", "images/base.img"])
+def test_a_base_that_can_only_be_a_file_must_be_there(installed, base):
+    installed("apptainer")
+    with pytest.raises(StudyError, match=rf"^container\.base: found {re.escape(base)}; there is no such file$"):
+        planned_image(config({"engine": "apptainer", "base": base}))
+
+
+@pytest.mark.parametrize("base", ["docker://python:3.11-slim", "library/python", "python", "docker-archive://x.img"])
+def test_a_base_that_may_be_an_address_is_left_to_the_builder(installed, base):
+    installed("apptainer")
+    assert planned_image(config({"engine": "apptainer", "base": base})).made_from
 
 
 def test_the_digest_that_a_ready_image_must_have_makes_no_other_image_but_is_looked_at(installed, tmp_path):
@@ -385,6 +400,28 @@ def test_a_sif_is_no_image_for_the_engine_with_a_store_that_was_found(installed,
     assert "\n" not in str(caught.value)
 
 
+def test_a_command_or_a_self_test_that_cannot_read_the_image_is_explained(tmp_path, monkeypatch, capsys):
+    apptainer = tmp_path / "apptainer"
+    apptainer.write_text("#!/bin/sh\nexit 135\n")
+    apptainer.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # they stay those of the tests
+    (tmp_path / "x.sif").touch()
+    modified = int((tmp_path / "x.sif").stat().st_mtime)
+    image = Image(engine="apptainer", reference=str(tmp_path / "x.sif"), modified=modified)
+    write_model(tmp_path / RECORD, image)
+    assert run_inside(tmp_path / RECORD, ["true"]) == 135
+    assert "x.sif: ended by SIGBUS: the image is damaged" in capsys.readouterr().err
+    with pytest.raises(StudyError, match=r"^x\.sif: training a step in it ended by SIGBUS: the image is damaged"):
+        try_out(ENGINES["apptainer"], "x.sif", "x.sif", [])
+
+
+def test_a_record_with_an_engine_that_there_is_none_of_is_one_line(tmp_path):
+    write_model(tmp_path / RECORD, Image(engine="rocket", reference="x"))
+    with pytest.raises(StudyError, match=r"image\.json: found engine rocket; must be one of apptainer, podman, docker"):
+        run_inside(tmp_path / RECORD, ["true"])
+
+
 SAID = [
     ("FATAL: container creation failed: mount error: write /tmp/x: no space left on device", "no space"),
     ("FATAL: while performing build: squashfuse: fuse: device not found, try 'modprobe fuse'", "/dev/fuse"),
@@ -401,6 +438,8 @@ SAID = [
     ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "container.certificates"),
     ("error: Hash mismatch for `torch==2.15.0`", "the locks in containers/"),
     ("FATAL: could not open image x.sif: image format not recognized", "damaged"),
+    ("FATAL: container creation failed: no root filesystem found in x.sif", "damaged"),
+    ("panic: runtime error: makeslice: len out of range\ngoroutine 1 [running]:\n\tcli.go:22 +0x30", "damaged"),
     (
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
         "Docker daemon",

@@ -41,7 +41,8 @@ elif words[:2] == ["image", "inspect"]:
 elif words[0] == "run":
     place = words.index("sha256:" + {digits!r})
     program = [sys.executable if word == "python" else word for word in words[place + 1 :]]
-    sys.exit(subprocess.call(program))
+    if "-m" not in program:  # the self test needs seconds, and nothing of the engine
+        sys.exit(subprocess.call(program))
 """
 SAYS = {
     "docker": {"version": "Docker version 27.1.1, build 6312585", "id": f"sha256:{ID}"},
@@ -99,7 +100,8 @@ def test_an_address_is_pulled_by_its_whole_name_and_taken_by_its_id(engine, reco
     assert lines[0] == ["pull", "--quiet", name]
     assert lines[1] == ["image", "inspect", "--format", "{{.Id}} {{.Size}}", name]
     assert lines[2][0] == "run"
-    assert prepare(config(engine, "docker://rocm/mine:1")) == image
+    again = prepare(config(engine, "docker://rocm/mine:1"))
+    assert again == image.model_copy(update={"made_from": again.made_from})  # no digest is insisted on now
     assert [words[0] for words in said()] == ["image", "--version"]  # it is there: nothing is pulled again
 
 

@@ -4,7 +4,7 @@ if IMAGE:
 
     rule image:
         input:
-            config=ancient(str(CONFIG)),
+            unpack(before_image),
         output:
             IMAGE.record,
         log:

@@ -1,5 +1,5 @@
-# What runs and probes need before them, and which of them are outdated. Snakemake looks at params only where nothing
-# before a job is made anew, as plan, data and image are after a change.
+# What the image, runs and probes need before them, and which of them are outdated. Snakemake looks at params only where
+# nothing before a job is made anew, as plan, data and image are after a change, and only as long as .snakemake is there.
 import re
 
 from scalestudy.records.current import is_current
@@ -27,10 +27,16 @@ def unless_current(pattern, names, record_of):
 
 
 def unless_outdated(record, digest):
-    """Marks input: it counts where the record is of something else; `ancient` where it is what is asked for, or missing,
-    which is a reason of its own."""
-    outdated = record.exists() and not is_current(record, digest, IMAGE is not None)
-    return (lambda files: files) if outdated else ancient
+    """Marks input: `ancient` where the record is what is asked for. A missing one needs input that counts: where that is
+    made anew, Snakemake looks at no other reason."""
+    return ancient if is_current(record, digest, IMAGE is not None) else (lambda files: files)
+
+
+def before_image(wildcards):
+    """What the image needs; one that is recorded as something else than what is asked for is made by force."""
+    if IMAGE.outdated:
+        workflow.dag.forcefiles.add(IMAGE.record)  # --force cannot be asked for earlier: no job is thought of before
+    return {"config": ancient(str(CONFIG))}
 
 
 def before_training(wildcards):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import tempfile
 from dataclasses import dataclass
 
@@ -11,6 +12,11 @@ REMARK = re.compile(r"^(INFO|WARNING):.*$", re.MULTILINE)
 """Not what failed, but where nothing else is said it may tell why: Apptainer remarks on /etc/subuid in every build."""
 OWN_WORDS = re.compile(r"(?<!\S)install: (.+)")
 """What containers/install says of a base that does not fit, in plain words."""
+
+
+UNREADABLE = 128 + signal.SIGBUS
+"""Exit code of a command whose program or library could not be read any further."""
+UNREADABLE_WORDS = "ended by SIGBUS: the image is damaged or its file cannot be read, or /dev/shm is full"
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,8 @@ CAUSES = (
     ),
     Cause(
         r"bad magic|image format not recognized|squashfs superblock|while loading .*sif|not a valid sif|"
-        r"could not open image|read the squashfs image|input/output error|unexpected eof|invalid tar header",
+        r"could not open image|read the squashfs image|input/output error|unexpected eof|invalid tar header|"
+        r"no root filesystem found|makeslice|^panic:",
         "the image is damaged; build or copy it again",
     ),
     Cause(
@@ -104,7 +111,7 @@ def cause(log: str) -> str:
         return own[1].strip()
     for text in (REMARK.sub("", log), log):
         for one in CAUSES:
-            if re.search(one.pattern, text, re.IGNORECASE):
+            if re.search(one.pattern, text, re.IGNORECASE | re.MULTILINE):
                 return one.words.format(tmp=os.environ.get("APPTAINER_TMPDIR") or tempfile.gettempdir())
     return ""
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from scalestudy.container.binds import binds
-from scalestudy.container.diagnosis import explained
+from scalestudy.container.diagnosis import UNREADABLE, UNREADABLE_WORDS, explained
 from scalestudy.container.engines import ENGINES, Accelerator, Engine, Inside
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model
@@ -42,11 +43,15 @@ def run_inside(record: Path, command: Sequence[str], online: bool = False) -> in
     image = read_model(record, Image)
     if image.engine == "none":
         os.execvp(command[0], list(command))
+    if image.engine not in ENGINES:
+        raise StudyError(f"{record}: found engine {image.engine}; must be one of {', '.join(ENGINES)}, none")
     engine = ENGINES[image.engine]
     inside = _inside(engine, image, online)
     program = engine.command(image.reference, inside)
     _check_file(image, record)
     code = _supervised([*program, *command], os.environ | engine.variables(inside))
+    if code == UNREADABLE:  # the command itself could say nothing
+        print(f"{image.reference}: {UNREADABLE_WORDS}", file=sys.stderr)
     if code in engine.failed:
         _check_engine(engine, image, inside.accelerator)
     return code

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import scalestudy
@@ -26,6 +27,9 @@ NOT_BUILT = (
     "environment",
 )
 """Keys of the configuration that do not change what is built."""
+
+LEFT = ("*.pyc", "*.egg-info", ".*", "*~")
+"""Names in src/ that do not change what is built."""
 
 
 def project_root() -> Path:
@@ -57,8 +61,10 @@ def image_key(engine: str, builder: str, spec: ContainerSpec) -> str:
 
 
 def _sources(folder: Path) -> Iterator[Path]:
+    """What is installed from a folder: no bytecode, and nothing that editors and systems leave there."""
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc" and not any(part.endswith(".egg-info") for part in path.parts):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(fnmatchcase(part, left) for part in parts for left in LEFT):
             yield path
 
 

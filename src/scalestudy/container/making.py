@@ -42,6 +42,8 @@ class Making:
         engine runs no such image.
         """
         builder = "" if spec.image else chosen_builder(engine.name, spec.builder)
+        if not spec.image and _only_a_file(spec.base) and not (project_root() / spec.base).is_file():
+            raise StudyError(f"container.base: found {spec.base}; there is no such file")
         making = cls(engine, spec, builder, image_key(engine.name, builder, spec))
         if making.in_place and not engine.files:
             raise StudyError(
@@ -107,6 +109,11 @@ class Making:
             "LOCK": hashlib.sha256((root / LOCK).read_bytes()).hexdigest(),
         }
         return Recipe(root, self.spec, arguments, tag=f"localhost/scalestudy:{self.key}")
+
+
+def _only_a_file(base: str) -> bool:
+    """Whether a base can be nothing but a file: names of registries may hold slashes and points."""
+    return "://" not in base and (base.endswith((".sif", ".img")) or base.startswith(("/", "./", "../")))
 
 
 def _existing(image: str) -> str:

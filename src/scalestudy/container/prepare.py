@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scalestudy.container.binds import nameable, outside
-from scalestudy.container.contents import contents
+from scalestudy.container.contents import contents, try_out
 from scalestudy.container.engines import chosen_engine
 from scalestudy.container.making import Making
 from scalestudy.errors import StudyError
+from scalestudy.records.current import is_asked_for
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.image import Image, Running
 from scalestudy.spec.config import Config
@@ -26,6 +27,8 @@ class PlannedImage:
     """Path of the image.json that names it."""
     made_from: str
     """Changes when the image does, the digest that it must have, or how commands run in it."""
+    outdated: bool
+    """Whether the record that is there is of something else, or damaged."""
 
 
 def prepare(config: Config) -> Image:
@@ -47,7 +50,9 @@ def prepare(config: Config) -> Image:
         image = _look(making, kept, making.make(kept)) if making.in_place else _make(making, kept)
     if spec.digest and image.digest != spec.digest:
         raise StudyError(f"container.digest: found {spec.digest}; {making.source} has {image.digest}")
-    return image.model_copy(update={"run": _running(config), "engine_version": engine.version()})
+    running = _running(config)
+    asked = {"run": running, "engine_version": engine.version(), "made_from": _made_from(making, running)}
+    return image.model_copy(update=asked)
 
 
 def planned_image(config: Config, cluster: bool = False) -> PlannedImage | None:
@@ -65,8 +70,12 @@ def planned_image(config: Config, cluster: bool = False) -> PlannedImage | None:
             f"{engine.name} keeps images in a store of this machine, and a SIF is a file that all nodes see"
         )
     making = Making.of(engine, config.container)
-    made_from = f"{making.key} {config.container.digest} {_running(config).model_dump_json()}"
-    return PlannedImage(f"{config.container.folder}/{RECORD}", made_from)
+    record, made_from = f"{config.container.folder}/{RECORD}", _made_from(making, _running(config))
+    return PlannedImage(record, made_from, outdated=Path(record).exists() and not is_asked_for(Path(record), made_from))
+
+
+def _made_from(making: Making, running: Running) -> str:
+    return f"{making.key} {making.spec.digest} {running.model_dump_json()}"
 
 
 def _running(config: Config) -> Running:
@@ -142,6 +151,8 @@ def _look(making: Making, folder: Path, reference: str) -> Image:
     """Digest, size, base and contents of what was made in a folder."""
     engine, spec = making.engine, making.spec
     inside = contents(engine, reference, making.source, spec.run_options)
+    if spec.image:
+        try_out(engine, reference, making.source, spec.run_options)
     digest, size = engine.identify(reference)
     image = Image(
         engine=engine.name,

@@ -23,3 +23,11 @@ def is_current(path: Path, digest: str, in_image: bool | None = None) -> bool:
     except (StudyError, ValueError, AttributeError):
         return False
     return found == digest and (None in (engine, in_image) or bool(engine) == in_image)
+
+
+def is_asked_for(path: Path, made_from: str) -> bool:
+    """Whether the record of an image is of what the configuration asks for now; a damaged one is not."""
+    try:
+        return bool(json.loads(read_bytes(path)).get("made_from") == made_from)
+    except (StudyError, ValueError, AttributeError):
+        return False

@@ -79,6 +79,8 @@ class Image(ImageModel):
     base: Base = Base()
     contents: Contents = Contents()
     run: Running = Running()
+    made_from: str = ""
+    """What the configuration asked for when this was recorded: another value, and the record is outdated."""
 
     @property
     def sif(self) -> Path | None:
