@@ -105,6 +105,22 @@ def test_a_cell_without_a_completed_run_keeps_its_row_in_every_table_of_the_sect
     assert "Hybrid280––nocompletedrun" in text  # that of speedups
 
 
+def test_the_epoch_time_of_a_cell_without_a_row_gives_the_table_of_targets_no_decimals():
+    data = report_data.whole()
+    nothing = {"speedup": None, "note": "strategy fails the parity check"}
+    targets = [row for row in data.targets if not lost(row)]
+
+    def printed(time_s):
+        changes = {**nothing, "time_s": time_s}
+        speedup = [row.model_copy(update=changes) if lost(row) else row for row in data.speedup]
+        shown = data.model_copy(update={"targets": targets, "speedup": speedup})
+        text = text_of(compile_report(shown, [], RUNS, "pdf"))
+        return re.search(r"Time to accuracy, strong.*?Time to accuracy, ", text, re.S).group()
+
+    assert "strategy fails the parity check" in printed(0.0123)
+    assert printed(0.0123) == printed(None)
+
+
 def test_time_to_accuracy_stands_beside_the_base_that_two_scalings_share():
     layouts = {"serial": ["1x1"], "ddp": ["1x2"]}
     data = with_findings(report_data.build(report_data.Shape(("mnist",), ("strong", "epoch"), layouts)))
