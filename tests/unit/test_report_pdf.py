@@ -687,6 +687,10 @@ def test_every_number_of_the_table_of_targets_is_printed(whole):
     assert_printed(data.targets, cells, text)
 
 
+def test_the_table_of_targets_says_which_cells_have_a_speedup(whole):
+    assert bare("speedup over the base where all runs of both reached it, a dash otherwise") in whole[1]
+
+
 def test_every_number_of_the_comparisons_on_the_most_devices_is_printed(whole):
     data, text = whole
     most = Counter()
