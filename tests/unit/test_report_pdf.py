@@ -4,6 +4,7 @@ import hashlib
 import io
 import itertools
 import json
+import operator
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pypdf
 import pytest
 import report_data
+import typst
 from report_findings import with_findings
 
 from scalestudy.analysis.cells import key_of
@@ -24,7 +26,7 @@ from scalestudy.records.findings import Exclusion
 from scalestudy.records.report import EnvironmentRow
 from scalestudy.report import numbers
 from scalestudy.report.figures import draw_figures
-from scalestudy.report.pdf import compile_report, write_manuscript
+from scalestudy.report.pdf import TEMPLATE, compile_report, write_manuscript
 from scalestudy.report.printable import printable, printable_text
 from scalestudy.report.run_facts import LONGEST, MOST_LINES
 from scalestudy.spec.catalog import STRATEGIES
@@ -844,6 +846,25 @@ def test_every_efficiency_of_the_heat_tables_is_printed(whole):
             there = {layout(row): row for row in rows if (row.workload, row.strategy) == (workload, strategy)}
             line = [numbers.percent(there[at].efficiency) if at in there else "–" for at in layouts]
             assert bare("".join([STRATEGIES[strategy].title, *line])) in text, (scaling, workload, strategy)
+
+
+def luminance(color):
+    """As the guidelines for accessible pages (WCAG 2) compute it, of ``#rrggbb``."""
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(map(operator.mul, (0.2126, 0.7152, 0.0722), linear))
+
+
+def test_digits_contrast_with_the_cells_of_heat_tables(tmp_path):
+    (tmp_path / "runs.csv").write_text(RUNS)
+    inputs = write_manuscript(report_data.single(), [], tmp_path / "runs.csv").inputs
+    query = b"""#import "tables/common.typ": heat-colors
+#metadata(range(101).map(n => heat-colors(n / 100).values().map(color => color.to-hex()))) <out>"""
+    found = json.loads(typst.query(query, "<out>", field="value", one=True, root=str(TEMPLATE), sys_inputs=inputs))
+    assert len(found) == 101
+    for place, colors in enumerate(found):
+        dark, light = sorted(map(luminance, colors))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{place}%"
 
 
 def test_a_cell_that_could_not_be_predicted_unseen_has_its_reason_below_the_table():
