@@ -450,6 +450,8 @@ def test_r21_names_the_parallel_cell_that_reaches_the_target_first():
 
     base = target_row(1.0, strategy="serial", devices=1, scaling="strong")
     assert said(base) == "the serial base needs 1.00 s."
+    seldom = base.model_copy(update={"reached": 2})
+    assert said(seldom) == "the serial base needs 1.00 s, in 2 of 3 runs."
     never = base.model_copy(update={"time_s": None, "reached": 1})
     assert said(never) == "the serial base reaches it in 1 of 3 runs."
     assert (

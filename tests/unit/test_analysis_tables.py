@@ -10,6 +10,7 @@ from scalestudy.analysis.analyze import analyze
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model
 from scalestudy.records.report import ReportData
+from scalestudy.spec.config import ReportSpec
 
 DDP = {"ddp": ("1x2", "1x4")}
 SPEEDUP_HEADER = (
@@ -55,6 +56,15 @@ def test_the_tables_of_runs_and_speedups_end_with_the_data_that_was_trained_on(t
             ("mnist", "Fashion-MNIST, subset"),
             ("cifar", "synthetic"),
         }
+
+
+def test_the_data_digest_does_not_depend_on_the_language_of_the_report(tmp_path):
+    german, english = (
+        make_study(tmp_path / code, strategies=DDP, words=ReportSpec(language=code)) for code in ("de", "en")
+    )
+    assert analyze(german.results).data_sha256 == analyze(english.results).data_sha256
+    named = [{row["data"] for row in read(paths.tables / "speedup.csv")} for paths in (german, english)]
+    assert named == [{"Fashion-MNIST, subset", "synthetic"}] * 2
 
 
 def test_the_data_digest_is_that_of_runs_csv(tmp_path):

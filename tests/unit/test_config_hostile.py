@@ -234,7 +234,7 @@ class Page(HTMLParser):
 def test_every_text_of_the_configuration_is_literal_in_the_pages_of_html(shown, tmp_path):
     paths, given = shown
     data = report_data(collect(paths.results))
-    write_tables(StudyPaths(tmp_path), data, "run\n")
+    write_tables(StudyPaths(tmp_path), data, "run\n", data.workloads)
     write_table_pages(tmp_path / "tables", tmp_path / "pages")
     for path in (tmp_path / "pages").iterdir():
         page = Page(path.read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ import pypdf
 import pytest
 import report_data
 
-from scalestudy.records.report import Sentence
+from scalestudy.records.report import Method, Sentence
 from scalestudy.report.figures import draw_figures
 from scalestudy.report.pdf import compile_report
 from scalestudy.report.printable import printable
@@ -94,6 +94,25 @@ def test_a_line_under_a_heading_stands_on_the_page_of_its_table(studies):
     for pages in studies:
         (page,) = (page for page in pages if "neither can be divided" in " ".join(page.split()))
         assert "Measured here and published elsewhere" in page
+
+
+def test_no_line_ends_within_a_word_that_begins_with_a_number():
+    """Wherever it stands in its line; in narrow columns of methods too."""
+    kept = ["12 CPU-Kerne", "95-%-t-Intervall"]
+    data = report_data.single()
+    said = [
+        Sentence(rule="R2", section="performance", scaling="epoch", text=f"{'a ' * n}{' '.join(kept)} a.")
+        for n in range(30, 70)
+    ]
+    methods = [
+        Method(quantity="a", method=f"{'a ' * n}{kept[1]}, a", source="Welch, Biometrika 34 (1947)")
+        for n in range(5, 40)
+    ]
+    pdf = compile_report(data.model_copy(update={"sentences": said, "methods": methods}), [], "run\n", "pdf")
+    text = "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
+    assert len(re.findall(r"CPU-\s*Kerne", text)) == len(said)
+    assert len(re.findall(r"%-\s*t-\s*Intervall", text)) == len(said) + len(methods)
+    assert re.findall(r"(?:12|CPU-|95-|%-|t-)\s*\n\s*(?:CPU|Kerne|%|t-|Intervall)", text) == []
 
 
 def test_no_figure_stands_amid_a_list(studies):

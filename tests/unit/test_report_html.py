@@ -136,7 +136,8 @@ def test_every_table_that_the_analysis_writes_has_a_label_and_a_caption(tmp_path
     from scalestudy.analysis.tables import write_tables
     from scalestudy.records.paths import StudyPaths
 
-    write_tables(StudyPaths(tmp_path), report_data.whole(), "run\n")
+    data = report_data.whole()
+    write_tables(StudyPaths(tmp_path), data, "run\n", data.workloads)
     written = {path.stem for path in (tmp_path / "tables").glob("*.csv")}
     captions = (CAPTIONS / code / "table.rst").read_text(encoding="utf-8")
     assert written <= set(TABLES)

@@ -357,6 +357,15 @@ def test_names_numbers_of_code_and_comments_are_no_prose(source):
     assert faults(source, NO_PROSE) == []
 
 
+def test_memory_has_a_decimal_comma_in_a_german_report(german):
+    (memory,) = (row for row in german.environment if row.key == "Memory")
+    assert (memory.value, memory.found) == ("64,0 GiB", "64.0 GiB")
+
+
+def test_no_english_stands_in_the_sources_of_methods():
+    assert [method.source for method in METHODS.values() if " after " in method.source] == []
+
+
 def test_every_figure_of_a_german_report_has_german_words(german):
     drawn = {figure.name: figure for figure in draw_figures(printable(german))}
     assert "Trainingsverlust" in drawn["curves-strong"].svg.decode()

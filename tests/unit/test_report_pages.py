@@ -13,6 +13,7 @@ from PIL import Image
 TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))
 import report_data  # noqa: E402
+from page_pictures import ALLOWED, ALLOWED_IN_BLOCK, difference, largest_in_block  # noqa: E402
 from synthetic_study import make_study  # noqa: E402
 
 from scalestudy.analysis.analyze import report_data as analyzed  # noqa: E402
@@ -38,31 +39,12 @@ SHAPES = {
     "ruled": ruled,
 }
 PIXELS_PER_INCH = 40
-ALLOWED = 2.0
-"""Mean difference of gray levels (of 255) that other versions of FreeType or Typst may cause."""
-BLOCK = 16
-"""Pixels along the side of the squares in which differences are looked at too: some 1 cm, two lines of text."""
-ALLOWED_IN_BLOCK = 10.0
-"""Likewise in any one square: a word or a number that is gone makes more."""
 
 
 def pages_of(name):
     data = SHAPES[name]()
     pages = render_pages(data, draw_figures(printable(data)), "run\n", PIXELS_PER_INCH)
     return [Image.open(io.BytesIO(page)).convert("L") for page in pages]
-
-
-def difference(first, second):
-    return float(np.abs(np.asarray(first, float) - np.asarray(second, float)).mean())
-
-
-def largest_in_block(first, second):
-    """The mean difference of gray levels in the square where it is largest."""
-    gray = np.abs(np.asarray(first, float) - np.asarray(second, float))
-    rows, columns = (-(-size // BLOCK) * BLOCK for size in gray.shape)
-    whole = np.zeros((rows, columns))
-    whole[: gray.shape[0], : gray.shape[1]] = gray
-    return float(whole.reshape(rows // BLOCK, BLOCK, columns // BLOCK, BLOCK).mean(axis=(1, 3)).max())
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -4,6 +4,7 @@ import hashlib
 import io
 import itertools
 import json
+import operator
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pypdf
 import pytest
 import report_data
+import typst
 from report_findings import with_findings
 
 from scalestudy.analysis.cells import key_of
@@ -24,7 +26,7 @@ from scalestudy.records.findings import Exclusion
 from scalestudy.records.report import EnvironmentRow
 from scalestudy.report import numbers
 from scalestudy.report.figures import draw_figures
-from scalestudy.report.pdf import compile_report, write_manuscript
+from scalestudy.report.pdf import TEMPLATE, compile_report, write_manuscript
 from scalestudy.report.printable import printable, printable_text
 from scalestudy.report.run_facts import LONGEST, MOST_LINES
 from scalestudy.spec.catalog import STRATEGIES
@@ -103,6 +105,22 @@ def test_a_cell_without_a_completed_run_keeps_its_row_in_every_table_of_the_sect
     text = bare(text_of(compile_report(data.model_copy(update=kept | {"speedup": speedup}), [], RUNS, "pdf")))
     assert text.count("Hybrid2×4nocompletedrun") == len(kept)
     assert "Hybrid280––nocompletedrun" in text  # that of speedups
+
+
+def test_the_epoch_time_of_a_cell_without_a_row_gives_the_table_of_targets_no_decimals():
+    data = report_data.whole()
+    nothing = {"speedup": None, "note": "strategy fails the parity check"}
+    targets = [row for row in data.targets if not lost(row)]
+
+    def printed(time_s):
+        changes = {**nothing, "time_s": time_s}
+        speedup = [row.model_copy(update=changes) if lost(row) else row for row in data.speedup]
+        shown = data.model_copy(update={"targets": targets, "speedup": speedup})
+        text = text_of(compile_report(shown, [], RUNS, "pdf"))
+        return re.search(r"Time to accuracy, strong.*?Time to accuracy, ", text, re.S).group()
+
+    assert "strategy fails the parity check" in printed(0.0123)
+    assert printed(0.0123) == printed(None)
 
 
 def test_time_to_accuracy_stands_beside_the_base_that_two_scalings_share():
@@ -671,6 +689,10 @@ def test_every_number_of_the_table_of_targets_is_printed(whole):
     assert_printed(data.targets, cells, text)
 
 
+def test_the_table_of_targets_says_which_cells_have_a_speedup(whole):
+    assert bare("speedup over the base where all runs of both reached it, a dash otherwise") in whole[1]
+
+
 def test_every_number_of_the_comparisons_on_the_most_devices_is_printed(whole):
     data, text = whole
     most = Counter()
@@ -824,6 +846,25 @@ def test_every_efficiency_of_the_heat_tables_is_printed(whole):
             there = {layout(row): row for row in rows if (row.workload, row.strategy) == (workload, strategy)}
             line = [numbers.percent(there[at].efficiency) if at in there else "–" for at in layouts]
             assert bare("".join([STRATEGIES[strategy].title, *line])) in text, (scaling, workload, strategy)
+
+
+def luminance(color):
+    """As the guidelines for accessible pages (WCAG 2) compute it, of ``#rrggbb``."""
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(map(operator.mul, (0.2126, 0.7152, 0.0722), linear))
+
+
+def test_digits_contrast_with_the_cells_of_heat_tables(tmp_path):
+    (tmp_path / "runs.csv").write_text(RUNS)
+    inputs = write_manuscript(report_data.single(), [], tmp_path / "runs.csv").inputs
+    query = b"""#import "tables/common.typ": heat-colors
+#metadata(range(101).map(n => heat-colors(n / 100).values().map(color => color.to-hex()))) <out>"""
+    found = json.loads(typst.query(query, "<out>", field="value", one=True, root=str(TEMPLATE), sys_inputs=inputs))
+    assert len(found) == 101
+    for place, colors in enumerate(found):
+        dark, light = sorted(map(luminance, colors))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{place}%"
 
 
 def test_a_cell_that_could_not_be_predicted_unseen_has_its_reason_below_the_table():

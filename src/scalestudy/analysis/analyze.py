@@ -28,7 +28,7 @@ from scalestudy.analysis.exclusions import exclusion_rows
 from scalestudy.analysis.fits import fit_curves, fit_rows, law_validation_rows
 from scalestudy.analysis.garbage import uncollected
 from scalestudy.analysis.headlines import headlines
-from scalestudy.analysis.language import LANGUAGES, in_language
+from scalestudy.analysis.language import ENGLISH, LANGUAGES, in_language
 from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.methods import methods_used
 from scalestudy.analysis.mitigations import mitigation_rows
@@ -45,7 +45,7 @@ from scalestudy.analysis.work import work_rows
 from scalestudy.analysis.workloads import strategy_rows, workload_facts
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import StudyPaths
-from scalestudy.records.report import Counts, ReportData, RunRow, Thresholds
+from scalestudy.records.report import Counts, ReportData, RunRow, Thresholds, WorkloadFacts
 
 OWN = "config.yaml"
 """The configuration that comes with the source."""
@@ -58,9 +58,9 @@ def analyze(results: Path) -> ReportData:
     in ``problems``.
     """
     with uncollected():
-        data, runs = _computed(collect(results))
+        data, runs, workloads = _computed(collect(results))
         paths = StudyPaths(results)
-        write_tables(paths, data, runs)
+        write_tables(paths, data, runs, workloads)
         write_model(paths.report, data)
     return data
 
@@ -70,12 +70,13 @@ def report_data(collection: Collection) -> ReportData:
     return _computed(collection)[0]
 
 
-def _computed(collection: Collection) -> tuple[ReportData, str]:
-    """The same, and runs.csv, whose digest is in it."""
+def _computed(collection: Collection) -> tuple[ReportData, str, list[WorkloadFacts]]:
+    """The same; runs.csv, whose digest is in it; and the workloads in English, as tables have them."""
     cells = cells_of(collection)
     evidence = _evidence(collection, cells)
     language = evidence.language
-    runs = runs_csv(evidence.runs, evidence.workloads)
+    workloads = workload_facts(cells, ENGLISH)
+    runs = runs_csv(evidence.runs, workloads)
     data = ReportData(
         study=collection.study.name,
         configuration="" if collection.study.configuration == OWN else shlex.quote(collection.study.configuration),
@@ -127,7 +128,7 @@ def _computed(collection: Collection) -> tuple[ReportData, str]:
     compliance = compliance_rows(data, cells)
     written = sentences(replace(evidence, compliance=compliance))
     methods = in_language(methods_used(data), language, "quantity", "method")
-    return data.model_copy(update={"compliance": compliance, "sentences": written, "methods": methods}), runs
+    return data.model_copy(update={"compliance": compliance, "sentences": written, "methods": methods}), runs, workloads
 
 
 def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:

@@ -34,13 +34,20 @@ class Item:
     checks: tuple[Check, ...] = ()
     """And these too. Parity is exact arithmetic on any machine; a probe is of the machine; of a failed run its place
     alone is known."""
+    write: Callable[[Language, str], str] = Language.say
+    """How a language has a value: as a phrase, or as a number."""
 
 
 PROCESS_GROUP = Item("Process group", lambda p: p.backend, uniform=False)
 ITEMS = (
     Item("Processor", lambda p: p.processor, checks=("failed run", "probe")),
     Item("Cores of a run", lambda p: str(p.cores) if p.cores else "", uniform=False),
-    Item("Memory", lambda p: f"{p.memory_bytes / GIB:.1f} GiB" if p.memory_bytes else "", uniform=False),
+    Item(
+        "Memory",
+        lambda p: f"{p.memory_bytes / GIB:.1f} GiB" if p.memory_bytes else "",
+        uniform=False,
+        write=Language.number,
+    ),
     Item("Accelerators", lambda p: ", ".join(sorted(set(p.accelerators))), checks=("probe",)),
     Item("Operating system", lambda p: p.os),
     Item("Kernel", lambda p: p.kernel),
@@ -80,7 +87,7 @@ def _rows(collection: Collection, language: Language) -> list[EnvironmentRow]:
         values.update(
             (check, item.read(provenance)) for check, provenance in checks if check in item.checks and recorded
         )
-        rows.append(_row(language.say(item.title), values, item.uniform, item.part, language))
+        rows.append(_row(language.say(item.title), values, item.uniform, item.part, language, item.write))
         if item is PROCESS_GROUP:
             exchanged = _of_runs(_exchange(run.result.implementation) for run, _ in recorded if run.result)
             rows.append(_row(language.say("Gradients between processes"), exchanged, False, item.part, language))
@@ -171,12 +178,19 @@ def _of_runs(values: Iterable[str]) -> Counter[tuple[str, str]]:
     return Counter({("run", value): n for value, n in Counter(values).items()})
 
 
-def _row(title: str, values: Counter[tuple[str, str]], uniform: bool, part: Part, language: Language) -> EnvironmentRow:
+def _row(
+    title: str,
+    values: Counter[tuple[str, str]],
+    uniform: bool,
+    part: Part,
+    language: Language,
+    write: Callable[[Language, str], str] = Language.say,
+) -> EnvironmentRow:
     """The line of the values, each with what recorded it, a run or a check, and how often."""
     by_value: dict[str, Counter[str]] = {}
     for (source, value), n in values.items():
         if value:
-            by_value.setdefault(language.say(value), Counter())[source] += n
+            by_value.setdefault(write(language, value), Counter())[source] += n
     if len(by_value) <= 1:
         return EnvironmentRow(item=title, value=next(iter(by_value), ""), part=part)
     ordered = sorted(by_value.items(), key=lambda pair: -pair[1].total())

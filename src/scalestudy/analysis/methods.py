@@ -54,7 +54,7 @@ METHODS = {
     WELCH_LOG: Method(
         quantity="speedup, efficiency, price, ceiling, ratio of two strategies; 3 to 5 values on both sides",
         method="ratio of the medians; 95% Welch t-interval for the difference of the mean logarithms, exponentiated",
-        source="Welch, Biometrika 34 (1947); logarithms after Hoefler and Belli, SC 2015",
+        source="Welch, Biometrika 34 (1947); Hoefler and Belli, SC 2015",
     ),
     MOVER_LOG: Method(
         quantity="share of the ceiling",

@@ -48,7 +48,15 @@ def _base_time(evidence: Evidence, row: TargetRow) -> str:
         return w.say(
             "the serial base reaches it in {reached} of {runs}", reached=base.reached, runs=w.counted(base.n, "run")
         )
-    return w.say("the serial base needs {time}", time=w.seconds(base.time_s))
+    time = w.seconds(base.time_s)
+    if base.reached < base.n:
+        return w.say(
+            "the serial base needs {time}, in {reached} of {runs}",
+            time=time,
+            reached=base.reached,
+            runs=w.counted(base.n, "run"),
+        )
+    return w.say("the serial base needs {time}", time=time)
 
 
 def predicted(evidence: Evidence) -> Iterator[Statement]:

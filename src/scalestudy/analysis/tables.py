@@ -61,18 +61,21 @@ TABLES: dict[str, tuple[type[BaseModel], Callable[[ReportData], Sequence[BaseMod
 """Each table whose lines are rows of report.json: its name, the model that names its columns, its rows."""
 
 
-def write_tables(paths: StudyPaths, data: ReportData, runs: str) -> None:
-    """Write every table below ``tables/``, ``runs`` as runs.csv. Raises StudyError when the disk refuses."""
+def write_tables(paths: StudyPaths, data: ReportData, runs: str, workloads: Sequence[WorkloadFacts]) -> None:
+    """Write every table below ``tables/``, ``runs`` as runs.csv. Raises StudyError when the disk refuses.
+
+    ``workloads`` name the data in English, as tables do whatever the language of the report in ``data``.
+    """
     write_text(paths.tables / "runs.csv", runs)
     for name, (kind, rows) in TABLES.items():
         write_text(paths.tables / f"{name}.csv", _models_csv(kind, rows(data)))
-    write_text(paths.tables / "speedup.csv", _with_data(SpeedupRow, data.speedup, data.workloads))
+    write_text(paths.tables / "speedup.csv", _with_data(SpeedupRow, data.speedup, workloads))
     write_text(paths.tables / "curves.csv", _curves_csv(data.curves))
     write_text(paths.tables / "prediction.csv", _prediction_csv(data.predictions))
 
 
 def runs_csv(rows: Sequence[RunRow], workloads: Sequence[WorkloadFacts]) -> str:
-    """runs.csv, whose digest the report prints."""
+    """runs.csv, whose digest the report prints; ``workloads`` as above, or the digest would be the language's."""
     return _with_data(RunRow, rows, workloads)
 
 
