@@ -536,12 +536,13 @@ def test_only_the_prediction_section_goes_beyond_what_was_measured_and_no_senten
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        (ENGLISH, "; in 2 of 3 runs other programs took more than 5% of the machine"),
-        (GERMAN, "; in 2 von 3 Läufen belegten andere Programme mehr als 5\u00a0% der Maschine"),
+        (ENGLISH, "; in 2 of 3 completed runs other programs took more than 5% of the machine"),
+        (GERMAN, "; in 2 von 3 beendeten Läufen belegten andere Programme mehr als 5\u00a0% der Maschine"),
     ],
 )
 def test_a_headline_tells_the_load_that_was_measured_and_its_limit(language, said):
     runs = [RunRow(**RUN, foreign_load=load) for load in (0.05, 0.051, 0.2)]  # at the limit is not above it
+    runs += [RunRow(**{**RUN, "outcome": "missing"}), RunRow(**RUN, foreign_load=0.3, excluded="it was repeated")]
     row = speedup_row(fastest=True)
     assert headlines(replace(NOTHING, speedup=[row], workloads=[facts()], runs=runs, language=language))[
         0
