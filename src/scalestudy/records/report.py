@@ -463,6 +463,8 @@ class Thresholds(ReportModel):
     """Efficiency that the largest configuration above it is named for."""
     foreign_load: float = 0.05
     """Share of the machine; completed runs in which other programs took more are counted."""
+    runs: int = 3
+    """Fewest completed runs of a cell and of its base that give a speedup an interval."""
 
 
 class ReportData(ReportModel):
