@@ -303,6 +303,14 @@ def test_r10_names_the_shortest_epoch_and_the_least_device_time():
     assert text.endswith("least device time is DDP, 2 CPU cores (4.21 s, 8.42 s of device time).")
 
 
+def test_r10_names_a_cell_once_that_has_the_shortest_epoch_and_the_least_device_time():
+    (text,) = written("R10", speedup=[speedup_row(1.9, 1.8, 2.0)])
+    assert text.endswith(
+        "is that of DDP, 2 CPU cores (4.21 s, 8.42 s of device time); none of them uses less device time."
+    )
+    assert text.count("DDP") == 1
+
+
 @pytest.mark.parametrize(("scaling", "rules"), [("strong", {"R10", "R14"}), ("epoch", {"R10", "R14"}), ("weak", set())])
 def test_r10_and_r14_are_about_equal_work_and_not_about_weak_scaling(scaling, rules):
     found = {s.rule for s in sentences(replace(NOTHING, speedup=[speedup_row(scaling=scaling)]))}
