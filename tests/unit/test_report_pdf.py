@@ -814,6 +814,14 @@ def test_headlines_compliance_and_published_speedups_are_printed(whole):
     assert_printed(data.words.published, published, text)
 
 
+def test_gradients_of_a_small_model_are_in_kibibytes():
+    data = report_data.single()
+    small = [row.model_copy(update={"parameters": 4706, "gradient_bytes": 18824}) for row in data.workloads]
+    text = bare(text_of(compile_report(data.model_copy(update={"workloads": small}), [], RUNS, "pdf")))
+    assert "18.4KiB" in text
+    assert "Gradients0.0MiB" not in text
+
+
 @pytest.mark.parametrize("measured", [True, False])
 def test_beside_published_speedups_stands_the_fastest_parallel_cell_though_serial_is_faster(measured):
     data = report_data.single()
