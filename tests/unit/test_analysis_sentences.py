@@ -303,6 +303,14 @@ def test_r10_names_the_shortest_epoch_and_the_least_device_time():
     assert text.endswith("least device time is DDP, 2 CPU cores (4.21 s, 8.42 s of device time).")
 
 
+def test_r10_names_a_cell_once_that_has_the_shortest_epoch_and_the_least_device_time():
+    (text,) = written("R10", speedup=[speedup_row(1.9, 1.8, 2.0)])
+    assert text.endswith(
+        "is that of DDP, 2 CPU cores (4.21 s, 8.42 s of device time); none of them uses less device time."
+    )
+    assert text.count("DDP") == 1
+
+
 @pytest.mark.parametrize(("scaling", "rules"), [("strong", {"R10", "R14"}), ("epoch", {"R10", "R14"}), ("weak", set())])
 def test_r10_and_r14_are_about_equal_work_and_not_about_weak_scaling(scaling, rules):
     found = {s.rule for s in sentences(replace(NOTHING, speedup=[speedup_row(scaling=scaling)]))}
@@ -538,12 +546,13 @@ def test_only_the_prediction_section_goes_beyond_what_was_measured_and_no_senten
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        (ENGLISH, "; in 2 of 3 runs other programs took more than 5% of the machine"),
-        (GERMAN, "; in 2 von 3 Läufen belegten andere Programme mehr als 5\u00a0% der Maschine"),
+        (ENGLISH, "; in 2 of 3 completed runs other programs took more than 5% of the machine"),
+        (GERMAN, "; in 2 von 3 beendeten Läufen belegten andere Programme mehr als 5\u00a0% der Maschine"),
     ],
 )
 def test_a_headline_tells_the_load_that_was_measured_and_its_limit(language, said):
     runs = [RunRow(**RUN, foreign_load=load) for load in (0.05, 0.051, 0.2)]  # at the limit is not above it
+    runs += [RunRow(**{**RUN, "outcome": "missing"}), RunRow(**RUN, foreign_load=0.3, excluded="it was repeated")]
     row = speedup_row(fastest=True)
     assert headlines(replace(NOTHING, speedup=[row], workloads=[facts()], runs=runs, language=language))[
         0

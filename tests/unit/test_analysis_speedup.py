@@ -1,7 +1,7 @@
 """Known times come back as exactly the speedups, phases and accuracies that made them."""
 
 import pytest
-from synthetic_study import SERIAL_SHARE, make_study, parity_rows
+from synthetic_study import SERIAL_SHARE, make_study, parity_rows, rewrite
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
@@ -15,8 +15,9 @@ from scalestudy.analysis.statistics import (
     WELCH_LOG,
     T,
 )
-from scalestudy.records.files import write_model
+from scalestudy.records.files import read_model, write_model
 from scalestudy.records.parity import Parity
+from scalestudy.records.result import Result
 
 DDP = {"ddp": ("1x2", "2x2")}
 
@@ -168,6 +169,31 @@ def test_phases_are_device_seconds_per_epoch_with_their_price(tmp_path, scaling)
     assert row.forward_s == pytest.approx(0.3 * work)
     assert row.communication_s == pytest.approx(0.8 * work * (price - 1))
     assert row.host_to_device_s is None
+    parts = (row.data_s, row.forward_s, row.backward_s, row.communication_s, row.waiting_s, row.optimizer_s)
+    assert sum(parts) == pytest.approx(row.total_s)
+
+
+@pytest.mark.parametrize("scaling", ["epoch", "weak"])
+def test_the_price_is_the_total_over_the_bases_and_devices_over_the_speedup_though_one_run_was_slow(tmp_path, scaling):
+    paths = make_study(tmp_path, workloads=1, strategies=DDP, scalings=(scaling,))
+    for seed, factor in ((0, 3.0), (1, 1.2)):
+        one = paths.run(f"mnist/{scaling}/ddp-2x2/seed{seed}")
+        found = read_model(one.result, Result)
+        epochs = [epoch.model_copy(update={"time_s": factor * epoch.time_s}) for epoch in found.epochs]
+        slower = ("time_s", "data", "forward", "backward", "communication", "waiting", "optimizer", "other")
+        phases = [
+            device.model_copy(update={name: factor * getattr(device, name) for name in slower})
+            for device in found.phases
+        ]
+        rewrite(one, found.model_copy(update={"epochs": epochs, "phases": phases, "total_s": 3 * found.total_s}))
+    data = report_data(collect(paths.results))
+    assert data.problems == []
+    timed, row = (cell(rows, devices=4, scaling=scaling) for rows in (data.speedup, data.phases))
+    base = cell(data.phases, "serial", 1, scaling)
+    assert row.total_s == pytest.approx(timed.device_time_s)
+    assert row.price == pytest.approx(row.total_s / base.total_s / (4 if scaling == "weak" else 1))
+    ends = (row.price, row.price_low, row.price_high)
+    assert ends == pytest.approx((4 / timed.speedup, 4 / timed.speedup_high, 4 / timed.speedup_low))
     parts = (row.data_s, row.forward_s, row.backward_s, row.communication_s, row.waiting_s, row.optimizer_s)
     assert sum(parts) == pytest.approx(row.total_s)
 

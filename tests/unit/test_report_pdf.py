@@ -836,6 +836,36 @@ def test_headlines_compliance_and_published_speedups_are_printed(whole):
     assert_printed(data.words.published, published, text)
 
 
+def test_gradients_of_a_small_model_are_in_kibibytes():
+    data = report_data.single()
+    small = [row.model_copy(update={"parameters": 4706, "gradient_bytes": 18824}) for row in data.workloads]
+    text = bare(text_of(compile_report(data.model_copy(update={"workloads": small}), [], RUNS, "pdf")))
+    assert "18.4KiB" in text
+    assert "Gradients0.0MiB" not in text
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_beside_published_speedups_stands_the_fastest_parallel_cell_though_serial_is_faster(measured):
+    data = report_data.single()
+    rows = [
+        row.model_copy(update={"fastest": row.strategy == "serial"} | ({} if measured else {"speedup": None}))
+        for row in data.speedup
+    ]
+    words = data.words.model_copy(update={"published": report_data.whole().words.published})
+    text = bare(text_of(compile_report(data.model_copy(update={"speedup": rows, "words": words}), [], RUNS, "pdf")))
+    parallel = [row for row in rows if row.strategy != "serial"]
+    groups = {(row.workload, row.scaling) for row in parallel}
+    table = text[text.index(bare("Measured here and published elsewhere")) :].partition(
+        bare("Accuracy and correctness")
+    )[0]
+    assert table.count(bare("measured here")) == (len(groups) if measured else 0)
+    for group in groups if measured else ():
+        row = max((one for one in parallel if (one.workload, one.scaling) == group), key=lambda one: one.speedup)
+        line = [STRATEGIES[row.strategy].title, layout(row), numbers.fixed(row.speedup, 2)]
+        assert bare("".join(line)) in table
+    assert (bare("none of this study") in text) is not measured
+
+
 def test_every_efficiency_of_the_heat_tables_is_printed(whole):
     data, text = whole
     found = [row for row in data.speedup if row.strategy != "serial"]

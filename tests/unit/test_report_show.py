@@ -2,6 +2,7 @@
 
 import io
 
+import pypdf
 import pytest
 import report_data
 from rich.console import Console
@@ -12,6 +13,7 @@ from scalestudy.errors import StudyError
 from scalestudy.records.files import write_model
 from scalestudy.records.paths import StudyPaths
 from scalestudy.report import numbers
+from scalestudy.report.pdf import compile_report
 from scalestudy.report.show import headline_text, show
 from scalestudy.spec.config import ReportSpec
 
@@ -81,6 +83,18 @@ def test_the_headline_has_the_interval_of_the_fastest_speedup_also_where_it_does
         assert f"fastest: 0.73× ({interval}; slower than one device" in " ".join(printed.split())
     few = make_study(tmp_path / "few", workloads=1, strategies={"ddp": ("1x2",)}, seeds=(0, 1))
     assert "fastest: 1.96× (no interval; DDP" in " ".join(shown_of(few).split())
+
+
+@pytest.mark.parametrize(("lost", "said"), [("serial-1x1", "base: n < 3"), ("ddp-1x2", "n = 2")])
+def test_without_an_interval_it_is_said_whether_the_cell_or_the_base_has_too_few_runs(lost, said, tmp_path):
+    settings = {"workloads": 1, "strategies": {"ddp": ("1x2",)}, "failures": {f"mnist/epoch/{lost}/seed0": "missing"}}
+    study = make_study(tmp_path, **settings)
+    (line,) = [line for line in shown_of(study).splitlines() if "1×2 " in line]
+    assert f" {said} " in line
+    data = analyze(study.results)
+    pages = pypdf.PdfReader(io.BytesIO(compile_report(data, [], "run\n", "pdf"))).pages
+    text = "".join("".join(page.extract_text() for page in pages).split())
+    assert numbers.fixed(data.speedup[1].speedup, 2) + "".join(said.split()) in text
 
 
 def test_a_study_that_was_not_planned_is_one_line(tmp_path):

@@ -39,6 +39,7 @@ from scalestudy.analysis.repeats import repeat_rows
 from scalestudy.analysis.rules_time import EFFICIENCY_TARGET
 from scalestudy.analysis.sentences import rule_table, sentences
 from scalestudy.analysis.speedup import speedup_rows
+from scalestudy.analysis.statistics import SMALLEST_N
 from scalestudy.analysis.tables import runs_csv, write_tables
 from scalestudy.analysis.targets import batch_rows, target_rows
 from scalestudy.analysis.work import work_rows
@@ -87,7 +88,7 @@ def _computed(collection: Collection) -> tuple[ReportData, str, list[WorkloadFac
         device_name=language.say(evidence.device_name),
         device_plural=language.say(f"{evidence.device_name}s"),
         image=image_of(collection.runs),
-        thresholds=Thresholds(efficiency=EFFICIENCY_TARGET, foreign_load=LOAD_LIMIT),
+        thresholds=Thresholds(efficiency=EFFICIENCY_TARGET, foreign_load=LOAD_LIMIT, runs=SMALLEST_N),
         accuracy_margin=evidence.accuracy_margin,
         counts=evidence.counts,
         strategies=list(evidence.strategies),

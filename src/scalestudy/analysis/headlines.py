@@ -43,17 +43,18 @@ def _verdict(evidence: Evidence, row: SpeedupRow) -> str:
 
 
 def _loaded(evidence: Evidence, row: SpeedupRow) -> str:
-    """In how many runs of a workload and scaling other programs took a part of the machine, where in any.
+    """In how many completed runs of a workload and scaling other programs took a part of the machine, where in any.
 
     What is measured is their load; what it did to the times is not.
     """
-    runs = [run for run in evidence.runs if (run.workload, run.scaling) == (row.workload, row.scaling)]
-    loaded = sum(is_loaded(run) and not run.excluded for run in runs)
+    group = [run for run in evidence.runs if (run.workload, run.scaling) == (row.workload, row.scaling)]
+    counted = [run for run in group if run.outcome == "completed" and not run.excluded]
+    loaded = sum(map(is_loaded, counted))
     if not loaded:
         return ""
     w = evidence.wording
-    text = "; in {n} of {runs} runs other programs took more than {limit} of the machine"
-    return w.say(text, n=loaded, runs=len(runs), limit=w.percent(LOAD_LIMIT))
+    text = "; in {n} of {runs} completed runs other programs took more than {limit} of the machine"
+    return w.say(text, n=loaded, runs=len(counted), limit=w.percent(LOAD_LIMIT))
 
 
 def _efficiency(evidence: Evidence, row: SpeedupRow) -> Headline:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from statistics import fmean
+from statistics import fmean, median
 
 from scalestudy.analysis.cells import CellRuns, bases_in
 from scalestudy.analysis.collect import timed_epochs
@@ -26,14 +26,14 @@ def phase_rows(cells: Sequence[CellRuns]) -> list[PhaseRow]:
         if not epochs:
             continue
         base = base_of(cell.cell)
-        price = _price(cell, base, epochs, epochs_of[base.key] if base else [])
+        price, device_time_s = _price(cell, base), median(cell.times_s) * cell.cell.devices
         rows.append(
             PhaseRow.model_validate(
                 {
                     **cell.key._asdict(),
                     "n": len(epochs),
-                    "total_s": fmean(_totals_s(epochs)),
-                    **{f"{phase}_s": _mean([epoch[phase] for epoch in epochs]) for phase in PHASES},
+                    "total_s": device_time_s,
+                    **{f"{phase}_s": _part(phase, epochs, device_time_s) for phase in PHASES},
                     "price": price.value if price else None,
                     "price_low": price.low if price else None,
                     "price_high": price.high if price else None,
@@ -74,24 +74,19 @@ def _epoch(result: Result) -> Seconds:
     return {name: None if total is None else total / epochs for name, total in totals.items()}
 
 
-def _totals_s(epochs: Sequence[Seconds]) -> list[float]:
-    """Step time of all devices."""
-    return [epoch["time_s"] or 0.0 for epoch in epochs]
+def _part(phase: str, epochs: Sequence[Seconds], device_time_s: float) -> float | None:
+    """What the phase has of the device time, by its share of the steps of all runs; None unless all measured it."""
+    known = [value for epoch in epochs if (value := epoch[phase]) is not None]
+    steps_s = fmean(epoch["time_s"] or 0.0 for epoch in epochs)
+    if len(known) < len(epochs):
+        return None
+    return device_time_s * fmean(known) / steps_s if steps_s else 0.0
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Over the runs; None unless all of them measured it."""
-    known = [value for value in values if value is not None]
-    return fmean(known) if known and len(known) == len(values) else None
-
-
-def _price(
-    cell: CellRuns, base: CellRuns | None, epochs: Sequence[Seconds], base_epochs: Sequence[Seconds]
-) -> Estimate | None:
-    """Device time of an image over the base's."""
+def _price(cell: CellRuns, base: CellRuns | None) -> Estimate | None:
+    """Device time of an image over the base's: of the times that the speedup is made of, so it is devices over it."""
     if base is None or not (cell.is_comparable and base.is_comparable):
         return None
     if base is cell:
         return Estimate(1.0)
-    own, others = ([total for total in _totals_s(one) if total > 0] for one in (epochs, base_epochs))
-    return ratio(own, others).scaled(base.images / cell.images) if own and others else None
+    return ratio(cell.times_s, base.times_s).scaled(cell.cell.devices * base.images / cell.images)

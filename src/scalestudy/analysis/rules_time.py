@@ -184,9 +184,16 @@ def shortest_and_thriftiest(evidence: Evidence) -> Iterator[Statement]:
         if rows:
             short = min(rows, key=lambda row: row.time_s or 0.0)
             cheap = min(rows, key=lambda row: row.device_time_s or 0.0)
-            yield evidence.statement(
+            others = (
                 "{subject}, the shortest epoch among the measured parallel configurations is that of {short} "
-                "({short_time}); the one that uses least device time is {cheap} ({cheap_time}).",
+                "({short_time}); the one that uses least device time is {cheap} ({cheap_time})."
+            )
+            same = (
+                "{subject}, the shortest epoch among the measured parallel configurations is that of {short} "
+                "({short_time}); none of them uses less device time."
+            )
+            yield evidence.statement(
+                same if cheap is short else others,
                 short,
                 short=evidence.name(short),
                 short_time=_time_and_price(evidence, short),

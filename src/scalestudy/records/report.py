@@ -98,11 +98,15 @@ class AccuracyRow(CellRow):
 
 
 class PhaseRow(CellRow):
-    """Device-seconds per epoch of a cell by phase, means over its runs; None: not measured."""
+    """Device-seconds per epoch of a cell by phase; None: not measured.
+
+    A phase is its share of the step time of the runs that timed phases, times the total.
+    """
 
     n: int
+    """Runs that timed phases."""
     total_s: float
-    """Step time of all devices, added up, per epoch."""
+    """``device_time_s`` of the cell's row of speedups: its epoch time times its devices."""
     data_s: float | None
     host_to_device_s: float | None
     forward_s: float | None
@@ -112,8 +116,8 @@ class PhaseRow(CellRow):
     optimizer_s: float | None
     other_s: float | None
     price: float | None
-    """Device time of an image over the base's, medians over the runs: what training costs in device time relative to
-    the base. None where the cell has no speedup."""
+    """Device time of an image over the base's: the total over the base's, under weak scaling per device. It is devices
+    times epoch time over the base's, so devices over speedup. None where the cell has no speedup."""
     price_low: float | None = None
     price_high: float | None = None
     price_method: str = ""
@@ -462,6 +466,8 @@ class Thresholds(ReportModel):
     """Efficiency that the largest configuration above it is named for."""
     foreign_load: float = 0.05
     """Share of the machine; completed runs in which other programs took more are counted."""
+    runs: int = 3
+    """Fewest completed runs of a cell and of its base that give a speedup an interval."""
 
 
 class ReportData(ReportModel):

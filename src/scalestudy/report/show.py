@@ -133,7 +133,7 @@ def _table(data: ReportData, title: str, rows: Iterable[SpeedupRow]) -> "Table":
             str(row.n),
             numbers.fixed(row.time_s, times),
             numbers.fixed(row.speedup, 2),
-            _interval(row),
+            _interval(row, data.thresholds.runs),
             numbers.percent(row.efficiency),
             numbers.significant(row.images_per_s),
         )
@@ -162,10 +162,12 @@ def _efficiencies(data: ReportData, rows: Iterable[SpeedupRow]) -> "Table | None
     return table
 
 
-def _interval(row: SpeedupRow) -> str:
-    """The interval, or in its place the word for why there is none."""
+def _interval(row: SpeedupRow, fewest: int) -> str:
+    """The interval, or in its place the word for why there is none: too few runs of the cell, or else of its base."""
     if row.speedup is None:
         return row.note or "no speedup"
     if row.strategy == "serial":
         return "baseline"
-    return numbers.interval(row.speedup_low, row.speedup_high, 2) if row.speedup_low is not None else f"n = {row.n}"
+    if row.speedup_low is not None:
+        return numbers.interval(row.speedup_low, row.speedup_high, 2)
+    return f"n = {row.n}" if row.n < fewest else f"base: n < {fewest}"
