@@ -15,6 +15,7 @@ help:
 	@echo "make clean      forget results;   make lock   resolve the dependencies of pyproject.toml anew"
 	@echo "make cluster    a SLURM cluster on this machine, for tests;   make cluster-down"
 
+# After Ctrl-C Make ends as interrupted whatever the exit code, and with 0 without a word of its own.
 run: $(VENV)/run.stamp
 	@$(BIN)/python -c 'from importlib.util import find_spec as find; find("snakemake").name, find("scalestudy").name' \
 		2> /dev/null || { echo "$(VENV) is broken: rm -r $(VENV), and the same command installs it anew"; exit 1; }
@@ -22,7 +23,7 @@ run: $(VENV)/run.stamp
 	@exec 9> $(VENV)/run.lock; flock --nonblock 9 || { echo "another 'make run' is going on in this folder"; exit 99; }; \
 		touch $(VENV)/run.begin; \
 		trap stopped=1 INT; $(SNAKEMAKE) --nolock --rerun-incomplete || { code=$$?; \
-		if [ "$$stopped" ]; then printf '\nStopped. The same command goes on where it was.\n'; \
+		if [ "$$stopped" ]; then printf '\nStopped. The same command goes on where it was.\n'; exit 0; \
 		else echo "Not finished. When the reason above is mended, the same command goes on where it was."; fi; exit $$code; }
 	@[ "$$(find results -newer $(VENV)/run.begin -type f -print -quit)" ] || echo "Nothing to be done: all is up to date"
 	@$(BIN)/scalestudy show --headline $(if $(CONFIG),--config $(CONFIG)) $(STUDY)

@@ -9,6 +9,7 @@ import yaml
 from scalestudy.cli.main import main
 from scalestudy.cli.planning import plan_study
 from scalestudy.errors import StudyError
+from scalestudy.spec.run import Study
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +29,7 @@ def test_a_good_configuration_is_one_line_and_leaves_nothing(
         (None, "there is no such file"),
         ("study: [", "is not YAML"),
         ("study: quick\n", "workloads: missing"),
+        ("study: quick\n", "studies: missing"),
     ],
 )
 def test_what_is_wrong_with_a_configuration_is_named(
@@ -38,7 +40,7 @@ def test_what_is_wrong_with_a_configuration_is_named(
         path.write_text(content)
     assert main(["check", "--config", str(path)]) == 2
     assert said in (printed := capsys.readouterr().err)
-    assert all(str(path) in line for line in printed.splitlines())
+    assert all(line.startswith(f"scalestudy check: {path}: ") for line in printed.splitlines())
 
 
 def test_a_study_names_its_configuration_as_seen_from_the_folder_of_the_study(
@@ -73,3 +75,14 @@ def test_a_model_is_not_compiled_in_the_image_without_a_compiler(
     said = r"workloads\.fashion\.compile: found true; .*which has no compiler, or container\.base one that has$"
     with pytest.raises(StudyError, match=said) if refused else nullcontext():
         assert plan_study(path, "quick").runs
+
+
+@pytest.mark.parametrize("command", ["check", "plan"])
+def test_check_and_plan_say_in_the_same_words_what_the_study_goes_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = Study(name="small", runs=[], skipped=["ddp: needs 2"], accuracy_margin=0.01)
+    monkeypatch.setattr("scalestudy.cli.planning.plan_study", lambda *_: study)
+    assert main([command]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "left out: ddp: needs 2"

@@ -259,6 +259,7 @@ WRONG = [
     ),
     ("more parts than images in a batch", f"{M}.accumulate", 65, ["accumulate: found 65; must be at most batch_size"]),
     ("nothing left to time", f"{M}.untimed_epochs", 10, ["untimed_epochs: found 10; must be less than epochs (10)"]),
+    ("the default leaves none to time", f"{M}.epochs", 1, ["untimed_epochs: found 1 (the default); must be less than"]),
     ("warm-up longer than training", f"{M}.warmup_epochs", 10.5, ["found 10.5; must be at most epochs (10)"]),
     ("synchronized batch norm on a CPU", "workloads.made_up.sync_batch_norm", True, ["sync_batch_norm: found true"]),
     (

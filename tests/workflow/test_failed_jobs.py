@@ -63,3 +63,10 @@ def test_what_snakemake_itself_cannot_do_is_said(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file, where a folder must be")
     lines = failed(tmp_path, "true")
     assert any("out" in line for line in lines if line.startswith("snakemake: ")), lines
+
+
+def test_a_job_that_stopped_to_be_started_again_did_not_fail(tmp_path: Path) -> None:
+    assert failed(tmp_path, "exit 75") == [
+        "The rule broken stopped early (exit code 75); the next call goes on where it was.",
+        "Its log: broken.log",
+    ]

@@ -40,7 +40,7 @@ def plan(arguments: Namespace) -> int:
         write_model(paths.run(run.id).run, run)
     write_model(paths.study, study)
     for reason in study.skipped:
-        print(f"skipped: {reason}")
+        print(f"left out: {reason}")
     print(f"{study.name}: {len(study.runs)} runs planned")
     return 0
 

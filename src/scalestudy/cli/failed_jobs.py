@@ -1,6 +1,7 @@
 """What is said of a failed job where Snakemake keeps quiet (``--quiet all``, as `make run` has it)."""
 
 import logging
+import os
 import re
 import signal
 import sys
@@ -12,21 +13,33 @@ LAST_LINES = 10
 """Of its log."""
 SETTLE_S = 0.3
 """What writes the log (tee) may end a little after the command."""
+STOPPED = f"exit code {os.EX_TEMPFAIL}"
+"""Of a training that saved and stopped, which is no failure."""
+ASKED_TO_STOP = "on user request"
+"""Snakemake's, when Ctrl-C reaches it; the jobs end after that."""
 LAST_WORDS = ("At least one job did not complete successfully", "Exiting because a job execution failed")
 """Snakemake's, after those on each job."""
 
 
 class FailedJobs(logging.Handler):
-    """Listens to Snakemake's errors, and prints of a job its rule, ending and log, and any other error as it is."""
+    """Listens to Snakemake's errors, and prints of a job its rule, ending and log, and any other error as it is.
+
+    Of jobs that end after Ctrl-C it says nothing.
+    """
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__(logging.INFO)
         self._ending = ""
+        self._interrupted = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Snakemake first says how a job's command ended, then which job it was."""
         text = record.getMessage().strip()
-        if getattr(record, "event", None) == "job_error":
+        if record.levelno < logging.ERROR:
+            self._interrupted |= ASKED_TO_STOP in text
+        elif self._interrupted:
+            return
+        elif getattr(record, "event", None) == "job_error":
             time.sleep(SETTLE_S)
             logs = [Path(log) for log in getattr(record, "log", [])]
             print("\n".join(told(getattr(record, "rule_name", "?"), self._ending, logs)), file=sys.stderr, flush=True)
@@ -51,6 +64,10 @@ def ending(text: str) -> str:
 
 def told(rule: str, how: str, logs: list[Path]) -> Iterator[str]:
     """The lines on one job. A reason in one line was printed when it was found, and is not said twice."""
+    if how == STOPPED:
+        yield f"The rule {rule} stopped early ({how}); the next call goes on where it was."
+        yield from (f"Its log: {log}" for log in logs)
+        return
     yield f"The rule {rule} failed" + (f" ({how})." if how else ".")
     for log in logs:
         try:

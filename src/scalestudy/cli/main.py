@@ -202,7 +202,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return COMMANDS[parsed.command].work(parsed)
     except StudyError as error:
-        print(f"scalestudy {parsed.command}: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"scalestudy {parsed.command}: {line}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -64,7 +64,8 @@ def _epochs_left_to_time(config: Config) -> Iterator[Problem]:
     for key, workload in _workloads(config):
         if workload.untimed_epochs >= workload.epochs:
             right = f"must be less than epochs ({workload.epochs}), or nothing is left to time"
-            yield Problem((*key, "untimed_epochs"), f"found {workload.untimed_epochs}; {right}")
+            default = "" if "untimed_epochs" in workload.model_fields_set else " (the default)"
+            yield Problem((*key, "untimed_epochs"), f"found {workload.untimed_epochs}{default}; {right}")
         if workload.warmup_epochs > workload.epochs:
             right = f"must be at most epochs ({workload.epochs})"
             yield Problem((*key, "warmup_epochs"), f"found {show_value(workload.warmup_epochs)}; {right}")

@@ -104,6 +104,7 @@ def _train(job: Job, rank: Rank, log: EventLog, began: float, launch_s: float) -
         trainer.control.barrier()  # no rank leaves, and no state goes, before the result is written
         trainer.checkpoints.remove()
     finally:
+        trainer.line.close()
         trainer.strategy.close()
 
 

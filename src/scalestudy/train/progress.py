@@ -18,6 +18,8 @@ class ProgressLine:
         self._quiet = quiet
         self._live = not quiet and sys.stdout.isatty()
         self._next = 0.0
+        self._open = False
+        """Whether a row on the terminal is to be written over."""
 
     @property
     def live(self) -> bool:
@@ -44,7 +46,14 @@ class ProgressLine:
             f"{time_s:.2f} s{untimed}",
         )
 
+    def close(self) -> None:
+        """Training ended here, be it in the middle of an epoch: take the row away that nothing writes over."""
+        if self._open:
+            print("\x1b[2K", end="", flush=True)
+            self._open = False
+
     def _show(self, title: str, text: str, end: str = "\n") -> None:
         if not self._quiet:
             clear = "\x1b[2K" if self._live else ""
             print(f"{clear}{title}  {text}", end=end, flush=True)
+            self._open = end == "\r"
