@@ -86,3 +86,8 @@ def test_check_and_plan_say_in_the_same_words_what_the_study_goes_without(
     monkeypatch.setattr("scalestudy.cli.planning.plan_study", lambda *_: study)
     assert main([command]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "left out: ddp: needs 2"
+
+
+def test_without_a_command_the_help_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "typeset the PDF report" in capsys.readouterr().err

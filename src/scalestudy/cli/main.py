@@ -197,7 +197,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Exit codes: 0 done, 2 something the user can mend, 75 saved and stopped, 130 interrupted."""
-    parsed = parser().parse_args(arguments)
+    top = parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        top.print_help(sys.stderr)
+        return EXIT_ERROR
+    parsed = top.parse_args(arguments)
     sys.path.insert(0, str(Path.cwd()))  # a user's own models and data sets
     try:
         return COMMANDS[parsed.command].work(parsed)
