@@ -267,6 +267,7 @@ def test_r7_counts_what_is_equivalent_shown_not_and_untested():
     assert "not shown for DDP, 4 CPU cores (difference −0.10 pp, 90% CI −1.20 to +0.20)" in text
     assert text.endswith("; 1 could not be tested, for want of runs.")
     assert "is not tested" in written("R7", speedup=[speedup_row()], accuracy=[rows[3]])[0]
+    assert "0 of 1 parallel configuration is equi" in written("R7", speedup=[speedup_row()], accuracy=[rows[2]])[0]
     assert written("R7", speedup=[speedup_row()], accuracy=rows[:1]) == []
 
 

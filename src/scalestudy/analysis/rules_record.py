@@ -98,7 +98,7 @@ def accuracy(evidence: Evidence) -> Iterator[Statement]:
         text = (
             "{subject}, {some} of {all} are equivalent in test accuracy to the serial baseline within {margin}{more}."
         )
-        if len(equivalent) == 1:
+        if 1 in (len(equivalent), len(tested)):
             text = (
                 "{subject}, {some} of {all} is equivalent in test accuracy to the serial baseline within "
                 "{margin}{more}."
