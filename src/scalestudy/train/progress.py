@@ -49,7 +49,7 @@ class ProgressLine:
     def close(self) -> None:
         """Training ended here, be it in the middle of an epoch: take the row away that nothing writes over."""
         if self._open:
-            print("\x1b[2K", end="", flush=True)
+            print("\r\x1b[2K", end="", flush=True)  # the terminal may have written ^C since
             self._open = False
 
     def _show(self, title: str, text: str, end: str = "\n") -> None:
