@@ -60,7 +60,7 @@ class Step:
 def train_step(trainer: Trainer, number: int) -> Step:
     """A step of an epoch, on the batch of this number, timed from outside."""
     size, clock = trainer.run.global_batch, trainer.clock
-    clock.start_epoch(1)
+    clock.start_epoch()
     wall, cpu = perf_counter(), process_time()
     clock.start_step()
     trainer.strategy.step(trainer.optimizer, trainer.train, number * size, (number + 1) * size, clock)
@@ -118,7 +118,7 @@ def measure(run: Run, count: int, orders: Sequence[Order] = ORDERS) -> dict[str,
 def marks_s() -> float:
     """Seconds that the marks of one step of one device take."""
     clock = StepClock(1)
-    clock.start_epoch(MARKED_STEPS)
+    clock.start_epoch()
     begin = perf_counter()
     for _ in range(MARKED_STEPS):
         clock.start_step()

@@ -33,7 +33,7 @@ class Parts:
         self.optimizer = make_optimizer(run.workload.optimizer, self.strategy.parameters(), fused=True)
         self.train.start_epoch(run.seed, 0, IMAGES)
         self.clock: StepClock = clock_for(context.devices, 1)
-        self.clock.start_epoch(100)
+        self.clock.start_epoch()
 
     def step(self, number: int) -> torch.Tensor:
         """One step of the loop on a whole batch."""

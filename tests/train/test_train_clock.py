@@ -63,7 +63,7 @@ def test_a_rank_never_waits_longer_than_it_was_held() -> None:
 
 def test_time_that_no_lap_covers_is_other() -> None:
     clock = StepClock(1)
-    clock.start_epoch(1)
+    clock.start_epoch()
     clock.start_step()
     clock.devices[0].lap(DATA)
     time.sleep(0.01)
@@ -127,7 +127,7 @@ def test_the_time_between_events_goes_to_the_phases_that_they_end() -> None:
     stream = [5.0, 6.0, 9.0, 12.0, 13.0, 17.0, 18.0, 20.0, 21.0]
     clock = EventClock(ScriptedEvent, lambda: stream)
     laps = clock.devices[0]
-    clock.start_epoch(4)
+    clock.start_epoch()
     clock.start_step()
     laps.lap(DATA)
     laps.lap(FORWARD)
@@ -189,7 +189,7 @@ def test_events_are_read_some_steps_later_when_the_device_has_taken_them_and_use
     device = LateDevice(lag)
     clock = EventClock(device.make_event, lambda: None)
     for _ in range(2):
-        clock.start_epoch(1000)
+        clock.start_epoch()
         for _ in range(1000):
             clock.start_step()
             for _ in range(3):
@@ -218,7 +218,7 @@ def seconds_of_rank(
         parts.train.start_epoch(1, 0)
         parts.strategy.gradients(batches, 0, 32, clock_of_one_step(parts))  # the first step builds buckets
         clock = new_clock(len(parts.strategy.modules()), len(parts.strategy.meetings))
-        clock.start_epoch(STEPS)
+        clock.start_epoch()
         parts.control.barrier()
         for step in range(STEPS):
             clock.start_step()
@@ -238,7 +238,7 @@ def seconds_of_rank(
 
 def clock_of_one_step(parts: Parts) -> StepClock:
     clock = StepClock(len(parts.strategy.modules()), len(parts.strategy.meetings))
-    clock.start_epoch(1)
+    clock.start_epoch()
     clock.start_step()
     return clock
 

@@ -42,7 +42,7 @@ def after_steps(look: Callable[[DistributedDataParallel], Any], steps: int, **se
         assert isinstance(parts.strategy, DDP)
         parts.train.start_epoch(1, 0)
         clock = parts.strategy.host_clock()
-        clock.start_epoch(steps)
+        clock.start_epoch()
         for _ in range(steps):
             clock.start_step()
             for parameter in parts.strategy.parameters():

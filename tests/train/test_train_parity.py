@@ -111,7 +111,7 @@ def test_weights_and_what_passes_between_layers_lie_in_the_memory_format_of_the_
                     layer.register_forward_hook(lambda _, images, out: passed.update(map(layout, (*images, out))))
         parts.train.start_epoch(1, 0)
         clock = parts.strategy.host_clock()
-        clock.start_epoch(1)
+        clock.start_epoch()
         clock.start_step()
         parts.strategy.gradients(parts.train, 0, 32, clock)
         return weights, passed

@@ -58,7 +58,7 @@ parts = Parts(run, Rank(0, 1, "", one_machine=True))
 parts.train.start_epoch(1, 0)
 optimizer = make_optimizer(run.workload.optimizer, parts.strategy.parameters(), fused=True)
 clock = StepClock(1)
-clock.start_epoch(40)
+clock.start_epoch()
 for step in range(40):
     if step == 20:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: moments taken into arrays made before the epoch, and read after it.
+"""Where the time of a step goes: moments are only kept while it runs, and read when the epoch is over.
 
 On a CPU a moment is what ``perf_counter_ns`` says; on a GPU it is the number of an event (cuda_clock.py).
 
@@ -8,7 +8,7 @@ between is exposed communication and waiting for the slowest rank, told apart af
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 
 import numpy as np
@@ -17,42 +17,53 @@ from scalestudy.records.result import PHASES
 
 DATA, HOST_TO_DEVICE, FORWARD, BACKWARD, COMMUNICATION, WAITING, OPTIMIZER, OTHER = range(len(PHASES))
 WIDTH = len(PHASES)
+BEGIN = -1
+"""In the place of a phase: a step begins, and no lap ends."""
 
 
 class DeviceClock:
     """Laps of one device over the steps of an epoch. Only the thread that drives the device writes to it."""
 
-    def __init__(self) -> None:
-        self._laps = array("q")
-        self._row = 0
-        self._last = 0
+    def __init__(self, now: Callable[[], int], times: Callable[[np.ndarray], np.ndarray]) -> None:
+        """``now`` and ``times`` as a ``StepClock`` has them."""
+        self._now = now
+        self._times = times
+        self.start_epoch()
 
-    def start_epoch(self, steps: int) -> None:
-        """Make room for so many steps, all zero."""
-        self._laps = array("q", bytes(8 * WIDTH * steps))
-        self._row = -WIDTH
+    def start_epoch(self) -> None:
+        """Forget all laps."""
+        self._marks = array("q")  # phase, moment, and so on: appending is all that a step pays for
+        self._mark = self._marks.append
 
     def start_step(self, now: int) -> None:
-        """Begin the next step at this time."""
-        self._row += WIDTH
-        self._last = now
+        """Begin the next step at this moment."""
+        mark = self._mark
+        mark(BEGIN)
+        mark(now)
 
     def lap(self, phase: int, now: int | None = None) -> int:
-        """End a lap now; its time goes to the phase. Returns the time."""
+        """End a lap now, or at the moment given; its time goes to the phase. Returns the moment."""
         if now is None:
-            now = perf_counter_ns()
-        self._laps[self._row + phase] += now - self._last
-        self._last = now
+            now = self._now()
+        mark = self._mark
+        mark(phase)
+        mark(now)
         return now
 
     @property
     def last(self) -> int:
-        """When the last lap ended."""
-        return self._last
+        """When the last lap ended, or the step began."""
+        return self._marks[-1]
 
     def laps(self) -> np.ndarray:
         """Nanoseconds, ``[steps, phases]``."""
-        return np.array(self._laps, dtype=np.int64).reshape(-1, WIDTH)
+        phases, moments = np.array(self._marks, dtype=np.int64).reshape(-1, 2).T
+        times = self._times(moments)
+        begins = phases == BEGIN
+        steps, ends = np.cumsum(begins) - 1, np.flatnonzero(~begins)
+        found = np.zeros((np.count_nonzero(begins), WIDTH), dtype=np.int64)
+        np.add.at(found, (steps[ends], phases[ends]), times[ends] - times[ends - 1])
+        return found
 
 
 class StepClock:
@@ -63,37 +74,30 @@ class StepClock:
 
     measures_phases = True
     """Whether laps tell where the time went."""
+    now: Callable[[], int] = staticmethod(perf_counter_ns)
+    """The present moment."""
 
     def __init__(self, devices: int, meetings: int = 1) -> None:
-        self.devices = [DeviceClock() for _ in range(devices)]
+        self.devices = [DeviceClock(self.now, self.times) for _ in range(devices)]
         self.meetings = meetings
         self.arrived = 0
         """The moment at which the last gradient of the current step was ready."""
-        self._begins = array("q")
-        self._arrivals = array("q")
-        self._leaves = array("q")
-        self._step = -1
-        self._meeting = 0
+        self._forget()
 
-    def start_epoch(self, steps: int) -> None:
-        """Make room for so many steps."""
+    def _forget(self) -> None:
+        self._begins, self._arrivals, self._leaves = array("q"), array("q"), array("q")
+        self._ended = False
+
+    def start_epoch(self) -> None:
+        """Forget all steps."""
         for clock in self.devices:
-            clock.start_epoch(steps)
-        self._begins = array("q", bytes(8 * (steps + 1)))
-        self._arrivals = array("q", bytes(8 * self.meetings * steps))
-        self._leaves = array("q", bytes(8 * self.meetings * steps))
-        self._step = -1
-        self._meeting = 0
-
-    def now(self) -> int:
-        """The present moment."""
-        return perf_counter_ns()
+            clock.start_epoch()
+        self._forget()
 
     def start_step(self) -> None:
         """Begin the next step; it ends where the one after begins."""
         now = self.now()
-        self._step += 1
-        self._begins[self._step] = now
+        self._begins.append(now)
         for clock in self.devices:
             clock.start_step(now)
 
@@ -105,22 +109,22 @@ class StepClock:
 
     def end_epoch(self) -> None:
         """End the last step."""
-        self._begins[self._step + 1] = self.now()
+        self._begins.append(self.now())
+        self._ended = True
 
     def met(self, arrived: int, left: int) -> None:
         """The process came to its next meeting at ``arrived``, and all that were to come had come at ``left``."""
-        self._arrivals[self._meeting] = arrived
-        self._leaves[self._meeting] = left
-        self._meeting += 1
+        self._arrivals.append(arrived)
+        self._leaves.append(left)
 
     @property
     def steps(self) -> int:
         """Steps begun in this epoch."""
-        return self._step + 1
+        return len(self._begins) - self._ended
 
     def step_times(self) -> np.ndarray:
-        """Nanoseconds of each step, ``[steps]``."""
-        times: np.ndarray = np.diff(self.times(self._begins)[: self.steps + 1])
+        """Nanoseconds of each step, ``[steps]``, of an epoch that was ended."""
+        times: np.ndarray = np.diff(self._times_at(self._begins))
         return times
 
     def approaches(self) -> np.ndarray:
@@ -130,7 +134,7 @@ class StepClock:
         clocks differ.
         """
         arrivals, leaves = self._met(self._arrivals), self._met(self._leaves)
-        spans: np.ndarray = arrivals - np.concatenate([self.times(self._begins)[:1], leaves[:-1, -1]])[:, None]
+        spans: np.ndarray = arrivals - np.concatenate([self._times_at(self._begins)[:1], leaves[:-1, -1]])[:, None]
         return spans
 
     def exposed(self) -> np.ndarray:
@@ -138,12 +142,15 @@ class StepClock:
         spans: np.ndarray = self._met(self._leaves) - self._met(self._arrivals)
         return spans
 
-    def times(self, moments: "array[int]") -> np.ndarray:
+    def times(self, moments: np.ndarray) -> np.ndarray:
         """Nanoseconds at these moments, from any zero that is the same for all of them."""
-        return np.frombuffer(moments, dtype=np.int64)
+        return moments
+
+    def _times_at(self, moments: "array[int]") -> np.ndarray:
+        return self.times(np.array(moments, dtype=np.int64))
 
     def _met(self, moments: "array[int]") -> np.ndarray:
-        return self.times(moments).reshape(-1, self.meetings)[: self.steps]
+        return self._times_at(moments).reshape(-1, self.meetings)
 
 
 def split_waiting(approaches: np.ndarray, own: int, exposed: np.ndarray) -> np.ndarray:
@@ -175,7 +182,7 @@ def phase_seconds(clock: StepClock, device: int, waiting: np.ndarray | None) -> 
     ``waiting`` (nanoseconds per step, from ``waiting_of``) is moved from communication to waiting. What no lap
     covers is ``other``, so that the phases add up to the step time exactly.
     """
-    laps = clock.devices[device].laps()[: clock.steps].copy()
+    laps = clock.devices[device].laps()
     if waiting is not None:
         laps[:, COMMUNICATION] -= waiting
         laps[:, WAITING] += waiting

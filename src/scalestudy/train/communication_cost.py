@@ -108,7 +108,7 @@ class _Scratch:
         trainer, strategy, clock = self.trainer, self.strategy, self.clock
         parameters = strategy.parameters()
         size = min(trainer.run.global_batch, trainer.samples)
-        clock.start_epoch(steps)
+        clock.start_epoch()
         self._synchronize()
         trainer.control.barrier()
         begin = perf_counter_ns()

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from scalestudy.train.clock import WIDTH, DeviceClock, StepClock
+from scalestudy.train.clock import StepClock
 
 BLOCK = 64
 """Events that are read at once. The newest ones, so many or more, are left for later: those of some eight steps."""
@@ -35,42 +35,6 @@ class Event(Protocol):
         """Milliseconds to another mark. Both must have been taken."""
 
 
-class EventDeviceClock(DeviceClock):
-    """Laps of one device as pairs of moments."""
-
-    def __init__(self, clock: "EventClock") -> None:
-        super().__init__()
-        self._clock = clock
-        self._steps = 0
-
-    def start_epoch(self, steps: int) -> None:
-        """Forget the laps."""
-        self._steps = steps
-        self._laps = array("q")  # step, phase, first and last moment of each lap
-        self._row = -1
-
-    def start_step(self, now: int) -> None:
-        """Begin the next step at this moment."""
-        self._row += 1
-        self._last = now
-
-    def lap(self, phase: int, now: int | None = None) -> int:
-        """End a lap where the device gets to; its time goes to the phase. Returns the moment."""
-        if now is None:
-            now = self._clock.now()
-        self._laps.extend((self._row, phase, self._last, now))
-        self._last = now
-        return now
-
-    def laps(self) -> np.ndarray:
-        """Nanoseconds, ``[steps, phases]``."""
-        found = np.zeros((self._steps, WIDTH), dtype=np.int64)
-        steps, phases, begins, ends = np.array(self._laps, dtype=np.int64).reshape(-1, 4).T
-        times = self._clock.nanoseconds
-        np.add.at(found, (steps, phases), times[ends] - times[begins])
-        return found
-
-
 class EventClock(StepClock):
     """The clock of one device whose moments are events on its stream, counted from 0 in every epoch.
 
@@ -79,8 +43,7 @@ class EventClock(StepClock):
     """
 
     def __init__(self, make_event: Callable[[], Event], stream: Callable[[], Any], meetings: int = 1) -> None:
-        super().__init__(0, meetings)
-        self.devices = [EventDeviceClock(self)]
+        super().__init__(1, meetings)
         self._make_event = make_event
         self._current_stream = stream
         self._stream = stream()
@@ -89,9 +52,9 @@ class EventClock(StepClock):
         self._taken = 0
         self._spans = array("q", [0])
 
-    def start_epoch(self, steps: int) -> None:
+    def start_epoch(self) -> None:
         """Count events from 0 again, on the stream that is the current one now."""
-        super().start_epoch(steps)
+        super().start_epoch()
         self._stream = self._current_stream()
         self._spare.extend(self._unread)
         self._unread.clear()
@@ -109,9 +72,9 @@ class EventClock(StepClock):
         self._taken += 1
         return self._taken - 1
 
-    def times(self, moments: "array[int]") -> np.ndarray:
+    def times(self, moments: np.ndarray) -> np.ndarray:
         """Nanoseconds at these moments."""
-        found: np.ndarray = self.nanoseconds[super().times(moments)]
+        found: np.ndarray = self.nanoseconds[moments]
         return found
 
     @property

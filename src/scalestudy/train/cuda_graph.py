@@ -88,7 +88,7 @@ class StepGraph:
         self._rates = [torch.tensor(rate, dtype=torch.float32, device=self._stream.device) for rate in rates]
         self._known_rates = rates
         clock = StepClock(1)  # of the host: an event in a graph cannot be read
-        clock.start_epoch(1)
+        clock.start_epoch()
         clock.start_step()
         graph = torch.cuda.CUDAGraph()
         for group, tensor in zip(groups, self._rates, strict=True):

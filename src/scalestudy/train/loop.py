@@ -84,7 +84,7 @@ class Trainer:
         random = torch.get_rng_state()
         buffers = [buffer.clone() for buffer in self.strategy.plain.buffers()]
         self.train.start_epoch(self.run.seed, 0, self.samples)
-        self.clock.start_epoch(1)
+        self.clock.start_epoch()
         self.clock.start_step()
         self.strategy.gradients(self.train, 0, min(self.run.global_batch, self.samples), self.clock)
         self.optimizer.zero_grad()
@@ -112,7 +112,7 @@ class Trainer:
             seed_epoch(self.run.seed, progress.epoch, context.rank)
         self.train.start_epoch(self.run.seed, progress.epoch, self.samples)
         loss_sum = torch.full((), progress.loss_sum, dtype=torch.float64, device=context.device)
-        self.clock.start_epoch(self.steps - progress.step)
+        self.clock.start_epoch()
         self._synchronize()
         cpu = CpuTimes.now()
         self.control.barrier()

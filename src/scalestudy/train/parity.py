@@ -61,7 +61,7 @@ def trace_strategy(strategy: Strategy, batches: Batches, sizes: Sequence[int]) -
     spec = strategy.context.run.workload.optimizer
     optimizer = make_optimizer(spec, strategy.parameters(), strategy.fused_optimizer)
     clock = strategy.host_clock()
-    clock.start_epoch(len(sizes))
+    clock.start_epoch()
     gradients = []
     for start, stop in _positions(sizes):
         clock.start_step()

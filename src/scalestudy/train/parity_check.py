@@ -89,7 +89,8 @@ def _summary(rows: list[ParityRow]) -> str:
     what = f"{row.workload} {row.strategy} {row.nodes}x{row.devices // row.nodes}"
     if failed := [row for row in rows if not row.passed]:
         return f"{what} FAILED {failed[0].error or 'to compute what serial training computes'}"
-    return f"{what} ok, gradients equal to {max(row.gradient_error or 0.0 for row in rows):.0e}"
+    error = max(row.gradient_error or 0.0 for row in rows)
+    return f"{what} ok, gradients equal {f'to {error:.0e}' if error else 'bit for bit'}"
 
 
 def runs_to_check(study: Study) -> Iterator[Run]:

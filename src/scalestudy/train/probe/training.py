@@ -51,7 +51,7 @@ def _steps_of(run: Run, batch_size: int, context: Context) -> Piece:
     def step() -> None:
         nonlocal number
         if number % steps == 0:
-            clock.start_epoch(steps)
+            clock.start_epoch()
         clock.start_step()
         start = number % steps * batch_size
         loss_sum.add_(strategy.step(optimizer, batches, start, start + batch_size, clock))

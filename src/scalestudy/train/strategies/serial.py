@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from scalestudy.train.clock import BACKWARD, DATA, FORWARD, StepClock
+from scalestudy.train.clock import BACKWARD, DATA, FORWARD, DeviceClock, StepClock
 from scalestudy.train.context import Context
 from scalestudy.train.cuda_graph import StepGraph
 from scalestudy.train.data.batches import EpochBatches
@@ -39,18 +39,21 @@ class Serial(Strategy):
 
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """Forward and backward over the whole batch, in as many pieces as gradients are accumulated over."""
-        context, laps = self.context, clock.devices[0]
-        weight = self.weights.of(1.0 / (stop - start))
-        losses = []
-        for first, last in split(start, stop, context.accumulate):
-            images, labels = batches.batch(first, last)
-            laps.lap(DATA)
-            loss = sum_loss(context, self.plain, images, labels)
-            laps.lap(FORWARD)
-            loss.backward(weight)  # type: ignore[no-untyped-call]
-            laps.lap(BACKWARD)
-            losses.append(loss.detach())
-        return add_up(losses, context)
+        weight, laps, pieces = self.weights.of(1.0 / (stop - start)), clock.devices[0], self.context.accumulate
+        if pieces == 1:
+            return self._pass(batches, start, stop, weight, laps)
+        losses = [self._pass(batches, first, last, weight, laps) for first, last in split(start, stop, pieces)]
+        return add_up(losses, self.context)
+
+    def _pass(self, batches: Batches, start: int, stop: int, weight: Tensor, laps: DeviceClock) -> Tensor:
+        """One forward and backward pass; its loss."""
+        images, labels = batches.batch(start, stop)
+        laps.lap(DATA)
+        loss = sum_loss(self.context, self.plain, images, labels)
+        laps.lap(FORWARD)
+        loss.backward(weight)  # type: ignore[no-untyped-call]
+        laps.lap(BACKWARD)
+        return loss.detach()
 
 
 def _wants_graph(context: Context) -> bool:
