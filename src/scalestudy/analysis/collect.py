@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from scalestudy.analysis.cache import Entry, decode, load_cache, read_entries, save_cache, stamp_of
@@ -140,7 +141,9 @@ def _read(folder: Path, runs: Sequence[tuple[Run, Planned]]) -> dict[str, Entry]
     if len(runs) < 2 * CHUNK or cores < 2:
         return dict(entry for chunk in chunks for entry in read_entries(folder, chunk))
     with ProcessPoolExecutor(cores, initializer=gc.disable) as pool:  # what a reader makes is no cyclic garbage
-        return dict(entry for part in pool.map(partial(read_entries, folder), chunks) for entry in part)
+        parts = pool.map(partial(read_entries, folder), chunks)
+        import_module("scipy.stats")  # which the analysis needs next: half a second that it need not wait for
+        return dict(entry for part in parts for entry in part)
 
 
 def _collected(run: Run, reading: Reading) -> CollectedRun:

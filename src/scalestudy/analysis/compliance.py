@@ -6,7 +6,7 @@ by construction (1 to 4 and 10) are answered from the tables all the same: "no" 
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -179,7 +179,7 @@ def _normal_times(cells: Sequence[CellRuns], language: Language) -> tuple[bool, 
         return None
     from scipy.stats import combine_pvalues
 
-    p_values = [max(1e-300, _shapiro([math.log(time) for time in times])) for times in samples]
+    p_values = [max(1e-300, p) for p in _shapiro([[math.log(time) for time in times] for times in samples])]
     together = float(combine_pvalues(p_values, method="fisher").pvalue)
     text = language.say(
         "With fewer than {least} runs intervals assume that logarithms of times are normal; Shapiro-Wilk tests of {n} "
@@ -207,7 +207,7 @@ def _normal_accuracies(data: ReportData, cells: Sequence[CellRuns], language: La
         return None
     spread = [cell for cell in under.values() if len(set(cell.accuracies)) > 1]
     steps = {name: _accuracy_step(name, cells) for name in {cell.cell.workload for cell in spread}}
-    p_values = [_shapiro(_untied(cell.accuracies, steps[cell.cell.workload])) for cell in spread]
+    p_values = _shapiro([_untied(cell.accuracies, steps[cell.cell.workload]) for cell in spread])
     p_value = min(1.0, len(spread) * min(p_values, default=1.0))
     tested = untested = ""
     wording = Wording(language)
@@ -225,10 +225,16 @@ def _normal_accuracies(data: ReportData, cells: Sequence[CellRuns], language: La
     return not alike and p_value >= SIGNIFICANCE, language.say(text, tested=tested, untested=untested)
 
 
-def _shapiro(values: Sequence[float]) -> float:
+def _shapiro(samples: Sequence[Sequence[float]]) -> list[float]:
+    """The p-value of every sample; those of one size are tested in one call, which mostly is the cost."""
+    import numpy as np
     from scipy.stats import shapiro
 
-    return float(shapiro(values).pvalue)
+    found: dict[int, Iterator[float]] = {}
+    for size in {len(values) for values in samples}:
+        alike = [values for values in samples if len(values) == size]
+        found[size] = iter(np.asarray(shapiro(alike, axis=1).pvalue).tolist())
+    return [next(found[len(values)]) for values in samples]
 
 
 def _p_text(p_value: float, language: Language) -> str:
