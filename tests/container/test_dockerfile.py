@@ -10,7 +10,7 @@ from ordinary_user import OrdinaryUser
 from quick_study import quick
 from study_folder import StudyFolder
 
-from scalestudy.container.contents import NEEDED
+from scalestudy.container.contents import NEEDED, SELF_TEST
 
 BASE = "localhost/scalestudy-base"
 RUNS = ("fashion/epoch/serial-1x1", "cifar_synthetic/epoch/ddp-1x2")
@@ -86,8 +86,8 @@ def test_no_archive_is_left_behind_and_nothing_in_the_stores_of_images(
     dockerfile_study: StudyFolder, user: OrdinaryUser
 ) -> None:
     assert list(dockerfile_study.folder.rglob("*.tar")) == []
-    images = ("buildah", "images", "--all", "--quiet", "--no-trunc")
-    assert user.must(*images).split() == user.must(*images, BASE).split()
+    images = ("buildah", "images", "--quiet", "--no-trunc")
+    assert user.must(*images, "--all").split() == user.must(*images, BASE).split()
     assert user.must("buildah", "containers", "--quiet") == ""
     assert [path for path in (user.home / ".apptainer").rglob("*") if path.stat().st_size > 10**8] == []
 
@@ -136,10 +136,12 @@ def test_a_ready_archive_becomes_a_sif_and_is_refused_for_what_it_lacks(
 
 @pytest.fixture
 def named_archive(base: str, user: OrdinaryUser) -> Iterator[Path]:
-    """An image in which Python finds the names of the packages alone: nothing trains in it."""
+    """A small image: Python finds the packages' names in it, and a test of its own that asks for nothing."""
     archive = user.home / "named.tar"
     container = user.must("buildah", "from", base).strip()
     place = "/usr/lib/python3/dist-packages"
+    (user.home / "nothing.py").touch()
+    user.must("buildah", "add", container, user.home / "nothing.py", f"{place}/{SELF_TEST.replace('.', '/')}.py")
     for name in NEEDED:
         note = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
         (user.home / "METADATA").write_text(note)

@@ -331,7 +331,7 @@ def test_a_pipe_and_a_huge_file_are_named_and_not_read(tmp_path):
     assert data.problems == [
         f"runs/{RUN.replace('seed1', 'seed0')}/result.json: is no regular file",
         f"runs/{RUN}/ranks/rank0.jsonl: is no regular file",
-        f"{WHERE}: is too large to check: 16 MB, at most 16",
+        f"{WHERE}: is too large: 16 MB, at most 16",
     ]
     assert next(row for row in data.runs if row.run == RUN).flaw == "rank file unreadable"
 

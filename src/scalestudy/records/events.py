@@ -7,13 +7,13 @@ with its file and number, never guessed.
 import contextlib
 import json
 import math
-import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scalestudy.errors import StudyError
+from scalestudy.records.files import read_bytes
 
 GRAMMAR: dict[str, frozenset[str]] = {
     "start": frozenset({"run", "digest", "rank", "ranks", "host", "pid"}),
@@ -115,27 +115,9 @@ def _end_last_line(path: Path) -> None:
             stream.write(b"\n")
 
 
-def check_readable(path: Path) -> None:
-    """Raises StudyError for what is there and no regular file, which might never end, or is too large to check."""
-    try:
-        status = path.stat()
-    except OSError:  # reading it says why
-        return
-    if not stat.S_ISREG(status.st_mode):
-        raise StudyError(f"{path}: is no regular file")
-    if status.st_size > MOST_BYTES:
-        raise StudyError(
-            f"{path}: is too large to check: {status.st_size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f}"
-        )
-
-
 def read_content(path: Path) -> bytes:
-    """The content of a file of events. Raises StudyError when it cannot be read."""
-    check_readable(path)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read: {error.strerror or error}") from error
+    """The content of a file of events. Raises StudyError as ``read_bytes`` does."""
+    return read_bytes(path, MOST_BYTES)
 
 
 def read_events(path: Path) -> tuple[list[dict[str, Any]], list[str]]:

@@ -75,18 +75,18 @@ def read_text(path: Path) -> str:
         raise StudyError(f"{path}: cannot be read: {error}") from error
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """All that a file holds.
 
     Raises StudyError naming the file when it is missing, a link that leads nowhere, no regular file (a pipe might never
-    end), larger than ``MOST_BYTES``, or refused by the system.
+    end), larger than ``most_bytes``, or refused by the system.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise StudyError(f"{path}: is no regular file")
-        if status.st_size > MOST_BYTES:
-            raise StudyError(f"{path}: is too large: {status.st_size / 1e6:.0f} MB, at most {MOST_BYTES / 1e6:.0f}")
+        if status.st_size > most_bytes:
+            raise StudyError(f"{path}: is too large: {status.st_size / 1e6:.0f} MB, at most {most_bytes / 1e6:.0f}")
         return path.read_bytes()
     except FileNotFoundError as error:
         if path.is_symlink():
