@@ -238,6 +238,13 @@ def test_the_exit_code_is_what_ci_needs_and_a_pipe_gets_tab_separated_lines(tmp_
     lost = run(tmp_path, "one", "nowhere")
     assert (lost.returncode, len(lost.stderr.splitlines())) == (2, 1)
     assert "results/nowhere: found no such study; planned here: few, " in lost.stderr
+    study(tmp_path / "results", "begun")
+    begun = run(tmp_path, "one", "begun")
+    assert (begun.returncode, begun.stderr) == (
+        2,
+        "scalestudy compare: results/begun/report.json: is written when the study is finished; "
+        "scalestudy show begun tells how far it is\n",
+    )
 
 
 def test_a_terminal_gets_a_table(tmp_path):

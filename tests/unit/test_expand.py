@@ -73,7 +73,7 @@ def test_a_study_that_doubles_plans_a_curve_wherever_it_is_planned():
         study = expand(config(strategies=entries, workloads=["one"], seeds=[1]), cpus(devices))
         assert [run.cell.layout for run in study.runs if run.cell.strategy == "ddp"] == layouts
     alone = expand(config(strategies=["serial", {"name": "ddp", "layouts": ["doubling"]}]), cpus(1))
-    assert "DDP: needs at least 2 devices, and this machine has 1" in alone.skipped
+    assert "DDP: needs at least 2 devices, and the study has 1" in alone.skipped
 
 
 @pytest.mark.parametrize(
@@ -165,13 +165,13 @@ def test_the_probe_of_a_layout_is_that_of_no_entry():
 
 def test_a_labeled_entry_that_the_machine_cannot_run_is_named_by_its_label():
     study = expand(config(strategies=[*PAIR[:2], PAIR[2] | {"layouts": ["auto"]}]), cpus(1))
-    assert "DDP (ddp_fp16): needs at least 2 devices, and this machine has 1" in study.skipped
+    assert "DDP (ddp_fp16): needs at least 2 devices, and the study has 1" in study.skipped
 
 
 def test_a_machine_with_one_device_runs_the_base_and_says_what_it_skips():
     study = expand(config(), cpus(1))
     assert {run.cell.strategy for run in study.runs} == {"serial"}
-    assert study.skipped[0] == "DataParallel: needs at least 2 devices, and this machine has 1"
+    assert study.skipped[0] == "DataParallel: needs at least 2 devices, and the study has 1"
     assert study.skipped[-1].startswith("nothing parallel is left")
     assert len(study.skipped) == len(ALL)
 

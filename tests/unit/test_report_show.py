@@ -66,11 +66,16 @@ def test_cells_without_a_speedup_say_why(tmp_path):
 
 
 def test_headline_text_counts_the_runs_and_names_the_report(tmp_path):
-    text = headline_text(report_data.cluster(), tmp_path / "report.pdf")
+    pdf, html = tmp_path / "report.pdf", tmp_path / "report.html"
+    assert "Report:" not in headline_text(report_data.cluster(), pdf)
+    pdf.touch()
+    assert headline_text(report_data.cluster(), pdf).splitlines()[-1] == f"Report: {pdf}"
+    html.touch()
+    text = headline_text(report_data.cluster(), pdf)
     assert "774 of 780 runs completed, 6 failed" in text
     assert "6 failed: " in text
     assert "scalestudy retry" in text
-    assert text.splitlines()[-1] == f"Report: {tmp_path / 'report.pdf'}, with report.html beside it"
+    assert text.splitlines()[-1] == f"Report: {pdf}, with report.html beside it"
     assert report_data.cluster().headlines[0].value in text
 
 

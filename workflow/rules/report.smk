@@ -1,7 +1,7 @@
 # The PDF, its figures and tables; and, when the workflow ends well, Snakemake's HTML report of all of them.
 from scalestudy.report.captions import Labels, words
 from scalestudy.report.html import make_html
-from scalestudy.report.show import headline_of
+from scalestudy.report.show import analyzed, headline_text
 
 LABELS = Labels(STUDY)  # categories and labels in the report's language
 config["words"] = words(STUDY)  # for the captions: the study's own words, with nothing in them that RST would obey
@@ -46,4 +46,4 @@ onsuccess:
         place = ["--executor", "submitit", "--jobs", "1"] if CLUSTER else ["--cores", str(asked.cores or 1)]
         make_html(Path(REPORTS), [*place, "--configfile", str(CONFIG), "--config", f"study={STUDY.name}"])
         if Path(f"{RESULTS}/report.json").exists() and not workflow.output_settings.quiet:
-            print(headline_of(Path(RESULTS), Path(REPORTS)))
+            print(headline_text(analyzed(Path(RESULTS)), Path(f"{REPORTS}/report.pdf")))

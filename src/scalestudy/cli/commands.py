@@ -204,15 +204,14 @@ def figure(arguments: Namespace) -> int:
 def show(arguments: Namespace) -> int:
     """Print tables, or only what a run of the workflow ends with."""
     from scalestudy.cli.planning import named_study
-    from scalestudy.report.show import headline_text
+    from scalestudy.report.show import analyzed, headline_text
     from scalestudy.report.show import show as print_tables
 
     study = arguments.study or named_study(arguments.config)
     results = results_of(study)
-    pdf = Path("reports") / results.name / "report.pdf"
     if arguments.headline:
-        data = read_model(StudyPaths(results).report, ReportData)
-        print(headline_text(data, pdf))
+        data = analyzed(results)
+        print(headline_text(data, Path("reports") / results.name / "report.pdf"))
         return 1 if data.counts.failed and not data.counts.completed else 0
     print_tables(results)
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalestudy.analysis.compare import CellComparison, StudyComparison
+from scalestudy.errors import StudyError
 from scalestudy.records.files import is_there
 from scalestudy.records.paths import StudyPaths, results_of
 from scalestudy.report import numbers
@@ -85,8 +86,14 @@ def _layout(row: CellComparison) -> str:
 
 
 def report_path(study: str) -> Path:
-    """report.json of a study given by name, by its folder below results, or as the file itself."""
+    """report.json of a study given by name, by its folder below results, or as the file itself.
+
+    Raises StudyError where there is no such study, or it was not analyzed yet.
+    """
     given = Path(study)
     if is_there(given) and not given.is_dir():
         return given
-    return StudyPaths(results_of(study)).report
+    path = StudyPaths(results_of(study)).report
+    if not is_there(path):
+        raise StudyError(f"{path}: is written when the study is finished; scalestudy show {study} tells how far it is")
+    return path

@@ -77,14 +77,16 @@ def headline_text(data: ReportData, report: Path | None = None) -> str:
     if not data.headlines:
         lines.append("  No speedup can be reported.")
     lines += _failures(data)
-    if report:
-        lines += [f"Report: {report}, with {report.with_suffix('.html').name} beside it"]
+    if report and report.is_file():
+        html = report.with_suffix(".html")
+        lines += [f"Report: {report}" + (f", with {html.name} beside it" if html.is_file() else "")]
     return "\n".join(lines)
 
 
-def headline_of(results: Path, reports: Path) -> str:
-    """The same of an analyzed study by its folders. Raises StudyError when report.json is missing or damaged."""
-    return headline_text(read_model(StudyPaths(results).report, ReportData), reports / "report.pdf")
+def analyzed(results: Path) -> ReportData:
+    """The report of a study as it was last analyzed; before that, ``present``, and raises StudyError as that does."""
+    report = StudyPaths(results).report
+    return read_model(report, ReportData) if is_there(report) else present(results)
 
 
 def _failures(data: ReportData) -> list[str]:

@@ -136,7 +136,7 @@ class _Planner:
             layouts = by_machine(entry.name, self.nodes, self._automatic) if by_machine else [parse(text)]
             if not layouts:
                 title = called(entry.name, entry.label)
-                has = "auto takes 1" if self.devices * self.nodes > 1 else "this machine has 1"
+                has = "auto takes 1" if self.devices * self.nodes > 1 else "the study has 1"
                 self._reasons.append(f"{title}: needs at least 2 devices, and {has}")
                 continue
             if not by_machine and not self.spec.oversubscribe:
