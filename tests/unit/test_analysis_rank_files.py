@@ -462,6 +462,9 @@ def test_the_quick_look_passes_epochs_of_numbers_with_more_digits_than_others(tm
 VALUES = ["NaN", "Infinity", "1e999", "-1", "2.5", "1e-05", "true", "null", '"x"', "[" * 200_000, "1" * 5000, "9" * 400]
 
 
+EDITS = ("cut", "drop line", "repeat line", "digit", "junk", "value", "clock", "point", "lost", "zero", "no text")
+
+
 def with_value(lines, line, which, value):
     """The lines with one of the values of a line changed."""
     values = list(re.finditer(r": (\"[^\"]*\"|[0-9.]+)", lines[line]))
@@ -486,7 +489,7 @@ def test_the_quick_look_passes_nothing_that_the_close_look_finds(one_run, data):
     quick.learn(first.encode())
     assert quick.holds([first.encode(), text.encode()])
     place = data.draw(st.integers(0, len(text) - 1))
-    edit = data.draw(st.sampled_from(["cut", "drop line", "repeat line", "digit", "junk", "value", "clock", "point"]))
+    edit = data.draw(st.sampled_from(EDITS))
     value = data.draw(st.sampled_from(VALUES))
     jump_s = data.draw(st.sampled_from([-7200, -30, -3, -0.5, 0.5, 3, 30, 90, 7200]))
     lines = text.splitlines(keepends=True)
@@ -500,8 +503,11 @@ def test_the_quick_look_passes_nothing_that_the_close_look_finds(one_run, data):
         "value": "".join(with_value(lines, line, data.draw(st.integers(0, 9)), value)),
         "clock": "".join([*lines[:line], *(moved(one, jump_s) for one in lines[line:])]),
         "point": text[:place] + "." + text[place:],
+        "lost": text[:place] + text[place + 1 :],
+        "zero": text[:place] + "0" + text[place:],
+        "no text": text[:place] + "\udcff" + text[place + 1 :],
     }[edit]
-    contents = [first.encode(), changed.encode()]
+    contents = [first.encode(), changed.encode(errors="surrogateescape")]
     looks = [look_at(Path(f"rank{rank}"), text, rank, planned, result.epochs) for rank, text in enumerate(contents)]
     told = [RankEpochs.of("", lines) for lines, _ in looks]
     wrong = [*looks[0][1], *looks[1][1]] or contradiction(told, 2, result.epochs)

@@ -1,8 +1,9 @@
 """Tells rank files that are as the trainer writes them, without parsing: of 640,000 in a large study nearly all are.
 
 Files of the same lines differ in digits alone, the first line apart. What is left of a file without its digits is
-compared with what a close look (rank_files.py) found nothing wrong in; then the numbers that have to agree, times and
-epochs, are taken from all files of a run at once. Only a digit inside a word escapes this.
+compared with what a close look (rank_files.py) found nothing wrong in, and as many numbers must stand in it; then the
+numbers that have to agree, times and epochs, are taken from all files of a run at once. Only a digit inside a word
+escapes this.
 """
 
 import json
@@ -26,7 +27,7 @@ MOST_BETWEEN = 200
 MOST_PATTERNS = 1000
 EPOCH, EVALUATION = b"epoch", b"evaluation"
 _DIGITS = b"0123456789"
-_WORD, _COUNT = rb'[^"\\\x00-\x1f]*', rb"(?:0|[1-9][0-9]{0,17})"
+_WORD, _COUNT = rb"[ !#-\[\]-~]*", rb"(?:0|[1-9][0-9]{0,17})"
 _START = re.compile(
     rb'\{"event": "start", "time": ([1-9][0-9]{9}\.[0-9]+), "run": "(%s)", "digest": "(%s)", "rank": (%s), '
     rb'"ranks": (%s), "host": "%s", "pid": %s(?:, "schema_version": %d)?\}\n'
@@ -54,6 +55,8 @@ class Pattern(NamedTuple):
     points: Places
     """Of the times of all lines, then of the ``time_s`` of epochs."""
     evaluation_ends: Places
+    digits: int
+    """How many times digits begin."""
 
 
 _PATTERNS: dict[bytes, Pattern] = {}
@@ -95,7 +98,8 @@ class PlainRanks:
             return False
         marks = places.reshape(len(bodies), -1)  # digits apart the files are the same, and so are their marks
         # Each file has all lines of the pattern, and none of its neighbour.
-        whole = (marks[:, -1] + 1).tolist() == list(accumulate(map(len, bodies)))
+        ends = list(accumulate(map(len, bodies)))
+        whole = (marks[:, -1] + 1).tolist() == ends and _are_whole(text, ends, pattern.digits)
         return whole and self._agrees(text, marks, pattern, np.array(list(map(float, begun))))
 
     def learn(self, content: bytes) -> None:
@@ -115,7 +119,8 @@ class PlainRanks:
         counts = np.array([len(_marks(np.frombuffer(line, dtype=np.uint8))) for line in lines], dtype=np.int64)
         ends = np.cumsum(counts) - 1  # in a line the point of its time is the first mark, in an epoch time_s' the last
         points = np.concatenate([ends - counts + 1, ends[epochs] - 1])
-        _PATTERNS[body.translate(None, _DIGITS)] = Pattern(epochs, points, ends[epochs + 1])
+        digits = len(_digits_begin(np.frombuffer(body, dtype=np.uint8)))
+        _PATTERNS[body.translate(None, _DIGITS)] = Pattern(epochs, points, ends[epochs + 1], digits)
 
     def _agrees(self, text: Characters, marks: Places, pattern: Pattern, begun: Numbers) -> bool:
         """Whether epochs follow each other as the result has them, and no clock jumps."""
@@ -165,6 +170,24 @@ def _rows(texts: Iterable[bytes], justify: Callable[[bytes, int, bytes], bytes])
 def _marks(text: Characters) -> Places:
     """Where points and ends of lines stand."""
     return np.flatnonzero((text == ord(".")) | (text == ord("\n")))
+
+
+def _digits_begin(text: Characters) -> Places:
+    """Where the first digit of each number, of its decimals and of its exponent stands; text begins with none."""
+    digits = (text - np.uint8(ord("0"))) <= 9  # below zero is far above nine
+    return np.flatnonzero(digits[1:] > digits[:-1]) + 1
+
+
+def _are_whole(text: Characters, ends: Sequence[int], count: int) -> bool:
+    """Whether so many numbers begin in each file, none of them with a zero that JSON does not allow."""
+    begins = _digits_begin(text)
+    if np.searchsorted(begins, ends).tolist() != list(range(count, count * len(ends) + 1, count)):
+        return False
+    zeros = begins[text[begins] == ord("0")]
+    # Decimals and exponents may begin so. Behind each number stands another character: the text ends with a line.
+    before = np.where(text[zeros - 1] == ord("-"), text[zeros - 2], text[zeros - 1])
+    allowed = (before == ord(".")) | (before == ord("e")) | (text[zeros + 1] - np.uint8(ord("0")) > 9)
+    return bool(allowed.all())
 
 
 def _window(text: Characters, places: Places, width: int) -> Characters:
