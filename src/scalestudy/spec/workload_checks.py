@@ -66,9 +66,9 @@ def _epochs_left_to_time(config: Config) -> Iterator[Problem]:
             right = f"must be less than epochs ({workload.epochs}), or nothing is left to time"
             default = "" if "untimed_epochs" in workload.model_fields_set else " (the default)"
             yield Problem((*key, "untimed_epochs"), f"found {workload.untimed_epochs}{default}; {right}")
-        if workload.warmup_epochs > workload.epochs:
-            right = f"must be at most epochs ({workload.epochs})"
-            yield Problem((*key, "warmup_epochs"), f"found {show_value(workload.warmup_epochs)}; {right}")
+        yield from _above(
+            (*key, "warmup_epochs"), workload.warmup_epochs, workload.epochs, f"epochs ({workload.epochs})"
+        )
 
 
 def _momentum_with_sgd(config: Config) -> Iterator[Problem]:
@@ -86,20 +86,23 @@ def _cuts_within_data(config: Config) -> Iterator[Problem]:
             ("train", "training", data.train, train_images(data)),
             ("test", "test", data.test, test_images(data)),
         ):
-            if cut and there and cut > there:
-                right = f"must be at most {there}, the {words} images of {data.name}"
-                yield Problem((*key, "data", part), f"found {cut}; {right}")
+            if cut and there:
+                yield from _above((*key, "data", part), cut, there, f"{there}, the {words} images of {data.name}")
 
 
 def _batch_within_data(config: Config) -> Iterator[Problem]:
     for key, workload in _workloads(config):
         images = workload.data.train or train_images(workload.data)
-        if images and workload.batch_size > images:
-            right = f"must be at most {images}, the training images"
-            yield Problem((*key, "batch_size"), f"found {workload.batch_size}; {right}")
-        elif workload.accumulate > workload.batch_size:
-            right = f"must be at most batch_size ({workload.batch_size})"
-            yield Problem((*key, "accumulate"), f"found {workload.accumulate}; {right}")
+        size = workload.batch_size
+        if images:
+            yield from _above((*key, "batch_size"), size, images, f"{images}, the training images")
+        yield from _above((*key, "accumulate"), workload.accumulate, size, f"batch_size ({size})")
+
+
+def _above(key: Key, found: float, most: float, named: str) -> Iterator[Problem]:
+    """A number that is larger than it may be; ``named``: the limit in words."""
+    if found > most:
+        yield Problem(key, f"found {show_value(found)}; must be at most {named}")
 
 
 def _synchronized_whole(config: Config) -> Iterator[Problem]:
