@@ -176,7 +176,7 @@ def test_what_cannot_be_predicted_is_refused_with_the_reason(tmp_path):
     assert data.predictions == []
     assert {row.strategy: row.reason for row in data.refusals} == {
         "ddp": "needs cells with measured phases on 2 numbers of devices above 1, found 1 (2)",
-        "hsdp": "the model is of replicas that sum their gradients between processes; this strategy works otherwise",
+        "hsdp": "the model is of replicas that sum their gradients between processes, and of nothing else",
         "hybrid": "needs the probe's all-reduce times on 2 devices or more, or a latency and a bandwidth",
     }
     few = report_data(collect(make_study(tmp_path / "few", workloads=1, strategies=strategies, seeds=(0, 1)).results))

@@ -179,6 +179,18 @@ def test_r2_says_that_no_interval_exists_and_why():
     assert f"**1.50×** ({note})" in text
 
 
+def test_r2_says_that_no_interval_exists_also_where_the_note_is_of_something_else():
+    row = speedup_row(low=None, high=None, note="2 container images", n=1)
+    (text,) = written("R2", speedup=[row], workloads=[facts()])
+    assert "**1.50×** (no interval; 2 container images) at" in text
+
+
+@pytest.mark.parametrize(("load", "said"), [(0.05003, "5.003%"), (0.051, "5.1%"), (0.0549, "5.5%"), (0.3, "30%")])
+def test_r12_prints_no_load_as_its_limit(load, said):
+    (text,) = written("R12", runs=[RunRow(**{**RUN, "foreign_load": load})])
+    assert f"({said})" in text
+
+
 def test_r2_is_silent_without_a_speedup():
     for row in (
         speedup_row().model_copy(update={"speedup": None}),

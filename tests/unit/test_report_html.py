@@ -111,6 +111,16 @@ def test_the_caption_of_a_figure_has_the_level_of_the_intervals_as_the_pdf_write
     assert said in Environment().from_string(source).render(snakemake=of)
 
 
+@pytest.mark.parametrize(("code", "said"), [("en", "divided by the devices"), ("de", "geteilt durch die Geräte")])
+def test_the_caption_of_a_breakdown_says_what_its_bars_are_under_each_scaling(code, said):
+    study = Study(name="time", runs=[], accuracy_margin=0.01, report=ReportSpec(language=code))
+    source = (CAPTIONS / code / "figure.rst").read_text(encoding="utf-8")
+    for scaling in ("weak", "strong"):
+        of = SimpleNamespace(wildcards=SimpleNamespace(figure=f"breakdown-{scaling}"), config={"words": words(study)})
+        caption = Environment().from_string(source).render(snakemake=of)
+        assert (said in caption) is (scaling == "weak")
+
+
 def test_categories_and_labels_of_a_german_report_are_german():
     rules = (CAPTIONS.parent / "rules" / "report.smk").read_text(encoding="utf-8")
     said = re.findall(r'LABELS\.say\("(.+)"\)', rules)

@@ -374,6 +374,15 @@ def test_every_figure_of_a_german_report_has_german_words(german):
     assert "Gerätesekunden" in drawn["breakdown-strong"].alt
 
 
+def test_no_code_of_the_template_swallows_a_semicolon_of_its_prose():
+    found = [
+        line
+        for path in (TEMPLATE / "language").glob("*.typ")
+        for line in re.findall(r"#(?:if|for|let) [^\[\n]*\[[^\]]*\];.*", path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
 def test_an_english_report_of_the_same_data_is_english():
     data = report_data.laptop()
     assert "Training loss" in draw_figures(data)[1].svg.decode()

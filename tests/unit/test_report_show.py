@@ -14,7 +14,7 @@ from scalestudy.records.files import write_model
 from scalestudy.records.paths import StudyPaths
 from scalestudy.report import numbers
 from scalestudy.report.pdf import compile_report
-from scalestudy.report.show import headline_text, show
+from scalestudy.report.show import analyzed, headline_text, show
 from scalestudy.spec.config import ReportSpec
 
 
@@ -77,6 +77,12 @@ def test_headline_text_counts_the_runs_and_names_the_report(tmp_path):
     assert "scalestudy retry" in text
     assert text.splitlines()[-1] == f"Report: {pdf}, with report.html beside it"
     assert report_data.cluster().headlines[0].value in text
+
+
+def test_the_headlines_of_a_german_report_are_english_in_the_terminal(tmp_path):
+    study = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x2",)}, words=ReportSpec(language="de"))
+    assert "am schnellsten" in headline_text(analyze(study.results))
+    assert "fastest: " in headline_text(analyzed(study.results))
 
 
 def test_the_headline_has_the_interval_of_the_fastest_speedup_also_where_it_does_not_pay(tmp_path):

@@ -9,7 +9,7 @@ from scalestudy.records.result import Result
 MODELED = {"ddp": True, "hybrid": False}
 """Strategies that keep whole replicas and sum gradients, and whether they do so in buckets during the backward pass."""
 
-OTHERWISE = "the model is of replicas that sum their gradients between processes; this strategy works otherwise"
+OTHERWISE = "the model is of replicas that sum their gradients between processes, and of nothing else"
 COMPRESSED = "its gradients are compressed, and the model knows neither what that takes nor what it saves"
 NOT_APART = "waiting and communication were not measured apart, which the model has to know"
 

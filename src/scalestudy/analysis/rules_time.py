@@ -55,9 +55,17 @@ def _gain(evidence: Evidence, row: SpeedupRow) -> Statement:
         base=w.seconds(row.base_time_s or 0),
         speedup=speedup if open_question else f"**{speedup}**",
         unclear=w.say(", and the data do not separate it from one device") if open_question else "",
-        interval=w.factor_interval(row.speedup_low, row.speedup_high) if row.speedup_low is not None else row.note,
+        interval=_interval_or_why(evidence, row),
         efficiency=w.percent(row.efficiency or 0),
     )
+
+
+def _interval_or_why(evidence: Evidence, row: SpeedupRow) -> str:
+    """The interval of a speedup, or that there is none and what is known of why."""
+    interval = evidence.wording.factor_interval(row.speedup_low, row.speedup_high)
+    if row.speedup_low is not None or not row.note:
+        return interval
+    return row.note if row.note.startswith(interval) else f"{interval}; {row.note}"
 
 
 def strategies_compared(evidence: Evidence) -> Iterator[Statement]:

@@ -80,6 +80,11 @@ class Wording:
         """``84%``."""
         return self.number(100 * fraction, digits) + self.language.percent
 
+    def percent_above(self, fraction: float, limit: float) -> str:
+        """With as many digits as it takes to see that it lies above the limit: ``5.003%`` above ``5%``."""
+        enough = (digits for digits in range(MOST_DECIMALS) if round(100 * fraction, digits) > 100 * limit)
+        return self.percent(fraction, next(enough, MOST_DECIMALS))
+
     def signed_percent(self, fraction: float, digits: int = 1) -> str:
         """``+4.2%``, ``−4.0%``."""
         text = self.percent(fraction, digits)

@@ -84,9 +84,13 @@ def headline_text(data: ReportData, report: Path | None = None) -> str:
 
 
 def analyzed(results: Path) -> ReportData:
-    """The report of a study as it was last analyzed; before that, ``present``, and raises StudyError as that does."""
-    report = StudyPaths(results).report
-    return read_model(report, ReportData) if is_there(report) else present(results)
+    """The report of a study as it was last analyzed; where that is not there yet, or not English, as ``present`` has it.
+
+    Raises StudyError as that does.
+    """
+    path = StudyPaths(results).report
+    report = read_model(path, ReportData) if is_there(path) else None
+    return report if report and report.words.language == "en" else present(results)
 
 
 def _failures(data: ReportData) -> list[str]:

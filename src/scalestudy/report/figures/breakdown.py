@@ -50,6 +50,8 @@ PHASES = (
 ROW_IN = 0.155
 HALF = 0.38
 """Half the height of a bar."""
+PAD, MARK = 0.015, 0.11
+"""Room before what stands behind a bar, and of a price there, as shares of the longest bar."""
 
 
 def draw_breakdown(data: ReportData, scaling: str) -> Drawing | None:
@@ -98,8 +100,10 @@ def _panel(ax: Axes, data: ReportData, bars: list[Bar], phases: list[Phase]) -> 
         ax.add_artist(_bars(ends, widths, places, phase.color))
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
     for bar, place, reached in zip(bars, places, ends, strict=True):
-        mark = bar.mark(language)
-        ax.text(max(reached, bar.total_s) + 0.015 * longest, place, mark, va="center", color=GRAY, size=6.8)
+        begin = max(reached, bar.total_s) + PAD * longest
+        if begin <= base < begin + MARK * longest:
+            begin = base + PAD * longest  # not across the line
+        ax.text(begin, place, bar.mark(language), va="center", color=GRAY, size=6.8)
     if base:
         ax.axvline(base, color="black", linewidth=0.8, linestyle=":")
     ax.yaxis.set_major_locator(FixedLocator(places))
