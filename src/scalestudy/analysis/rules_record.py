@@ -185,7 +185,8 @@ def load(evidence: Evidence) -> Iterator[Statement]:
         runs=w.counted(len(measured), "completed run"),
     )
     if loaded:
-        text += f": {', '.join(f'{row.run} ({w.percent_above(row.foreign_load or 0, LOAD_LIMIT)})' for row in loaded[:LISTED])}"
+        loads = ((row.run, w.percent_above(row.foreign_load or 0, LOAD_LIMIT)) for row in loaded[:LISTED])
+        text += f": {', '.join(f'{run} ({share})' for run, share in loads)}"
         text += w.say(" and {n} more", n=len(loaded) - LISTED) if len(loaded) > LISTED else ""
         excluded = sum(bool(row.excluded) for row in loaded)
         some = "; {n} of them were repeated and enter no number, the times of the others are included"

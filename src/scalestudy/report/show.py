@@ -84,7 +84,7 @@ def headline_text(data: ReportData, report: Path | None = None) -> str:
 
 
 def analyzed(results: Path) -> ReportData:
-    """The report of a study as it was last analyzed; where that is not there yet, or not English, as ``present`` has it.
+    """The report of a study as it was last analyzed; where there is none yet, or no English one, that of ``present``.
 
     Raises StudyError as that does.
     """
