@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import cycle
@@ -55,7 +55,7 @@ def serve(address: str, name: str, storage: str) -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     run = make_run(name, Path(storage))
     trainer = make_trainer(run, ALONE)
-    with Client(address) as connection:
+    with suppress(EOFError, ConnectionError), Client(address) as connection:  # who asked may have ended
         epoch_of(trainer)
         connection.send((0.0, process_time()))
         trainer.train.start_epoch(run.seed, 0, trainer.samples)
