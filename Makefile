@@ -1,6 +1,7 @@
 PYTHON ?= python3
 STUDY ?=
 CONFIG ?=
+TESTS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE = $(BIN)/snakemake --cores all --quiet all $(if $(CONFIG),--configfile $(CONFIG)) \
@@ -11,7 +12,8 @@ help:
 	@echo "make run        install, train every strategy, typeset the report (STUDY=paper: that study;"
 	@echo "                CONFIG=my.yaml: your own configuration)"
 	@echo "make install    install alone, as on a cluster's login node"
-	@echo "make test       install and run all tests that this machine allows;   make lint   style, types, workflow"
+	@echo "make test       install and run all tests that this machine allows (TESTS=tests/unit: only those)"
+	@echo "make lint       style, types, workflow"
 	@echo "make clean      forget results;   make lock   resolve the dependencies of pyproject.toml anew"
 	@echo "make cluster    a SLURM cluster on this machine, for tests;   make cluster-down"
 
@@ -31,7 +33,7 @@ run: $(VENV)/run.stamp
 install: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TESTS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalestudy.analysis.language import ENGLISH, GERMAN
+from scalestudy.analysis.wording import Wording
 from scalestudy.report import numbers
 from scalestudy.report.pdf import TEMPLATE
 
@@ -28,6 +29,13 @@ def in_the_template(rows, language):
     inputs = {"rows": json.dumps([{"x": x, "d": decimals} for x, decimals in rows]), "language": language.code}
     found = typst.query(QUERY, "<out>", field="value", one=True, root=str(TEMPLATE), sys_inputs=inputs)
     return json.loads(found)
+
+
+@pytest.mark.parametrize("value", [9.96e-15, 9.94e-15, 9.999e-5, 1e-14, 3.2e-310, 9.97e12, 0.0])
+def test_the_template_writes_small_errors_as_sentences_do(value):
+    query = b'#import "numbers.typ": scientific\n#metadata(scientific(float(sys.inputs.x))) <out>'
+    found = typst.query(query, "<out>", field="value", one=True, root=str(TEMPLATE), sys_inputs={"x": repr(value)})
+    assert json.loads(found) == Wording(ENGLISH).error(value)
 
 
 @settings(max_examples=15)

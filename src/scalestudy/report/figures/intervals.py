@@ -63,9 +63,9 @@ def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> li
         ax.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", color=style.color, weight=600)
         seen += [*single, *ends, row.speedup or 1.0]
     one = language.say("one {device}", device=shorten(data.device_name, 14))
-    for value, word in ((1.0, one), (ideal, language.say("ideal"))):
+    for value, word, side in ((1.0, one, "right"), (ideal, language.say("ideal"), "left")):  # away from each other
         ax.axvline(value, color=GRAY, linewidth=0.8, linestyle=":")
-        ax.annotate(word, (value, -0.78), ha="center", va="bottom", color=GRAY, size=6.5, annotation_clip=False)
+        ax.annotate(word, (value, -0.78), ha=side, va="bottom", color=GRAY, size=6.5, annotation_clip=False)
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))  # these have a tick at 1
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: numbers.short(value, language)))
     ax.yaxis.set_major_locator(FixedLocator(range(len(rows))))
