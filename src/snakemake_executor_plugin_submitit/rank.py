@@ -31,16 +31,27 @@ class Task:
 
     def __call__(self) -> None:
         """Run as this rank; raises RuntimeError that names rank, host and exit code or signal: srun ends the others."""
-        environment = self.environment()
+        asked: list[int] = []
+        children: list[subprocess.Popen[bytes]] = []
+
+        def pass_on(number: int, _frame: object) -> None:
+            asked.append(number)
+            for child in children:
+                child.terminate()  # not the whole session: see below
+
+        with contextlib.suppress(ValueError):  # the cluster `debug` is not in the main thread
+            # SLURM may tell only this process (proctrack/cgroup); without SLURM, a terminal does, and submitit 30 s
+            # before its time limit (SIGUSR2). From before the command is there, which it would outlive unwatched.
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
+                signal.signal(number, pass_on)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # which the executor blocked
+        environment = self.environment()
         # A session of its own: a signal for the ranks must not reach what the command keeps running beside itself,
         # such as the process that serves a container's file system.
         child = subprocess.Popen(self.command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
-        with contextlib.suppress(ValueError):  # the cluster `debug` is not in the main thread
-            # SLURM may tell only this process (proctrack/cgroup); without SLURM, a terminal does, and submitit 30 s
-            # before its time limit (SIGUSR2). Not the whole session: see above.
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
-                signal.signal(number, lambda *_: child.send_signal(signal.SIGTERM))
+        children.append(child)
+        if asked:
+            child.terminate()
         if code := child.wait():
             ending = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             if code in (-signal.SIGKILL, 128 + signal.SIGKILL):

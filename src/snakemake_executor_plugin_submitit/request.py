@@ -41,15 +41,9 @@ def task_of(job: Any) -> Task:
     if part := _refused(job):
         raise NotSubmitted(f"{where}: the executor submitit cannot run `{part}`; use `shell:`, or make it a localrule")
     asked = {name: value for name, value in job.resources.items() if value not in (None, "")}
-    for name, least in COUNTS.items():
-        if not str(value := asked.get(name, least)).isdecimal() or int(value) < least:
-            raise NotSubmitted(f"{where}: {name} is {value!r}; it takes a whole number from {least} on")
-    threads, nodes = int(asked.get("cpus_per_task", job.threads)), int(asked.get("nodes", 1))
-    tasks = int(asked.get("tasks", nodes))
-    tasks_per_node, limit_min = int(asked.get("tasks_per_node", tasks // nodes)), asked.get("runtime")
-    ranks = nodes * tasks_per_node
-    if ("tasks" in asked and tasks != ranks) or not ranks:
-        raise NotSubmitted(f"{where}: {tasks} tasks on {nodes} nodes; every node takes equally many")
+    nodes, tasks_per_node = _ranks(where, asked)
+    ranks, threads = nodes * tasks_per_node, int(asked.get("cpus_per_task", job.threads))
+    limit_min = asked.get("runtime")
     slurm = {
         "job_name": job.name,
         "nodes": nodes,
@@ -74,13 +68,26 @@ def task_of(job: Any) -> Task:
     return Task(key, (program, "-c", script), signature, ranks, threads, limit_min, parameters, _inputs(job))
 
 
+def _ranks(where: str, asked: dict[str, Any]) -> tuple[int, int]:
+    """Nodes, and ranks of each; raises NotSubmitted for numbers that are none, and where nodes would differ."""
+    for name, least in COUNTS.items():
+        if not str(value := asked.get(name, least)).isdecimal() or int(value) < least:
+            raise NotSubmitted(f"{where}: {name} is {value!r}; it takes a whole number from {least} on")
+    nodes = int(asked.get("nodes", 1))
+    tasks = int(asked.get("tasks", nodes))
+    tasks_per_node = int(asked.get("tasks_per_node", tasks // nodes))
+    if not tasks_per_node or ("tasks" in asked and tasks != nodes * tasks_per_node):
+        raise NotSubmitted(f"{where}: {tasks} tasks on {nodes} nodes; every node takes equally many")
+    return nodes, tasks_per_node
+
+
 def sbatch_options(where: str, asked: dict[str, Any]) -> dict[str, Any]:
     """Options of sbatch by resources; raises NotSubmitted for a slurm_extra that says none or cannot be read."""
     options: dict[str, Any] = {option: asked[name] for name, option in SBATCH.items() if name in asked}
     if "mem-per-cpu" in options:
         options.pop("mem", None)  # mostly Snakemake's own default; SLURM takes only one of them
     gpus, gres = int(asked.get("gpu", 0)), str(asked.get("gres", ""))
-    if gpus and not re.match(r"gpu\b", gres):  # which sites take as the one or as the other
+    if gpus and not re.search(r"(^|,)(gres[:/])?gpu\b", gres):  # which sites take as the one or as the other
         options["gpus-per-node"] = f"{asked['gpu_model']}:{gpus}" if "gpu_model" in asked else gpus
     if gres and (gpus or "{gpu}" not in gres):
         options["gres"] = gres.replace("{gpu}", str(gpus))

@@ -225,12 +225,19 @@ def test_gpu_studies_need_as_many_gpus_in_the_job_as_a_node_has_devices(gpus: in
         assert found.text.startswith(said)
 
 
-@pytest.mark.parametrize(("seen", "state"), [(0, "wrong"), (2, "ok")])
-def test_gpus_that_torch_does_not_see_are_told_with_their_node(seen: int, state: str) -> None:
-    report = two_nodes(gpus=2, torch_gpus=seen)
+@pytest.mark.parametrize(
+    ("gpus", "seen", "state"), [(2, 0, "wrong"), (2, 1, "wrong"), (2, 2, "ok"), (8, 2, "ok"), (8, 1, "wrong")]
+)
+def test_gpus_that_torch_does_not_see_are_told_with_their_node(gpus: int, seen: int, state: str) -> None:
+    report = two_nodes(gpus=gpus, torch_gpus=seen)
     _, training = equipment(report, ClusterSpec(device="cuda", devices_per_node=2), "none")
     assert training.state == state
-    assert ("torch sees 0 of the 2 GPUs of n2; " in training.text) == (state == "wrong")
+    assert (f"torch sees {seen} of the 2 GPUs of n2 that are wanted; " in training.text) == (state == "wrong")
+
+
+def test_a_torch_that_took_too_long_to_tell_its_gpus_is_not_called_wrong() -> None:
+    _, training = equipment(two_nodes(gpus=2), ClusterSpec(device="cuda", devices_per_node=2), "none")
+    assert training.state == "ok"
 
 
 @pytest.mark.parametrize(
@@ -241,6 +248,8 @@ def test_gpus_that_torch_does_not_see_are_told_with_their_node(seen: int, state:
         ("gpu_model='a100'", "cuda", [], ["--gpus-per-node=a100:4", "--constraint=big"]),
         ("qos='normal'", "cuda", ["--gres=gpu:1"], ["--constraint=big", "--qos=normal", "--gres=gpu:1"]),
         ("qos='normal'", "cuda", ["--qos", "x"], ["--gpus-per-node=4", "--constraint=big", "--qos", "x"]),
+        ("qos='normal'", "cuda", ["-qx", "-G", "2"], ["--constraint=big", "-qx", "-G", "2"]),
+        ("qos='normal'", "cuda", ["-C", "new"], ["--gpus-per-node=4", "--qos=normal", "-C", "new"]),
     ],
 )
 def test_the_doctors_job_asks_for_what_the_runs_of_the_profile_would_ask_for(

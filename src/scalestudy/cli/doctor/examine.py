@@ -17,7 +17,10 @@ from scalestudy.spec.reading import load_config
 
 ASKED = ("slurm_partition", "slurm_account", "qos", "constraint", "reservation", "gres", "gpu_model")
 """Resources of a profile that say where its jobs run."""
-GPU_OPTIONS = ("gres", "gpus-per-node")
+GPUS = r"--gres\b|--gpus\b|-G"
+SAME = {"qos": r"--qos\b|-q", "constraint": r"--constraint\b|-C", "reservation": r"--reservation\b"}
+SAME |= {"gres": GPUS, "gpus-per-node": GPUS}
+"""How the command line may begin an option that takes the place of one of the profile's."""
 
 
 def doctor(arguments: Namespace) -> int:
@@ -71,10 +74,9 @@ def as_the_profile(arguments: Namespace, spec: ClusterSpec) -> None:
     options = sbatch_options("", asked | ({"gpu": spec.devices_per_node} if spec.device == "cuda" else {}))
     arguments.partition = arguments.partition or options.get("partition")
     arguments.account = arguments.account or options.get("account")
-    given = " ".join(arguments.options)
-    for name in ("qos", "constraint", "reservation", "gres", "gpus-per-node"):
-        same = r"--(gres|gpus)\b" if name in GPU_OPTIONS else rf"--{name}\b"
-        if name in options and not re.search(same, given):
+    given = list(arguments.options)
+    for name, same in SAME.items():
+        if name in options and not any(re.match(same, option) for option in given):
             arguments.options = [f"--{name}={options[name]}", *arguments.options]
 
 

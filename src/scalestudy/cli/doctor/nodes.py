@@ -140,7 +140,7 @@ def equipment(report: Report, spec: ClusterSpec, engine: str) -> Iterator[Findin
         if missing:
             what = f"{' and '.join(missing)} cannot be imported on the nodes"
             yield wrong("training", f"{what}; run `make install` in a folder that they see, or set container.engine")
-        elif spec.device == "cuda" and (blind := torch_without_gpus(report)):
+        elif spec.device == "cuda" and (blind := torch_without_gpus(report, spec.devices_per_node)):
             yield wrong("training", blind)
         else:
             yield ok("training", "torch and torchvision are installed where the nodes see them")
@@ -167,11 +167,15 @@ def gpus_of_nodes(report: Report, wanted: int) -> Finding:
     return wrong("GPUs", f"{text}; name a partition with GPUs, and `gres` in the profile as the site wants it")
 
 
-def torch_without_gpus(report: Report) -> str:
-    """Which node's torch does not see the GPUs that the node shows, and what to do; empty where all is well."""
+def torch_without_gpus(report: Report, wanted: int) -> str:
+    """Which node's torch does not see the GPUs that the study wants there, and what to do; empty where all is well.
+
+    ``nvidia-smi -L`` may show a job more than it was given; what it does not show is ``gpus_of_nodes``' to tell.
+    """
     for facts in report.facts.values():
-        if (seen := facts.get("torch_gpus", facts["gpus"])) < facts["gpus"]:
-            text = f"torch sees {seen} of the {facts['gpus']} GPUs of {facts['host']}"
+        there = min(int(facts["gpus"]), wanted)
+        if (seen := int(facts.get("torch_gpus", there))) < there:
+            text = f"torch sees {seen} of the {there} GPUs of {facts['host']} that are wanted"
             return f"{text}; install a build of torch for CUDA that the driver there knows, or set container.engine"
     return ""
 

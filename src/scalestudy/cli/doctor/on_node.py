@@ -20,6 +20,8 @@ PINGS = 200
 CHUNK = 1 << 20
 CHUNKS = 64
 WAIT_S = 20
+TORCH_S = 60
+"""How long torch may take to start: the first time, from a slow file system, minutes; the job has two in all."""
 ENGINES = ("apptainer", "singularity", "docker", "podman")
 
 
@@ -39,7 +41,7 @@ def main(folder: Path) -> None:
         except OSError as error:
             say(rank, network=f"{type(error).__name__}: {error}")
     if gpus() and "torch" not in missing:  # last: it takes seconds, and the other node would wait
-        say(rank, torch_gpus=torch_gpus())
+        say(rank, **torch_gpus())
 
 
 def say(rank: int, **facts: object) -> None:
@@ -56,13 +58,16 @@ def gpus() -> int:
     return sum(line.startswith("GPU ") for line in listing.splitlines())
 
 
-def torch_gpus() -> int:
-    """Those of them that torch can use."""
+def torch_gpus() -> dict[str, object]:
+    """Those of them that torch can use; nothing where its import takes too long to tell."""
     command = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
     try:
-        return int(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TORCH_S, check=True)
+        return {"torch_gpus": int(done.stdout)}
+    except subprocess.TimeoutExpired:
+        return {}
     except (OSError, subprocess.SubprocessError, ValueError):
-        return 0
+        return {"torch_gpus": 0}
 
 
 def listen(folder: Path) -> dict[str, object]:
