@@ -2,6 +2,8 @@ PYTHON ?= python3
 STUDY ?=
 CONFIG ?=
 TESTS ?=
+# uv trusts the certificates that pip trusts: behind a proxy of the site those of the system are the right ones.
+export UV_SYSTEM_CERTS ?= true
 VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE = $(BIN)/snakemake --cores all --quiet all $(if $(CONFIG),--configfile $(CONFIG)) \
