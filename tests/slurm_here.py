@@ -1,8 +1,10 @@
 """The SLURM cluster that tests run on: booted where that is possible, and taken down again if it was."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -13,6 +15,8 @@ from needed import need
 TESTBED = Path(__file__).resolve().parents[1] / "slurm" / "testbed" / "cluster"
 UP = Path("/run/scalestudy-cluster")
 """There while it is up."""
+LOCK = Path(tempfile.gettempdir(), "scalestudy-cluster-tests.lock")
+"""Held by the tests that use it: another pytest's wait."""
 NODES = 4
 """So many the tests need; a larger cluster that is up stays as it is."""
 # What the test cluster is made of, tried out where it leaves no trace.
@@ -27,13 +31,15 @@ def need_cluster() -> None:
 @contextmanager
 def cluster() -> Iterator[None]:
     """Never that of a real site, even where one answers: tests stop parts of it."""
-    was_up = UP.exists()
-    there = len((UP / "nodes").read_text().splitlines()) if was_up else 0
-    booted = subprocess.run([TESTBED, "up", str(max(NODES, there))], check=False, capture_output=True, text=True)
-    assert booted.returncode == 0, booted.stderr
-    yield
-    if not was_up:
-        subprocess.run([TESTBED, "down"], check=True)
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        was_up = UP.exists()
+        there = len((UP / "nodes").read_text().splitlines()) if was_up else 0
+        booted = subprocess.run([TESTBED, "up", str(max(NODES, there))], check=False, capture_output=True, text=True)
+        assert booted.returncode == 0, booted.stderr
+        yield
+        if not was_up:
+            subprocess.run([TESTBED, "down"], check=True)
 
 
 @cache
