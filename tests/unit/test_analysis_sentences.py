@@ -218,6 +218,21 @@ def test_r3_separates_strategies_only_when_the_interval_lacks_one(tmp_path):
     assert re.search(r"1\.00 times as long as with Hybrid on 2 nodes \(95% CI .*\), the data do not separate", hybrid)
 
 
+@pytest.mark.parametrize(
+    ("host", "language", "said"),
+    [
+        ("one two", ENGLISH, "DDP, 4 CPU cores on 2 nodes"),
+        ("one one", ENGLISH, "DDP, 4 CPU cores on 2 simulated nodes"),
+        ("one", GERMAN, "DDP, 4 CPU-Kerne auf 2 simulierten Knoten"),
+        ("", ENGLISH, "DDP, 4 CPU cores on 2 nodes"),
+    ],
+)
+def test_nodes_that_were_processes_of_one_host_are_called_simulated(host, language, said):
+    cell = {"nodes": 2, "devices": 4}
+    runs = [RunRow(**RUN | cell, host=host), RunRow(**RUN, host="one")]
+    assert replace(NOTHING, runs=runs, language=language).name(speedup_row(**cell)) == said
+
+
 def test_r3_is_silent_when_no_two_strategies_share_a_number_of_devices():
     assert written("R3", speedup=[speedup_row(), speedup_row(strategy="hsdp", devices=4)]) == []
 

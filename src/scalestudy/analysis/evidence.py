@@ -87,7 +87,9 @@ class Evidence:
     @cached_property
     def wording(self) -> Wording:
         """How sentences are worded."""
-        return Wording(self.language, self.device_name, {row.name: row.title for row in self.strategies})
+        titles = {row.name: row.title for row in self.strategies}
+        on_one_host = (run.nodes > 1 and len(set(run.host.split())) == 1 for run in self.runs)
+        return Wording(self.language, self.device_name, titles, simulated=any(on_one_host))
 
     def title(self, workload: str) -> str:
         """How the report calls the workload."""

@@ -89,10 +89,8 @@ def strategies_compared(evidence: Evidence) -> Iterator[Statement]:
 
 def _short(evidence: Evidence, row: SpeedupRow) -> str:
     """Strategy and nodes, where the number of devices was said already."""
-    title = evidence.strategy(row.strategy)
-    return (
-        evidence.wording.say("{strategy} on {nodes} nodes", strategy=title, nodes=row.nodes) if row.nodes > 1 else title
-    )
+    title, w = evidence.strategy(row.strategy), evidence.wording
+    return w.say("{it} on {nodes}", it=title, nodes=w.nodes(row.nodes)) if row.nodes > 1 else title
 
 
 def _ratio_words(evidence: Evidence, first: SpeedupRow, other: SpeedupRow) -> str:

@@ -35,6 +35,8 @@ class Wording:
     """What one device is called, in English."""
     titles: Mapping[str, str] = field(default_factory=dict)
     """What the entries of strategies are called, by the name that tables have for them."""
+    simulated: bool = False
+    """Whether nodes are processes of one machine."""
 
     def say(self, text: str, /, **values: object) -> str:
         """The phrase in the report's language, with the values in their places."""
@@ -45,7 +47,11 @@ class Wording:
         strategy, devices = self.strategy(row.strategy), self.devices(row.devices)
         if row.nodes == 1:
             return f"{strategy}, {devices}"
-        return self.say("{strategy}, {devices} on {nodes} nodes", strategy=strategy, devices=devices, nodes=row.nodes)
+        return self.say("{it} on {nodes}", it=f"{strategy}, {devices}", nodes=self.nodes(row.nodes))
+
+    def nodes(self, count: int) -> str:
+        """``2 nodes``, or ``2 simulated nodes``."""
+        return self.say("{nodes} simulated nodes" if self.simulated else "{nodes} nodes", nodes=count)
 
     def strategy(self, name: str) -> str:
         """What the entry is called; a strategy that no entry of the study names, as the catalog has it."""
