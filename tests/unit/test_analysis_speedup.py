@@ -30,6 +30,26 @@ def cell(rows, strategy="ddp", devices=2, scaling="epoch"):
     return next(row for row in rows if (row.strategy, row.devices, row.scaling) == (strategy, devices, scaling))
 
 
+def slow_down(run, factor):
+    """The run took so many times as long."""
+    found = read_model(run.result, Result)
+    epochs = [epoch.model_copy(update={"time_s": factor * epoch.time_s}) for epoch in found.epochs]
+    slower = ("time_s", "data", "forward", "backward", "communication", "waiting", "optimizer", "other")
+    phases = [
+        device.model_copy(update={name: factor * getattr(device, name) for name in slower}) for device in found.phases
+    ]
+    rewrite(run, found.model_copy(update={"epochs": epochs, "phases": phases, "total_s": factor * found.total_s}))
+
+
+def test_the_interval_of_a_mean_time_ends_at_zero_where_one_run_was_slow(tmp_path):
+    paths = make_study(tmp_path, workloads=1, strategies=DDP)
+    slow_down(paths.run("mnist/epoch/ddp-2x2/seed0"), 10.0)
+    row = cell(report_data(collect(paths.results)).speedup, devices=4)
+    assert row.mean_low_s == 0.0
+    assert row.mean_method == T
+    assert row.mean_high_s > 2 * row.mean_s
+
+
 def test_known_speedups_are_recovered_exactly(tmp_path):
     data = report(tmp_path, speedups={("ddp", "1x2"): 1.6, ("ddp", "2x2"): 2.5}, noise=0)
     for devices, speedup in ((2, 1.6), (4, 2.5)):
@@ -177,15 +197,7 @@ def test_phases_are_device_seconds_per_epoch_with_their_price(tmp_path, scaling)
 def test_the_price_is_the_total_over_the_bases_and_devices_over_the_speedup_though_one_run_was_slow(tmp_path, scaling):
     paths = make_study(tmp_path, workloads=1, strategies=DDP, scalings=(scaling,))
     for seed, factor in ((0, 3.0), (1, 1.2)):
-        one = paths.run(f"mnist/{scaling}/ddp-2x2/seed{seed}")
-        found = read_model(one.result, Result)
-        epochs = [epoch.model_copy(update={"time_s": factor * epoch.time_s}) for epoch in found.epochs]
-        slower = ("time_s", "data", "forward", "backward", "communication", "waiting", "optimizer", "other")
-        phases = [
-            device.model_copy(update={name: factor * getattr(device, name) for name in slower})
-            for device in found.phases
-        ]
-        rewrite(one, found.model_copy(update={"epochs": epochs, "phases": phases, "total_s": 3 * found.total_s}))
+        slow_down(paths.run(f"mnist/{scaling}/ddp-2x2/seed{seed}"), factor)
     data = report_data(collect(paths.results))
     assert data.problems == []
     timed, row = (cell(rows, devices=4, scaling=scaling) for rows in (data.speedup, data.phases))

@@ -59,7 +59,7 @@ def _row(cell: CellRuns, base: CellRuns | None) -> SpeedupRow:
         speedup_method=speedup.method if speedup else "",
         end_to_end_method=end_to_end.method if end_to_end else "",
         mean_s=mean.value if mean else None,
-        mean_low_s=mean.low if mean else None,
+        mean_low_s=None if mean is None or mean.low is None else max(0.0, mean.low),  # no time lies below zero
         mean_high_s=mean.high if mean else None,
         mean_method=mean.method if mean else "",
         note=obstacle or _remark(cell, base, speedup),
