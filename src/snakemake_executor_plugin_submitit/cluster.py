@@ -25,6 +25,10 @@ BUSY = re.compile(
 """What it says when another call may succeed. All else is a refusal."""
 
 
+OF_A_JOB = re.compile("SLURM_(?!CONF$|CLUSTERS$)")
+"""Variables of the job in which Snakemake itself runs: sbatch and srun would take them for wishes of the new one."""
+
+
 class TooMany(NotSubmitted):
     """So many jobs at once the cluster does not take, or so many of one user."""
 
@@ -98,11 +102,14 @@ class Slurm(Local):
 
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
         """One sbatch. Raises TooMany at a limit of the site, and Busy where another call may succeed."""
+        around = {name: os.environ.pop(name) for name in list(os.environ) if OF_A_JOB.match(name)}
         try:
             with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, besides raising it
                 return super().submit(tasks)
         except RuntimeError as error:
             said = str(error).strip() or "sbatch failed without a word"
+        finally:
+            os.environ.update(around)
         for path in self.folder.glob("[0-9a-f]" * 32 + ".pkl"):  # named when it is submitted
             path.unlink()
         hopeless, last = HOPELESS.search(said), said.splitlines()[-1]
@@ -137,7 +144,7 @@ CLUSTERS = {kind.name: kind for kind in (Slurm, Local, Debug)}
 def _exit(code: str) -> str:
     """How a job ended, by a wait status (256), as squeue writes it, or by sacct's code and signal (1:0)."""
     status, _, number = (f"{int(code) >> 8}:{int(code) & 127}" if code.isdigit() else code).partition(":")
-    return f"exit code {status}" if number in ("", "0") else f"signal {number}"
+    return f"signal {number}" if number not in ("", "0") else f"exit code {status}" if status != "0" else ""
 
 
 def _table(columns: int, *command: str) -> list[list[str]]:

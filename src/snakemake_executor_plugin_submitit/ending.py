@@ -27,7 +27,8 @@ ENDINGS = {
 }
 HOPELESS = re.compile(
     r"BadConstraints|Invalid(Account|QOS)|Partition(Config|NodeLimit|TimeLimit)|DependencyNeverSatisfied"
-    r"|(QOS|Assoc)\w+PerJob(Limit)?|launch failed requeued held|JobHeldAdmin|JobHoldMaxRequeue"
+    r"|(QOS|Assoc)\w+Per(Job|Node)(Limit)?|QOSMin\w+|(QOS|Account)NotAllowed|launch failed requeued held"
+    r"|JobHeldAdmin|JobHoldMaxRequeue"
 )
 """SLURM's reasons for which a job would wait in the queue forever."""
 

@@ -30,6 +30,8 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
     def __post_init__(self) -> None:
         """Called by the interface after its own set-up."""
         self.folder = folder = Path(".snakemake/submitit").absolute()
+        if "%" in str(folder):
+            raise WorkflowError(f"{folder}: SLURM would read the % as a pattern of names; work in a folder without one")
         folder.mkdir(parents=True, exist_ok=True)
         self.held = (folder / "lock").open("w")  # until this process ends, however it ends
         try:

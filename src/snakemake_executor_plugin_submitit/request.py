@@ -23,7 +23,7 @@ SBATCH = {
 }
 """Resource -> option of sbatch, which counts in minutes and MB, too."""
 KINDS = ("script", "notebook", "wrapper", "cwl", "template_engine", "run", "shadow", "pipe", "service")
-UNKNOWN = ("mpi", "clusters", "cpus_per_gpu", "tasks_per_gpu")
+UNKNOWN = ("mpi", "clusters", "cluster", "slurm_cluster", "cpus_per_gpu", "tasks_per_gpu")
 """Resources of snakemake-executor-plugin-slurm that mean nothing here."""
 COUNTS = {"nodes": 1, "tasks": 1, "tasks_per_node": 1, "cpus_per_task": 1, "gpu": 0}
 """Resources that are whole numbers, and the least that they can be."""
@@ -64,8 +64,9 @@ def task_of(job: Any) -> Task:
     script = f"{shell._get_process_prefix(program)} {job.shellcmd or ':'} {shell._process_suffix}".strip()
     key = tuple(str(Path(path).absolute()) for path in job.output) or (script,)
     signature = repr([param for param in job.non_derived_params if isinstance(param, PLAIN)])
+    inputs = tuple((str(f), Path(f).stat().st_mtime_ns, not f.is_ancient) for f in job.input if Path(f).is_file())
     parameters: dict[str, dict[str, Any]] = {"slurm": slurm, "local": local, "debug": {}}
-    return Task(key, (program, "-c", script), signature, ranks, threads, limit_min, parameters, _inputs(job))
+    return Task(key, (program, "-c", script), signature, ranks, threads, limit_min, parameters, inputs)
 
 
 def _ranks(where: str, asked: dict[str, Any]) -> tuple[int, int]:
@@ -104,10 +105,6 @@ def sbatch_options(where: str, asked: dict[str, Any]) -> dict[str, Any]:
             raise NotSubmitted(f"{where}: slurm_extra has {word!r}; write every option as --name or --name=value")
         options[name] = value if has_value else True
     return options
-
-
-def _inputs(job: Any) -> tuple[tuple[str, int, bool], ...]:
-    return tuple((str(f), Path(f).stat().st_mtime_ns, not f.is_ancient) for f in job.input if Path(f).is_file())
 
 
 def _refused(job: Any) -> str | None:

@@ -5,12 +5,13 @@ import itertools
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from slurm_workflow import SlurmWorkflow, wait_until
+from slurm_workflow import ROOT, SlurmWorkflow, wait_until
 
 Make = Callable[[str], SlurmWorkflow]
 pytestmark = pytest.mark.usefixtures("beside")  # begins early what takes minutes
@@ -229,6 +230,7 @@ rule good:
         (f"    benchmark: 'times'\n{PRESENT}", "benchmark"),
         (f"    group: 'two'\n{PRESENT}", "group"),
         (f"    resources: mpi='mpiexec'\n{PRESENT}", "resources: mpi"),
+        (f"    resources: slurm_cluster='other'\n{PRESENT}", "resources: slurm_cluster"),
     ],
 )
 def test_what_it_cannot_run_is_refused_by_name(workflow: Make, rule: str, part: str) -> None:
@@ -237,6 +239,22 @@ def test_what_it_cannot_run_is_refused_by_name(workflow: Make, rule: str, part: 
     flow.retries = []
     assert flow.run() == 1
     assert len(re.findall(rf"(rule odd|group two): the executor submitit cannot run `{part}`", flow.said)) == 1
+
+
+@pytest.mark.parametrize("asked", [[], ["--mem-per-cpu=300"], ["--mem=300"], ["--gpus-per-node=1"]])
+def test_snakemake_may_itself_run_in_a_job_whatever_that_one_asked_for(workflow: Make, asked: list[str]) -> None:
+    flow = workflow("""
+rule one:
+    output: "done"
+    resources: mem_mb=100, nodes=2
+    shell: "touch {output}.$RANK; [ $RANK != 0 ] || touch {output}"
+""")
+    snakemake = f"{sys.executable} -m snakemake --profile {ROOT}/slurm --retries 0 --seconds-between-status-checks 1"
+    script = f"PATH={flow.path} PYTHONPATH={ROOT}/src {snakemake} > output 2>&1"
+    outside = ["sbatch", "--wait", f"--chdir={flow.folder}", "--output=/dev/null", *asked, f"--wrap={script}"]
+    done = subprocess.run(outside, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, flow.said + done.stderr
+    assert sorted(path.name for path in flow.folder.glob("done*")) == ["done", "done.0", "done.1"]
 
 
 @pytest.mark.parametrize("name", ["local", "debug"])

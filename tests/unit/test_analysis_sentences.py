@@ -120,6 +120,14 @@ def test_r1_counts_each_outcome_and_names_reasons():
     assert written("R1", counts=Counts(**dict.fromkeys(COUNTS, 0))) == ["No run was planned."]
 
 
+@pytest.mark.parametrize(("load", "said"), [(0.05, False), (0.0501, True), (None, False)])
+def test_r1_counts_the_completed_runs_in_which_other_programs_took_more_than_the_limit(load, said):
+    calm, replaced = RunRow(**RUN, foreign_load=0.01), RunRow(**RUN, foreign_load=0.9, excluded="it was repeated")
+    (text,) = written("R1", runs=[RunRow(**RUN, foreign_load=load), calm, replaced])
+    end = " In 1 of 2 completed runs other programs took more than 5% of the machine."
+    assert (end in text) is said
+
+
 @pytest.mark.parametrize(
     ("lost", "said"), [({"failed": 1}, True), ({"missing": 1}, True), ({"failed": 1, "missing": 1}, True), ({}, False)]
 )
@@ -256,7 +264,7 @@ def test_r4_judges_a_speedup_by_where_its_interval_lies(low, high, verdict):
     ("low", "expected"),
     [
         (1.6, "no parallel configuration has an efficiency whose whole interval lies above 80%"),
-        (1.6002, "with its whole interval is DDP, 2 CPU cores: 85.0% (95% CI 80.0%–90.0%)."),
+        (1.6002, "with its whole interval is DDP, 2 CPU cores: 85.0% (95% CI 80.01%–90.0%)."),
         (None, "no interval of an efficiency exists"),
     ],
 )
@@ -264,6 +272,12 @@ def test_r5_needs_the_lower_end_above_eighty_percent(low, expected):
     high = None if low is None else 1.8
     (text,) = written("R5", speedup=[speedup_row(1.7, low, high)])
     assert expected in text
+
+
+def test_r5_says_of_how_many_there_is_no_interval():
+    rows = [speedup_row(1.7, 1.65, 1.8), *(speedup_row(1.5, None, None, devices=n) for n in (4, 8))]
+    assert written("R5", speedup=rows[:2])[0].endswith("; 1 of 2 has no interval.")
+    assert written("R5", speedup=rows)[0].endswith("; 2 of 3 have no interval.")
 
 
 def test_r5_takes_the_largest_that_passes():
@@ -423,16 +437,21 @@ def test_r17_counts_the_rules_that_apply():
 
 def test_r18_states_the_cost_of_communication_only_where_it_was_measured():
     def row(cost, low=0.002, **changes):
-        values = dict.fromkeys(("step_s", "exposed_s", "waiting_s", "with_s", "without_s"), 0.02)
+        # A step has more in it than the gradients of the scratch copy, whose times with and without these are.
+        values = {"step_s": 0.05, "exposed_s": 0.004, "waiting_s": 0.001, "with_s": 0.02, "without_s": 0.017}
         ends = dict.fromkeys(("cost_low_s", "cost_high_s"))
         if cost is not None and low is not None:
             ends = {"cost_low_s": low, "cost_high_s": 0.004}
         cell = {**CELL, **changes}
-        return CommunicationRow(**cell, **values, **ends, pairs=9, gradient_bytes=4, cost_s=cost, cost_share=0.15)
+        return CommunicationRow(
+            **cell, **values, **ends, pairs=9, gradient_bytes=4, cost_s=cost, cost_share=(cost or 0) / 0.02
+        )
 
     assert written("R18", speedup=[speedup_row()], communication=[row(None)]) == []
     (text,) = written("R18", speedup=[speedup_row()], communication=[row(0.003)])
-    assert text.endswith("than without by 3.00 ms (95% CI 2.00–4.00 ms), 15% of the step, with DDP, 2 CPU cores.")
+    assert text.endswith(
+        "than without by 3.00 ms (95% CI 2.00–4.00 ms), 15% of the time that they take with it, for DDP, 2 CPU cores."
+    )
     for cost, low, interval in (
         (0.0003, -0.0002, "95% CI −0.20 to 4.00 ms"),
         (0.003, 0.0, "95% CI 0.00–4.00 ms"),

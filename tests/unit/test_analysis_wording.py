@@ -48,6 +48,37 @@ def test_a_time_and_its_interval_have_one_unit_and_one_number_of_decimals(time_s
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.9, 0.997, "95% CI 0.90–0.997"),
+        (1.003, 1.1, "95% CI 1.003–1.10"),
+        (1.0, 1.1, "95% CI 1.00–1.10"),
+        (0.99999999, 1.1, "95% CI 1.00000–1.10"),
+        (3.1, 3.32, "95% CI 3.10–3.32"),
+    ],
+)
+def test_an_end_of_an_interval_of_a_factor_is_not_written_as_one_unless_it_is(low, high, text):
+    assert WORDING.factor_interval(low, high) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.80003, 0.9, "95% CI 80.003%–90.0%"),
+        (0.79998, 0.8, "95% CI 79.998%–80.0%"),
+        (0.7, 0.9, "95% CI 70.0%–90.0%"),
+    ],
+)
+def test_an_end_of_an_interval_is_not_written_as_the_limit_unless_it_is(low, high, text):
+    assert WORDING.percent_interval(low, high, 1, 0.8) == text
+
+
+def test_an_end_of_an_interval_of_accuracies_is_not_written_as_the_margin_unless_it_is():
+    assert WORDING.points_interval(-0.01004, 0.01, 0.01) == "90% CI −1.004 to +1.00"
+    assert WORDING.points_interval(-0.0043, 0.009996, 0.01) == "90% CI −0.43 to +0.9996"
+
+
+@pytest.mark.parametrize(
     ("value", "text"), [(4.53e-13, "4,5·10⁻¹³"), (9.96e-10, "1,0·10⁻⁹"), (0.0, "0"), (250.0, "2,5·10²")]
 )
 def test_a_small_error_is_written_as_in_the_tables(value, text):
@@ -59,5 +90,5 @@ def test_the_level_of_an_interval_is_that_of_the_report(monkeypatch):
     assert (LEVELS.interval, LEVELS.difference_interval) == (0.95, 0.9)
     monkeypatch.setattr("scalestudy.analysis.wording.LEVELS", levels)
     assert WORDING.factor_interval(1.5, 2.0) == "97.5% CI 1.50–2.00"
-    assert WORDING.points_interval(-0.01, 0.002) == "80% CI −1.00 to +0.20"
+    assert WORDING.points_interval(-0.01, 0.002, 0.01) == "80% CI −1.00 to +0.20"
     assert Wording(GERMAN).factor_interval(1.5, 2.0) == "97,5-%-KI 1,50–2,00"

@@ -235,9 +235,32 @@ def test_gpus_that_torch_does_not_see_are_told_with_their_node(gpus: int, seen: 
     assert (f"torch sees {seen} of the 2 GPUs of n2 that are wanted; " in training.text) == (state == "wrong")
 
 
-def test_a_torch_that_took_too_long_to_tell_its_gpus_is_not_called_wrong() -> None:
+def test_a_torch_that_took_too_long_to_tell_its_gpus_is_called_neither_wrong_nor_right() -> None:
     _, training = equipment(two_nodes(gpus=2), ClusterSpec(device="cuda", devices_per_node=2), "none")
-    assert training.state == "ok"
+    assert training.state == "note"
+    assert "did not start on n2 within 60 s: whether it sees the GPUs is not known" in training.text
+
+
+def test_a_torch_that_cannot_be_imported_is_wrong_with_its_reason() -> None:
+    report = two_nodes(gpus=2, torch_error="ImportError: no libcudart")
+    _, training = equipment(report, ClusterSpec(device="cuda", devices_per_node=2), "none")
+    assert training.state == "wrong"
+    assert training.text.startswith("torch cannot be imported on n2 (ImportError: no libcudart); install it anew")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--gres=gpu:4"], "--gres=gpu:4"),
+        (["--qos=x", "-G", "2", "--nice"], "-G 2"),
+        (["--gres", "gpu:2", "-C", "big"], "--gres gpu:2"),
+        (["-G2"], "-G2"),
+        (["--tres-per-node=gres/gpu:2"], "--tres-per-node=gres/gpu:2"),
+        (["-C", "gpu"], ""),
+    ],
+)
+def test_how_a_job_asked_for_gpus_is_told_with_its_value(options: list[str], said: str) -> None:
+    assert Report(options=tuple(options)).gpu_options == said
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """What the executor `submitit` reads of the rows that squeue and sacct print."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_submitit.cluster import Slurm
+from snakemake_executor_plugin_submitit.cluster import Slurm, _exit
 from snakemake_executor_plugin_submitit.ending import JobState
+from snakemake_executor_plugin_submitit.rank import Task
+from snakemake_executor_plugin_submitit.request import NotSubmitted
 
 ROWS = (
     b"7_0|RUNNING|0|n1||/home/me/.snakemake/submitit/7_0_0_log.out|\n"
@@ -49,3 +52,52 @@ def test_rows_of_sacct_that_are_none_disturb_nothing(tmp_path: Path, monkeypatch
     sacct = b"7_0|CANCELLED by 0|0:15|n1\n7_1||0:0|\n7_2|FAILED\n7_3|RUNNING|0:0|n1\n"
     cluster = answers(monkeypatch, tmp_path, squeue=b"", sacct=sacct)
     assert cluster.states(["7_0", "7_1", "7_2", "7_3"]) == {"7_0": JobState("CANCELLED", "signal 15", "n1")}
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        *("QOSMaxCpuPerNode", "QOSMaxNodePerJobLimit", "AssocMaxMemPerNode", "QOSMinCpuNotSatisfied", "QOSMinGRES"),
+        *("QOSNotAllowed", "AccountNotAllowed", "InvalidQOS", "PartitionTimeLimit", "BadConstraints"),
+    ],
+)
+def test_a_request_that_no_node_and_no_time_can_satisfy_is_hopeless(reason: str) -> None:
+    assert JobState("PENDING", reason=reason).hopeless
+    assert not JobState("RUNNING", reason=reason).hopeless
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        *("Priority", "Resources", "QOSMaxJobsPerUserLimit", "QOSMaxCpuPerUserLimit", "QOSGrpNodeLimit"),
+        *("AssocGrpCpuLimit", "AssocMaxJobsLimit", "QOSMaxNodePerUserLimit", "MaxCpuPerAccount", "ReqNodeNotAvail"),
+    ],
+)
+def test_a_limit_that_is_over_when_other_jobs_end_is_waited_for(reason: str) -> None:
+    assert not JobState("PENDING", reason=reason).hopeless
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("0", ""), ("256", "exit code 1"), ("9", "signal 9"), ("0:0", ""), ("1:0", "exit code 1"), ("0:15", "signal 15")],
+)
+def test_a_code_says_how_a_job_ended_and_nothing_where_it_is_zero(code: str, told: str) -> None:
+    assert _exit(code) == told
+
+
+def test_variables_of_the_job_that_snakemake_runs_in_do_not_reach_sbatch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sbatch").write_text(f"#!/bin/sh\nenv | grep ^SLURM_ | sort > {tmp_path}/seen\nexit 1\n")
+    for name in ("sbatch", "srun"):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    around = {"SLURM_JOB_ID": "7", "SLURM_MEM_PER_NODE": "300", "SLURM_CONF": "/site.conf", "SLURM_CLUSTERS": "a"}
+    for name, value in around.items():
+        monkeypatch.setenv(name, value)
+    parameters = {"slurm": {"job_name": "r", "nodes": 1, "ntasks_per_node": 1, "cpus_per_task": 1}}
+    with pytest.raises(NotSubmitted, match=r"^not submitted: "):
+        Slurm(tmp_path).submit([Task(("done",), ("/bin/true",), "", 1, 1, None, parameters)])
+    assert (tmp_path / "seen").read_text().splitlines() == ["SLURM_CLUSTERS=a", "SLURM_CONF=/site.conf"]
+    assert around.items() <= os.environ.items()

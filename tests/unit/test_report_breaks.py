@@ -127,6 +127,20 @@ def test_no_figure_stands_amid_a_list(studies):
     assert broken
 
 
+def test_the_figures_of_a_part_of_the_section_on_accuracy_stand_before_the_next_part():
+    """With several scalings several of them wait for a place; behind the heading stand lists and tables of its own."""
+    data = report_data.many_panels()
+    figures = draw_figures(printable(data))
+    for lines in (0, 8):
+        words = data.words.model_copy(update={"overview": "\n\n".join(["A line."] * lines)})
+        pdf = compile_report(data.model_copy(update={"words": words, "runs": data.runs[:20]}), figures, "run\n", "pdf")
+        pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(pdf)).pages]
+        drawn = [number for number, page in enumerate(pages) if re.search(r"Figure \d+\. Training loss", page)]
+        (heading,) = [number for number, page in enumerate(pages) if re.search(r"^7\.2 Time to accuracy$", page, re.M)]
+        assert len(drawn) == 3
+        assert max(drawn) <= heading
+
+
 def pages_of_panels(lines):
     """The lines of each page of a study of many workloads, whose tables have a title above the rows of each."""
     data = report_data.many_panels()

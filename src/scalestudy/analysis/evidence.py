@@ -88,8 +88,12 @@ class Evidence:
     def wording(self) -> Wording:
         """How sentences are worded."""
         titles = {row.name: row.title for row in self.strategies}
-        on_one_host = (run.nodes > 1 and len(set(run.host.split())) == 1 for run in self.runs)
-        return Wording(self.language, self.device_name, titles, simulated=any(on_one_host))
+        simulated = {
+            (run.strategy, run.nodes, run.devices)
+            for run in self.runs
+            if run.nodes > 1 and len(set(run.host.split())) == 1
+        }
+        return Wording(self.language, self.device_name, titles, simulated)
 
     def title(self, workload: str) -> str:
         """How the report calls the workload."""

@@ -80,7 +80,7 @@ def _accuracy_change(evidence: Evidence) -> Headline | None:
     return Headline(
         label=w.say("largest accuracy change"),
         value=w.say("{points} pp", points=w.points(row.difference or 0)),
-        interval=w.points_interval(row.difference_low, row.difference_high),
+        interval=w.points_interval(row.difference_low, row.difference_high, evidence.accuracy_margin),
         detail=f"{evidence.title(row.workload)}, {evidence.name(row)}",
     )
 

@@ -65,7 +65,7 @@ def communication_cost(evidence: Evidence) -> Iterator[Statement]:
         longer = [(cell, row) for cell, row in found if row.cost_low_s is not None and row.cost_low_s > 0]
         parts = [
             w.say(
-                "{cost} ({interval}), {share} of the step, with {name}",
+                "{cost} ({interval}), {share} of the time that they take with it, for {name}",
                 cost=w.seconds(row.cost_s or 0, row.cost_low_s, row.cost_high_s),
                 interval=w.seconds_interval(row.cost_s or 0, row.cost_low_s, row.cost_high_s),
                 share=w.percent(row.cost_share or 0),

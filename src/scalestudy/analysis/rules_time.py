@@ -90,7 +90,7 @@ def strategies_compared(evidence: Evidence) -> Iterator[Statement]:
 def _short(evidence: Evidence, row: SpeedupRow) -> str:
     """Strategy and nodes, where the number of devices was said already."""
     title, w = evidence.strategy(row.strategy), evidence.wording
-    return w.say("{it} on {nodes}", it=title, nodes=w.nodes(row.nodes)) if row.nodes > 1 else title
+    return w.say("{it} on {nodes}", it=title, nodes=w.nodes(row)) if row.nodes > 1 else title
 
 
 def _ratio_words(evidence: Evidence, first: SpeedupRow, other: SpeedupRow) -> str:
@@ -147,7 +147,9 @@ def efficient(evidence: Evidence) -> Iterator[Statement]:
         row = max(above, key=lambda row: (row.devices, row.efficiency or 0))
         unknown = ""
         if len(known) < len(rows):
-            unknown = w.say("; {some} of {all} have no interval", some=len(rows) - len(known), all=len(rows))
+            some = len(rows) - len(known)
+            text = "; {some} of {all} has no interval" if some == 1 else "; {some} of {all} have no interval"
+            unknown = w.say(text, some=some, all=len(rows))
         yield evidence.statement(
             "{subject}, the largest configuration whose efficiency lies above {target} with its whole interval is "
             "{name}: {efficiency} ({interval}){unknown}.",
@@ -155,7 +157,7 @@ def efficient(evidence: Evidence) -> Iterator[Statement]:
             target=target,
             name=evidence.name(row),
             efficiency=w.percent(row.efficiency or 0, 1),
-            interval=w.percent_interval(row.efficiency_low, row.efficiency_high, 1),
+            interval=w.percent_interval(row.efficiency_low, row.efficiency_high, 1, EFFICIENCY_TARGET),
             unknown=unknown,
         )
 

@@ -1,6 +1,6 @@
 """Numbers and cells in words, in the report's language. Only here is a number rounded for a sentence."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import shorten
 from typing import NamedTuple
@@ -35,8 +35,8 @@ class Wording:
     """What one device is called, in English."""
     titles: Mapping[str, str] = field(default_factory=dict)
     """What the entries of strategies are called, by the name that tables have for them."""
-    simulated: bool = False
-    """Whether nodes are processes of one machine."""
+    simulated: Collection[tuple[str, int, int]] = ()
+    """Strategy, nodes and devices of the cells whose nodes were processes of one machine."""
 
     def say(self, text: str, /, **values: object) -> str:
         """The phrase in the report's language, with the values in their places."""
@@ -47,11 +47,12 @@ class Wording:
         strategy, devices = self.strategy(row.strategy), self.devices(row.devices)
         if row.nodes == 1:
             return f"{strategy}, {devices}"
-        return self.say("{it} on {nodes}", it=f"{strategy}, {devices}", nodes=self.nodes(row.nodes))
+        return self.say("{it} on {nodes}", it=f"{strategy}, {devices}", nodes=self.nodes(row))
 
-    def nodes(self, count: int) -> str:
+    def nodes(self, row: OfCell) -> str:
         """``2 nodes``, or ``2 simulated nodes``."""
-        return self.say("{nodes} simulated nodes" if self.simulated else "{nodes} nodes", nodes=count)
+        simulated = (row.strategy, row.nodes, row.devices) in self.simulated
+        return self.say("{nodes} simulated nodes" if simulated else "{nodes} nodes", nodes=row.nodes)
 
     def strategy(self, name: str) -> str:
         """What the entry is called; a strategy that no entry of the study names, as the catalog has it."""
@@ -88,26 +89,35 @@ class Wording:
 
     def percent_above(self, fraction: float, limit: float) -> str:
         """With as many digits as it takes to see that it lies above the limit: ``5.003%`` above ``5%``."""
-        enough = (digits for digits in range(MOST_DECIMALS) if round(100 * fraction, digits) > 100 * limit)
-        return self.percent(fraction, next(enough, MOST_DECIMALS))
+        return self.percent(fraction, decimals_apart(100 * fraction, 100 * limit, 0))
 
     def signed_percent(self, fraction: float, digits: int = 1) -> str:
         """``+4.2%``, ``−4.0%``."""
         text = self.percent(fraction, digits)
         return text if fraction < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
 
-    def points(self, fraction: float) -> str:
-        """A signed difference in percentage points: ``−0.43``. A difference that rounds to nothing has no sign."""
-        text = self.number(100 * fraction, 2)
+    def points(self, fraction: float, *limits: float) -> str:
+        """A signed difference in percentage points: ``−0.43``. A difference that rounds to nothing has no sign.
+
+        With as many digits as it takes to see that it is none of the limits.
+        """
+        digits = max((decimals_apart(100 * fraction, 100 * limit, 2) for limit in limits), default=2)
+        text = self.number(100 * fraction, digits)
         return text if fraction < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
 
     def factor_interval(self, low: float | None, high: float | None) -> str:
-        """``95% CI 3.10–3.32``, or that there is no interval."""
-        return self._interval(low, high, lambda value: self.number(value, 2))
+        """``95% CI 3.10–3.32``, or that there is no interval. An end that is not 1 is not written as it: ``1.003``."""
+        return self._interval(low, high, lambda value: self.number(value, decimals_apart(value, 1.0, 2)))
 
-    def percent_interval(self, low: float | None, high: float | None, digits: int = 0) -> str:
-        """``95% CI 84%–92%``, or that there is no interval."""
-        return self._interval(low, high, lambda value: self.percent(value, digits))
+    def percent_interval(
+        self, low: float | None, high: float | None, digits: int = 0, limit: float | None = None
+    ) -> str:
+        """``95% CI 84%–92%``, or that there is no interval. An end that is not the limit is not written as it."""
+
+        def write(value: float) -> str:
+            return self.percent(value, digits if limit is None else decimals_apart(100 * value, 100 * limit, digits))
+
+        return self._interval(low, high, write)
 
     def seconds_interval(self, time_s: float, low: float | None, high: float | None) -> str:
         """``95% CI 1.02–1.07 s`` beside the time that it is the interval of, or that there is none.
@@ -117,11 +127,14 @@ class Wording:
         scale = _scale_of(time_s, low, high)
         return self._interval(low, high, lambda value: self.number(value * scale.factor, scale.decimals), scale.unit)
 
-    def points_interval(self, low: float | None, high: float | None) -> str:
-        """``90% CI −0.54 to +0.31`` of a difference of accuracies in percentage points, or that there is none."""
+    def points_interval(self, low: float | None, high: float | None, margin: float) -> str:
+        """``90% CI −0.54 to +0.31`` of a difference of accuracies in percentage points, or that there is none.
+
+        An end that is not at the margin is not written as if it were.
+        """
         if low is None or high is None:
             return self.say("no interval")
-        ends = {"low": self.points(low), "high": self.points(high)}
+        ends = {"low": self.points(low, -margin, margin), "high": self.points(high, -margin, margin)}
         return self.say("{level} CI {low} to {high}", level=self.level(LEVELS.difference_interval), **ends)
 
     def level(self, fraction: float) -> str:
@@ -148,6 +161,12 @@ class Wording:
     def enumeration(self, parts: Sequence[str]) -> str:
         """``a, b and c``."""
         return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {self.say('and')} {parts[-1]}"
+
+
+def decimals_apart(value: float, limit: float, fewest: int) -> int:
+    """The fewest decimals, from so many on, with which a number that is not the limit is not written as it."""
+    enough = (digits for digits in range(fewest, MOST_DECIMALS) if f"{value:.{digits}f}" != f"{limit:.{digits}f}")
+    return fewest if value == limit else next(enough, MOST_DECIMALS)
 
 
 def plain(text: str) -> str:

@@ -10,7 +10,9 @@ STYLE = """
 body { font: 13px/1.45 "Source Sans 3", "Segoe UI", Helvetica, Arial, sans-serif; color: #22242a; margin: 1.2rem; }
 table { border-collapse: collapse; border-block: 1.5px solid #000; font-variant-numeric: tabular-nums; }
 th { position: sticky; top: 0; background: #fff; text-align: left; border-bottom: 1px solid #000; }
-th, td { padding: .2rem .6rem; vertical-align: top; overflow-wrap: anywhere; max-width: 40rem; }
+th, td { padding: .2rem .6rem; vertical-align: top; max-width: 40rem; }
+th { white-space: nowrap; }
+td { min-width: min-content; overflow-wrap: break-word; }
 tr:nth-child(even) td { background: #f5f6f8; }
 td.number { text-align: right; white-space: nowrap; }
 """

@@ -90,7 +90,7 @@ def _summary(rows: list[ParityRow]) -> str:
     if failed := [row for row in rows if not row.passed]:
         return f"{what} FAILED {failed[0].error or 'to compute what serial training computes'}"
     error = max(row.gradient_error or 0.0 for row in rows)
-    return f"{what} ok, gradients equal {f'to {error:.0e}' if error else 'bit for bit'}"
+    return f"{what} ok, gradients {f'differ by at most {error:.0e}' if error else 'equal bit for bit'}"
 
 
 def runs_to_check(study: Study) -> Iterator[Run]:

@@ -60,7 +60,10 @@ class Language:
 
     def _value(self, text: str) -> str:
         """What stands in a place of a phrase: a number, a phrase in its turn, or a name that stays as it is."""
-        return text.replace(".", self.decimal) if NUMBER.fullmatch(text) else self.render(text)
+        number = text.removesuffix("%")
+        if NUMBER.fullmatch(number):
+            return number.replace(".", self.decimal) + (self.percent if number != text else "")
+        return self.render(text)
 
     def reason(self, text: str) -> str:
         """A finished English reason, or several joined by semicolons; English where it is none of the program's."""

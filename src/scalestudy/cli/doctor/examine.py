@@ -8,7 +8,7 @@ from pathlib import Path
 from scalestudy.cli.doctor.finding import Finding, note, wrong
 from scalestudy.cli.doctor.here import check_commands, check_engine, check_gpus, check_training, slurm_is_here
 from scalestudy.cli.doctor.limits import asked_by, check_limits
-from scalestudy.cli.doctor.nodes import check_nodes
+from scalestudy.cli.doctor.nodes import GPUS, check_nodes
 from scalestudy.cli.doctor.partition import check_partition, find_partition
 from scalestudy.container.engines import chosen_engine
 from scalestudy.errors import StudyError
@@ -17,9 +17,8 @@ from scalestudy.spec.reading import load_config
 
 ASKED = ("slurm_partition", "slurm_account", "qos", "constraint", "reservation", "gres", "gpu_model")
 """Resources of a profile that say where its jobs run."""
-GPUS = r"--gres\b|--gpus\b|-G"
-SAME = {"qos": r"--qos\b|-q", "constraint": r"--constraint\b|-C", "reservation": r"--reservation\b"}
-SAME |= {"gres": GPUS, "gpus-per-node": GPUS}
+SAME = {"qos": re.compile(r"--qos\b|-q"), "constraint": re.compile(r"--constraint\b|-C")}
+SAME |= {"reservation": re.compile(r"--reservation\b"), "gres": GPUS, "gpus-per-node": GPUS}
 """How the command line may begin an option that takes the place of one of the profile's."""
 
 
@@ -76,7 +75,7 @@ def as_the_profile(arguments: Namespace, spec: ClusterSpec) -> None:
     arguments.account = arguments.account or options.get("account")
     given = list(arguments.options)
     for name, same in SAME.items():
-        if name in options and not any(re.match(same, option) for option in given):
+        if name in options and not any(same.match(option) for option in given):
             arguments.options = [f"--{name}={options[name]}", *arguments.options]
 
 

@@ -1,6 +1,7 @@
 """Checks that only a job can make: what the nodes see, have, and how they reach each other."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scalestudy.cli.doctor import on_node
-from scalestudy.cli.doctor.finding import Finding, ok, wrong
+from scalestudy.cli.doctor.finding import Finding, note, ok, wrong
 from scalestudy.cli.doctor.partition import Partition
 from scalestudy.container.engines import ENGINES
 from scalestudy.spec.config import ClusterSpec
@@ -24,6 +25,8 @@ DELAY_S = 10.0
 SHARED_WITHIN_S = 30.0
 """How long a file of a node may take to be seen here."""
 JOB_MINUTES = 2
+GPUS = re.compile(r"--(gres|gpus|tres)\b|-G")
+"""How an option begins with which a job asks for GPUs."""
 
 
 @dataclass
@@ -39,7 +42,11 @@ class Report:
     @property
     def gpu_options(self) -> str:
         """How it asked for GPUs; empty where it did not."""
-        return " ".join(option for option in self.options if option.startswith(("--gres", "--gpus")))
+        values = ("", *self.options)  # that of an option may stand behind it
+        pairs = zip(values, self.options, strict=False)
+        return " ".join(
+            word for before, word in pairs if GPUS.match(word) or (GPUS.match(before) and not word.startswith("-"))
+        )
 
     def hosts(self) -> list[str]:
         """In the order of ranks."""
@@ -73,9 +80,13 @@ def run_job(arguments: Namespace, partition: Partition, nodes: int, folder: Path
     command += [f"--partition={partition.name}", f"--immediate={arguments.wait}", "--kill-on-bad-exit=1"]
     command += [f"--account={arguments.account}"] if arguments.account else []
     command += [*arguments.options, sys.executable, str(Path(on_node.__file__).resolve()), str(folder)]
+    from snakemake_executor_plugin_submitit.cluster import OF_A_JOB  # with it comes Snakemake
+
+    # A job of its own, also where this command runs in one.
+    environment = {name: value for name, value in os.environ.items() if not OF_A_JOB.match(name)}
     report = Report(options=tuple(arguments.options))
     with tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 try:
@@ -142,6 +153,8 @@ def equipment(report: Report, spec: ClusterSpec, engine: str) -> Iterator[Findin
             yield wrong("training", f"{what}; run `make install` in a folder that they see, or set container.engine")
         elif spec.device == "cuda" and (blind := torch_without_gpus(report, spec.devices_per_node)):
             yield wrong("training", blind)
+        elif spec.device == "cuda" and (slow := torch_not_seen(report)):
+            yield note("training", slow)
         else:
             yield ok("training", "torch and torchvision are installed where the nodes see them")
         return
@@ -173,11 +186,20 @@ def torch_without_gpus(report: Report, wanted: int) -> str:
     ``nvidia-smi -L`` may show a job more than it was given; what it does not show is ``gpus_of_nodes``' to tell.
     """
     for facts in report.facts.values():
+        if error := facts.get("torch_error"):
+            return f"torch cannot be imported on {facts['host']} ({error}); install it anew, or set container.engine"
         there = min(int(facts["gpus"]), wanted)
         if (seen := int(facts.get("torch_gpus", there))) < there:
             text = f"torch sees {seen} of the {there} GPUs of {facts['host']} that are wanted"
             return f"{text}; install a build of torch for CUDA that the driver there knows, or set container.engine"
     return ""
+
+
+def torch_not_seen(report: Report) -> str:
+    """Which nodes have GPUs of which their torch said nothing; empty where there is none."""
+    silent = [str(facts["host"]) for facts in report.facts.values() if facts["gpus"] and "torch_gpus" not in facts]
+    text = f"torch is installed, and did not start on {', '.join(silent)} within {on_node.TORCH_S} s"
+    return f"{text}: whether it sees the GPUs is not known" if silent else ""
 
 
 def network(report: Report) -> Finding:

@@ -59,15 +59,15 @@ def gpus() -> int:
 
 
 def torch_gpus() -> dict[str, object]:
-    """Those of them that torch can use; nothing where its import takes too long to tell."""
+    """Those of them that torch can use, or why it cannot be imported; nothing where that takes too long to tell."""
     command = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TORCH_S, check=True)
         return {"torch_gpus": int(done.stdout)}
-    except subprocess.TimeoutExpired:
-        return {}
+    except subprocess.CalledProcessError as error:
+        return {"torch_error": (error.stderr.strip().splitlines() or ["no reason given"])[-1]}
     except (OSError, subprocess.SubprocessError, ValueError):
-        return {"torch_gpus": 0}
+        return {}
 
 
 def listen(folder: Path) -> dict[str, object]:

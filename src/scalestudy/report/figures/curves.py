@@ -1,6 +1,7 @@
 """Training loss over epochs: each parallel strategy over the band of the serial base, small multiples."""
 
 import math
+from collections import Counter
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -31,7 +32,11 @@ FEWEST_POINTS = 3
 
 
 def draw_curves(data: ReportData, scaling: str) -> Drawing | None:
-    """Rows are workloads, columns are strategies at their largest layout; None when nothing was trained."""
+    """Rows are workloads, columns are strategies at their largest layout; None when nothing was trained.
+
+    Its form names what the caption has to explain: ``lines``, then ``bands`` where runs differ, and ``thin`` where a
+    strategy has smaller layouts.
+    """
     rows = [row for row in of_scaling(data.curves, scaling) if row.train_loss]
     strategies = [row.name for row in data.strategies if row.name in {curve.strategy for curve in rows}]
     columns = [name for name in strategies if name != "serial"] or strategies
@@ -55,7 +60,10 @@ def draw_curves(data: ReportData, scaling: str) -> Drawing | None:
         for index, ax in enumerate(axes):
             draw_ticks([ax], numbers="x" if index % len(columns) else "xy")
         svg = to_svg(figure)
-    return Drawing("curves", scaling, "bands", svg, _alt(data, workloads, rows))
+    form = ["lines", *(["bands"] if any(row.low != row.high for row in rows) else [])]
+    cells = Counter((row.workload, row.strategy) for row in rows if row.strategy in columns)
+    form += ["thin"] if max(cells.values(), default=0) > 1 else []
+    return Drawing("curves", scaling, " ".join(form), svg, _alt(data, workloads, rows))
 
 
 def _panel(ax: Axes, data: ReportData, rows: list[CurveRow], strategy: str) -> None:

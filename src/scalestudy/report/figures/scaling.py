@@ -14,8 +14,9 @@ from scalestudy.report.figures.style import cell_label, language_of, styled, to_
 def draw_scaling(data: ReportData, scaling: str) -> Drawing | None:
     """The scaling figure, or None when no parallel cell has a speedup.
 
-    Its form names what the caption has to explain: ``lines`` or ``intervals``, then ``nodes`` where the end of one node
-    is marked, ``ceiling`` where the machine's ceiling is drawn and the name of a scaling law where its fits are.
+    Its form names what the caption has to explain: ``lines`` or ``intervals``, then ``bars`` where a cell has an
+    interval, ``nodes`` where the end of one node is marked, ``ceiling`` where the machine's ceiling is drawn and the
+    name of a scaling law where its fits are.
     """
     rows = [row for row in data.speedup if row.scaling == scaling and row.strategy != "serial" and row.speedup]
     workloads = [facts for facts in data.workloads if any(row.workload == facts.name for row in rows)]
@@ -23,6 +24,7 @@ def draw_scaling(data: ReportData, scaling: str) -> Drawing | None:
         return None
     lines = len({row.devices for row in rows}) > 1
     form = ["lines" if lines else "intervals"]
+    form += ["bars"] if any(row.speedup_low is not None for row in rows) else []
     form += ["nodes"] if lines and node_end(rows) else []
     form += ["ceiling"] if any(row.ceiling_speedup for row in rows) else []
     form += sorted({curve.law for curve in drawn_laws(data, rows)}) if lines else []
