@@ -36,7 +36,7 @@ def texts(figure):
 def test_two_devices_are_drawn_as_intervals_with_their_numbers():
     data = report_data.laptop()
     figure = named(data)["scaling-epoch"]
-    assert figure.form == "intervals"
+    assert figure.form == "intervals bars"
     for row in data.speedup:
         if row.strategy != "serial":
             assert f"{row.speedup:.2f}×" in texts(figure)
@@ -45,7 +45,7 @@ def test_two_devices_are_drawn_as_intervals_with_their_numbers():
 
 def test_more_devices_are_drawn_as_labeled_lines(cluster):
     figure = cluster["scaling-strong"]
-    assert figure.form == "lines nodes"
+    assert figure.form == "lines bars nodes"
     assert {"DataParallel", "DDP", "Hybrid", "HSDP", "ideal", "16", "one node", "several nodes"} <= set(texts(figure))
 
 
@@ -106,6 +106,14 @@ def test_without_completed_runs_there_is_no_figure():
     assert named(report_data.nothing_completed()) == {}
 
 
+def test_the_form_of_a_figure_names_what_is_drawn_and_nothing_else(cluster):
+    single, laptop = named(report_data.single()), named(report_data.laptop())
+    assert single["scaling-epoch"].form == "intervals"  # of one run there is none
+    assert single["curves-epoch"].form == "lines"
+    assert laptop["curves-epoch"].form == "lines bands thin"  # HSDP has two layouts
+    assert cluster["curves-strong"].form == "lines bands thin"
+
+
 def test_without_a_base_there_is_no_scaling_figure_but_curves_and_phases():
     assert set(named(report_data.without_base())) == {"curves-epoch", "breakdown-epoch"}
 
@@ -140,8 +148,8 @@ def test_epoch_scaling_borrows_the_base_that_the_plan_names_once():
 
 def test_a_probed_machine_has_its_ceiling_and_a_prediction_its_range():
     figures = named(report_data.whole())
-    assert figures["scaling-strong"].form == "lines nodes ceiling amdahl"
-    assert figures["scaling-weak"].form == "lines nodes ceiling gustafson"
+    assert figures["scaling-strong"].form == "lines bars nodes ceiling amdahl"
+    assert figures["scaling-weak"].form == "lines bars nodes ceiling gustafson"
     assert "ceiling" in texts(figures["scaling-strong"])
     assert {"DDP, ring", "DDP, tree", "16,384"} <= set(texts(figures["prediction-strong"]))
 

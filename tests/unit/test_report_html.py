@@ -103,7 +103,9 @@ def test_every_kind_of_figure_has_a_label_and_a_caption(code):
     assert [kind for kind in KINDS if f'"{kind}":' not in captions] == []
 
 
-@pytest.mark.parametrize(("code", "said"), [("en", "bars are 95% intervals"), ("de", "zum Niveau 95\u00a0%, blasse")])
+@pytest.mark.parametrize(
+    ("code", "said"), [("en", "bars, where there are any, are 95% intervals"), ("de", "zum Niveau 95\u00a0%, blasse")]
+)
 def test_the_caption_of_a_figure_has_the_level_of_the_intervals_as_the_pdf_writes_it(code, said):
     study = Study(name="time", runs=[], accuracy_margin=0.01, report=ReportSpec(language=code))
     source = (CAPTIONS / code / "figure.rst").read_text(encoding="utf-8")
