@@ -1,6 +1,7 @@
 """The terminal tables."""
 
 import io
+import re
 
 import pypdf
 import pytest
@@ -45,6 +46,13 @@ def test_every_speedup_and_interval_is_shown(tmp_path):
             assert numbers.fixed(row.speedup, 2) in text
             assert numbers.interval(row.speedup_low, row.speedup_high, 2) in text
     assert "(synthetic data)" in text
+
+
+def test_every_table_has_its_base_also_where_two_scalings_share_it(tmp_path):
+    strategies = {"ddp": ("1x2",)}
+    study = make_study(tmp_path, workloads=1, strategies=strategies, scalings=("strong", "epoch"))
+    _, strong, epoch = re.split(r"(?:strong|epoch) scaling", shown_of(study).partition("Study")[0])
+    assert (strong.count("Serial"), epoch.count("Serial")) == (1, 1)
 
 
 def test_a_pipe_gets_no_escape_codes_and_a_terminal_does(tmp_path):

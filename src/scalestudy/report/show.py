@@ -11,6 +11,7 @@ from scalestudy.records.files import is_there, read_model
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import ReportData, SpeedupRow
 from scalestudy.report import numbers
+from scalestudy.report.scaling_rows import of_scaling
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +51,7 @@ def show(results: Path, console: "Console | None" = None) -> None:
     data = present(results)
     out = console or Console(highlight=False, soft_wrap=False)
     for workload, scaling in dict.fromkeys((row.workload, row.scaling) for row in data.speedup):
-        rows = [row for row in data.speedup if (row.workload, row.scaling) == (workload, scaling)]
+        rows = [row for row in of_scaling(data.speedup, scaling) if row.workload == workload]
         out.print(_table(data, f"{_workload_title(data, workload)}, {SCALING_TITLES.get(scaling, scaling)}", rows))
         if (matrix := _efficiencies(data, rows)) is not None:
             out.print(matrix)

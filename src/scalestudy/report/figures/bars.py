@@ -7,7 +7,7 @@ from scalestudy.analysis.language import Language
 from scalestudy.records.base import OfCell
 from scalestudy.records.report import PhaseRow, ReportData
 from scalestudy.report import numbers
-from scalestudy.report.figures.style import of_scaling
+from scalestudy.report.scaling_rows import of_scaling
 
 GAP = 0.45
 """Between the bars of two strategies, in bars."""

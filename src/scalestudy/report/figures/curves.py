@@ -17,13 +17,13 @@ from scalestudy.report.figures.style import (
     cell_label,
     language_of,
     look,
-    of_scaling,
     styled,
     title_of,
     to_svg,
     workload_label,
 )
 from scalestudy.report.figures.ticks import draw_ticks
+from scalestudy.report.scaling_rows import of_scaling
 
 PANEL_HEIGHT_IN = 0.95
 FRAME = Frame(left=0.5, right=0.05, top=0.4, bottom=0.42, across=0.12, down=0.6)

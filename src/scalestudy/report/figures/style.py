@@ -2,10 +2,10 @@
 
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -38,28 +38,6 @@ def scalings(data: ReportData) -> list[str]:
     """The scalings of the study in their fixed order."""
     found = {row.scaling for row in data.speedup} | {row.scaling for row in data.runs}
     return [name for name in SCALINGS if name in found]
-
-
-C = TypeVar("C", bound=OfCell)
-
-
-def of_scaling(rows: Sequence[C], scaling: str) -> list[C]:
-    """The rows of a scaling, the serial base of each workload included.
-
-    On one device strong and epoch scaling are the same run, which a study plans and reports once: where one of the two
-    lacks the base, it is the other's.
-    """
-    found = [row for row in rows if row.scaling == scaling]
-    if scaling == "weak" or not found:
-        return found
-    based = {row.workload for row in found if row.strategy == "serial"}
-    wanted = {row.workload for row in found} - based
-    borrowed = [
-        row
-        for row in rows
-        if row.strategy == "serial" and row.scaling in {"strong", "epoch"} and row.workload in wanted
-    ]
-    return [*borrowed, *found]
 
 
 def title_of(data: ReportData, strategy: str) -> str:
