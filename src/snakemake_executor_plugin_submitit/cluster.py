@@ -25,8 +25,7 @@ BUSY = re.compile(
 """What it says when another call may succeed. All else is a refusal."""
 
 
-OF_A_JOB = re.compile("SLURM_(?!CONF$|CLUSTERS$)")
-"""Variables of the job in which Snakemake itself runs: sbatch and srun would take them for wishes of the new one."""
+OF_A_JOB = re.compile("SLURM_(?!(CONF|CLUSTERS|JWT)$)")
 
 
 class TooMany(NotSubmitted):
@@ -102,7 +101,8 @@ class Slurm(Local):
 
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
         """One sbatch. Raises TooMany at a limit of the site, and Busy where another call may succeed."""
-        around = {name: os.environ.pop(name) for name in list(os.environ) if OF_A_JOB.match(name)}
+        for name in (around := of_this_job()):
+            del os.environ[name]
         try:
             with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, besides raising it
                 return super().submit(tasks)
@@ -139,6 +139,11 @@ class Slurm(Local):
 
 
 CLUSTERS = {kind.name: kind for kind in (Slurm, Local, Debug)}
+
+
+def of_this_job() -> dict[str, str]:
+    """Variables of the job in which this program runs: sbatch and srun would take them for wishes of the new one."""
+    return {name: value for name, value in os.environ.items() if "SLURM_JOB_ID" in os.environ and OF_A_JOB.match(name)}
 
 
 def _exit(code: str) -> str:

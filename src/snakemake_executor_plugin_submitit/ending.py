@@ -28,7 +28,7 @@ ENDINGS = {
 HOPELESS = re.compile(
     r"BadConstraints|Invalid(Account|QOS)|Partition(Config|NodeLimit|TimeLimit)|DependencyNeverSatisfied"
     r"|(QOS|Assoc)\w+Per(Job|Node)(Limit)?|QOSMin\w+|(QOS|Account)NotAllowed|launch failed requeued held"
-    r"|JobHeldAdmin|JobHoldMaxRequeue"
+    r"|JobHeldAdmin|JobHoldMaxRequeue|MaxMemPerLimit"
 )
 """SLURM's reasons for which a job would wait in the queue forever."""
 
@@ -50,8 +50,8 @@ class JobState:
 
     @property
     def hopeless(self) -> bool:
-        """Whether it waits for what will never come."""
-        return self.state == "PENDING" and HOPELESS.fullmatch(self.reason) is not None
+        """Whether it waits for what will never come; of a reservation that is over SLURM holds it."""
+        return self.state == "RESV_DEL_HOLD" or (self.state == "PENDING" and bool(HOPELESS.fullmatch(self.reason)))
 
 
 def rank_errors(folder: Path, name: str) -> list[tuple[int, str]]:

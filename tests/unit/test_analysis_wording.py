@@ -40,6 +40,8 @@ def test_a_time_has_its_unit_whatever_its_sign_and_keeps_its_zeros(time_s, text)
         (0.0306, -0.000213, 0.0615, "30.6 ms", "95% CI −0.2 to 61.5 ms"),
         (3.37, 1.91, 7.72, "3.37 s", "95% CI 1.91–7.72 s"),
         (3.37, None, None, "3.37 s", "no interval"),
+        (0.003, 2e-6, 0.004, "3.00 ms", "95% CI 0.002–4.00 ms"),
+        (0.003, -2e-6, 0.004, "3.00 ms", "95% CI −0.002 to 4.00 ms"),
     ],
 )
 def test_a_time_and_its_interval_have_one_unit_and_one_number_of_decimals(time_s, low, high, value, interval):

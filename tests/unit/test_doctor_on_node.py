@@ -12,6 +12,7 @@ from scalestudy.cli.doctor import on_node
     [
         ("class cuda:\n    device_count = staticmethod(lambda: 3)\n", {"torch_gpus": 3}),
         ("class cuda:\n    device_count = staticmethod(lambda: 0)\n", {"torch_gpus": 0}),
+        ("print('welcome')\nclass cuda:\n    device_count = staticmethod(lambda: 2)\n", {"torch_gpus": 2}),
         ("raise ImportError('no libcudart')\n", {"torch_error": "ImportError: no libcudart"}),
         ("import time\ntime.sleep(60)\n", {}),
     ],

@@ -257,6 +257,7 @@ def test_a_torch_that_cannot_be_imported_is_wrong_with_its_reason() -> None:
         (["-G2"], "-G2"),
         (["--tres-per-node=gres/gpu:2"], "--tres-per-node=gres/gpu:2"),
         (["-C", "gpu"], ""),
+        (["--gres-flags=enforce-binding", "--gres=nvme:1", "--tres-bind=none"], ""),
     ],
 )
 def test_how_a_job_asked_for_gpus_is_told_with_its_value(options: list[str], said: str) -> None:

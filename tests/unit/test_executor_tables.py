@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_submitit.cluster import Slurm, _exit
+from snakemake_executor_plugin_submitit.cluster import Slurm, _exit, of_this_job
 from snakemake_executor_plugin_submitit.ending import JobState
 from snakemake_executor_plugin_submitit.rank import Task
 from snakemake_executor_plugin_submitit.request import NotSubmitted
@@ -58,7 +58,7 @@ def test_rows_of_sacct_that_are_none_disturb_nothing(tmp_path: Path, monkeypatch
     "reason",
     [
         *("QOSMaxCpuPerNode", "QOSMaxNodePerJobLimit", "AssocMaxMemPerNode", "QOSMinCpuNotSatisfied", "QOSMinGRES"),
-        *("QOSNotAllowed", "AccountNotAllowed", "InvalidQOS", "PartitionTimeLimit", "BadConstraints"),
+        *("QOSNotAllowed", "AccountNotAllowed", "MaxMemPerLimit", "InvalidQOS", "PartitionTimeLimit", "BadConstraints"),
     ],
 )
 def test_a_request_that_no_node_and_no_time_can_satisfy_is_hopeless(reason: str) -> None:
@@ -93,11 +93,24 @@ def test_variables_of_the_job_that_snakemake_runs_in_do_not_reach_sbatch(
         (tmp_path / name).touch()
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    around = {"SLURM_JOB_ID": "7", "SLURM_MEM_PER_NODE": "300", "SLURM_CONF": "/site.conf", "SLURM_CLUSTERS": "a"}
+    kept = {"SLURM_CLUSTERS": "a", "SLURM_CONF": "/site.conf", "SLURM_JWT": "token"}
+    around = kept | {"SLURM_JOB_ID": "7", "SLURM_MEM_PER_NODE": "300"}
     for name, value in around.items():
         monkeypatch.setenv(name, value)
     parameters = {"slurm": {"job_name": "r", "nodes": 1, "ntasks_per_node": 1, "cpus_per_task": 1}}
     with pytest.raises(NotSubmitted, match=r"^not submitted: "):
         Slurm(tmp_path).submit([Task(("done",), ("/bin/true",), "", 1, 1, None, parameters)])
-    assert (tmp_path / "seen").read_text().splitlines() == ["SLURM_CLUSTERS=a", "SLURM_CONF=/site.conf"]
+    assert dict(line.split("=") for line in (tmp_path / "seen").read_text().split()) == kept
     assert around.items() <= os.environ.items()
+
+
+def test_outside_a_job_what_the_user_sets_for_slurm_travels_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("SLURM_ACCOUNT", "mine")
+    assert of_this_job() == {}
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert of_this_job().keys() >= {"SLURM_ACCOUNT", "SLURM_JOB_ID"}
+
+
+def test_a_job_whose_reservation_is_over_is_hopeless() -> None:
+    assert JobState("RESV_DEL_HOLD", reason="Reservation weekly was deleted").hopeless

@@ -68,6 +68,17 @@ def test_a_study_without_completed_runs_says_so(tmp_path):
     assert "No job recorded its environment" in text
 
 
+def test_captions_name_nothing_that_is_not_drawn(tmp_path):
+    without = " ".join(text_of(build_report(store(report_data.without_base(), tmp_path / "a"), tmp_path / "a")).split())
+    assert "Training loss, epoch scaling: each strategy at its largest layout (color); thin" in without
+    assert "No speedup can be reported: no parallel cell has one." in without
+    for absent in ("serial base (gray)", "dotted line", "with 95% intervals", "and a serial base to compare"):
+        assert absent not in without
+    laptop = " ".join(text_of(build_report(store(report_data.laptop(), tmp_path / "b"), tmp_path / "b")).split())
+    for drawn in ("serial base (gray)", "serial bar (dotted line)", "epoch scaling, with 95% intervals"):
+        assert drawn in laptop
+
+
 BUILD = (
     "import sys; from pathlib import Path; from scalestudy.report.build import build_report;"
     "build_report(Path(sys.argv[1]), Path(sys.argv[1]))"

@@ -109,9 +109,11 @@ def test_without_completed_runs_there_is_no_figure():
 def test_the_form_of_a_figure_names_what_is_drawn_and_nothing_else(cluster):
     single, laptop = named(report_data.single()), named(report_data.laptop())
     assert single["scaling-epoch"].form == "intervals"  # of one run there is none
-    assert single["curves-epoch"].form == "lines"
-    assert laptop["curves-epoch"].form == "lines bands thin"  # HSDP has two layouts
-    assert cluster["curves-strong"].form == "lines bands thin"
+    assert single["curves-epoch"].form == "parallel base"
+    assert laptop["curves-epoch"].form == "parallel base bands thin"  # HSDP has two layouts
+    assert cluster["curves-strong"].form == "parallel base bands thin"
+    without = named(report_data.without_base())
+    assert (without["curves-epoch"].form, without["breakdown-epoch"].form) == ("parallel bands thin", "bars")
 
 
 def test_without_a_base_there_is_no_scaling_figure_but_curves_and_phases():

@@ -906,3 +906,19 @@ def test_a_cell_that_could_not_be_predicted_unseen_has_its_reason_below_the_tabl
     assert bare("Larger cells that could not be predicted unseen (strategy, layout), and why:") in text
     assert bare(f"{STRATEGIES[row.strategy].title}, {layout(row)}: no link was probed") in text
     assert bare(f"{row.fitted_devices}{layout(row)}––{numbers.percent(row.measured)}–") in text
+
+
+def test_an_end_of_an_interval_is_not_printed_as_the_limit_that_it_is_judged_by_unless_it_is():
+    data = report_data.whole()
+    ends = {"difference_low": -0.010004, "difference_high": 0.01}
+    accuracy = [row.model_copy(update=ends) if row.difference is not None else row for row in data.accuracy]
+    comparisons = [row.model_copy(update={"low": 1.00462, "high": 1.09}) for row in data.comparisons]
+    changes = {"accuracy": accuracy, "accuracy_margin": 0.01, "comparisons": comparisons, "runs": data.runs[:20]}
+    pdf = compile_report(data.model_copy(update=changes), [], "run\n", "pdf")
+    text = " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
+    assert (
+        len(re.findall(r"\[−1\.00040?, \+1\.00000?\]", text))
+        == sum(row.difference is not None for row in data.accuracy)
+        > 0
+    )
+    assert text.count("[1.005, 1.090]") > 0

@@ -88,12 +88,12 @@ class Evidence:
     def wording(self) -> Wording:
         """How sentences are worded."""
         titles = {row.name: row.title for row in self.strategies}
-        simulated = {
-            (run.strategy, run.nodes, run.devices)
-            for run in self.runs
-            if run.nodes > 1 and len(set(run.host.split())) == 1
-        }
-        return Wording(self.language, self.device_name, titles, simulated)
+        on_one_host: dict[tuple[str, int, int], bool] = {}
+        for run in self.runs:
+            if run.nodes > 1 and run.outcome == "completed":  # a failed one names the host of its first rank alone
+                key = (run.strategy, run.nodes, run.devices)
+                on_one_host[key] = on_one_host.get(key, True) and len(set(run.host.split())) == 1
+        return Wording(self.language, self.device_name, titles, {key for key, one in on_one_host.items() if one})
 
     def title(self, workload: str) -> str:
         """How the report calls the workload."""

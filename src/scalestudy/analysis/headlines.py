@@ -48,7 +48,7 @@ def _loaded(evidence: Evidence, row: SpeedupRow) -> str:
     What is measured is their load; what it did to the times is not.
     """
     group = [run for run in evidence.runs if (run.workload, run.scaling) == (row.workload, row.scaling)]
-    counted = [run for run in group if run.outcome == "completed" and not run.excluded]
+    counted = [run for run in group if run.outcome == "completed" and not run.excluded and run.foreign_load is not None]
     loaded = sum(map(is_loaded, counted))
     if not loaded:
         return ""

@@ -50,10 +50,9 @@ def outcomes(evidence: Evidence) -> Iterator[Statement]:
     resumed = {0: "none was resumed after an interruption", 1: "{n} was resumed after an interruption"}
     words = resumed.get(counts.resumed, "{n} were resumed after an interruption")
     text += f"; {w.say(words, n=counts.resumed)}."
-    counted = [row for row in evidence.runs if row.outcome == "completed" and not row.excluded]
-    if loaded := sum(map(is_loaded, counted)):
-        said = "In {n} of {runs} completed runs other programs took more than {limit} of the machine."
-        text += " " + w.say(said, n=loaded, runs=len(counted), limit=w.percent(LOAD_LIMIT))
+    if loaded := sum(map(is_loaded, evidence.runs)):
+        said = "In {runs} other programs took more than {limit} of the machine."
+        text += " " + w.say(said, runs=w.counted(loaded, "completed run"), limit=w.percent(LOAD_LIMIT))
     if counts.resumed:
         text += " " + w.say(
             "The time of a resumed run is the sum of its parts, each up to its last checkpoint; it enters the epoch "

@@ -23,8 +23,8 @@ class SentenceRule:
 RULES = (
     SentenceRule(
         "R1",
-        "planned, completed, failed, missing, resumed, excluded and flawed runs, and how those that were resumed are "
-        "treated",
+        "planned, completed, failed, missing, resumed, loaded, excluded and flawed runs, and how those that were "
+        "resumed are treated",
         "always",
         {"abstract": rules_record.outcomes},
     ),

@@ -122,10 +122,15 @@ class Wording:
     def seconds_interval(self, time_s: float, low: float | None, high: float | None) -> str:
         """``95% CI 1.02–1.07 s`` beside the time that it is the interval of, or that there is none.
 
-        ``95% CI 1.02 s or more`` where it is open above.
+        ``95% CI 1.02 s or more`` where it is open above. An end that is not zero is not written as it.
         """
         scale = _scale_of(time_s, low, high)
-        return self._interval(low, high, lambda value: self.number(value * scale.factor, scale.decimals), scale.unit)
+
+        def write(value: float) -> str:
+            value *= scale.factor
+            return self.number(value, decimals_apart(value, 0.0, scale.decimals))
+
+        return self._interval(low, high, write, scale.unit)
 
     def points_interval(self, low: float | None, high: float | None, margin: float) -> str:
         """``90% CI −0.54 to +0.31`` of a difference of accuracies in percentage points, or that there is none.
@@ -165,7 +170,7 @@ class Wording:
 
 def decimals_apart(value: float, limit: float, fewest: int) -> int:
     """The fewest decimals, from so many on, with which a number that is not the limit is not written as it."""
-    enough = (digits for digits in range(fewest, MOST_DECIMALS) if f"{value:.{digits}f}" != f"{limit:.{digits}f}")
+    enough = (digits for digits in range(fewest, MOST_DECIMALS) if f"{value:z.{digits}f}" != f"{limit:z.{digits}f}")
     return fewest if value == limit else next(enough, MOST_DECIMALS)
 
 

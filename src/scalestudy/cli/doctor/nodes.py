@@ -25,7 +25,7 @@ DELAY_S = 10.0
 SHARED_WITHIN_S = 30.0
 """How long a file of a node may take to be seen here."""
 JOB_MINUTES = 2
-GPUS = re.compile(r"--(gres|gpus|tres)\b|-G")
+GPUS = re.compile(r"--(gres|tres-per-node)(=.*gpu|$)|--gpus|-G")
 """How an option begins with which a job asks for GPUs."""
 
 
@@ -80,10 +80,10 @@ def run_job(arguments: Namespace, partition: Partition, nodes: int, folder: Path
     command += [f"--partition={partition.name}", f"--immediate={arguments.wait}", "--kill-on-bad-exit=1"]
     command += [f"--account={arguments.account}"] if arguments.account else []
     command += [*arguments.options, sys.executable, str(Path(on_node.__file__).resolve()), str(folder)]
-    from snakemake_executor_plugin_submitit.cluster import OF_A_JOB  # with it comes Snakemake
+    from snakemake_executor_plugin_submitit.cluster import of_this_job  # with it comes Snakemake
 
-    # A job of its own, also where this command runs in one.
-    environment = {name: value for name, value in os.environ.items() if not OF_A_JOB.match(name)}
+    around = of_this_job()
+    environment = {name: value for name, value in os.environ.items() if name not in around}
     report = Report(options=tuple(arguments.options))
     with tempfile.TemporaryFile("w+") as errors:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as process:

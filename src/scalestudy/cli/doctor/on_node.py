@@ -63,11 +63,13 @@ def torch_gpus() -> dict[str, object]:
     command = [sys.executable, "-c", "import torch; print(torch.cuda.device_count())"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TORCH_S, check=True)
-        return {"torch_gpus": int(done.stdout)}
+        return {"torch_gpus": int(done.stdout.split()[-1])}  # site packages may print something before
+    except subprocess.TimeoutExpired:
+        return {}
     except subprocess.CalledProcessError as error:
         return {"torch_error": (error.stderr.strip().splitlines() or ["no reason given"])[-1]}
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return {}
+    except (OSError, ValueError, IndexError) as error:
+        return {"torch_error": str(error)}
 
 
 def listen(folder: Path) -> dict[str, object]:

@@ -82,7 +82,8 @@ def draw_breakdown(data: ReportData, scaling: str) -> Drawing | None:
         draw_ticks([ax for ax, some in zip(axes, timed, strict=True) if some], marks="x", grid="x")
         draw_ticks([ax for ax, some in zip(axes, timed, strict=True) if not some], numbers="y", marks="", grid="")
         svg = to_svg(figure)
-    return Drawing("breakdown", scaling, "weak" if scaling == "weak" else "fixed", svg, _alt(data, workloads, bars))
+    base = any(bar.phases for bar in bars if bar.cell.strategy == "serial")
+    return Drawing("breakdown", scaling, "base" if base else "bars", svg, _alt(data, workloads, bars))
 
 
 def _axis_label(data: ReportData, scaling: str) -> str:

@@ -34,8 +34,8 @@ FEWEST_POINTS = 3
 def draw_curves(data: ReportData, scaling: str) -> Drawing | None:
     """Rows are workloads, columns are strategies at their largest layout; None when nothing was trained.
 
-    Its form names what the caption has to explain: ``lines``, then ``bands`` where runs differ, and ``thin`` where a
-    strategy has smaller layouts.
+    Its form names what the caption has to explain: ``parallel`` where a strategy is drawn, ``base`` where the serial
+    base is, ``bands`` where runs differ, and ``thin`` where a strategy has smaller layouts.
     """
     rows = [row for row in of_scaling(data.curves, scaling) if row.train_loss]
     strategies = [row.name for row in data.strategies if row.name in {curve.strategy for curve in rows}]
@@ -60,7 +60,9 @@ def draw_curves(data: ReportData, scaling: str) -> Drawing | None:
         for index, ax in enumerate(axes):
             draw_ticks([ax], numbers="x" if index % len(columns) else "xy")
         svg = to_svg(figure)
-    form = ["lines", *(["bands"] if any(row.low != row.high for row in rows) else [])]
+    form = ["parallel"] if any(row.strategy != "serial" for row in rows) else []
+    form += ["base"] if any(row.strategy == "serial" for row in rows) else []
+    form += ["bands"] if any(row.low != row.high for row in rows) else []
     cells = Counter((row.workload, row.strategy) for row in rows if row.strategy in columns)
     form += ["thin"] if max(cells.values(), default=0) > 1 else []
     return Drawing("curves", scaling, " ".join(form), svg, _alt(data, workloads, rows))
