@@ -86,25 +86,15 @@ BUILD = (
 
 
 @pytest.fixture(scope="module")
-def ten_seconds():
-    """In seconds of CPU; on a slow machine as many more as importing takes longer there.
-
-    Where a report of this kind takes 6.5 s the imports take some 1.6 s; a machine was seen where both take twice that.
-    """
-    imports = [sys.executable, "-c", "import matplotlib.pyplot, scipy.stats, pydantic"]
-    return 10 * max(1.0, min(taken_by(imports).cpu_s for _ in range(3)) / 1.6)
-
-
-@pytest.fixture(scope="module")
 def thousand_runs(tmp_path_factory):
     """A report of 1,092 runs in 156 cells, and what building it took, all processes together, imports included."""
     results = store(report_data.broad(), tmp_path_factory.mktemp("broad"))
     return results, taken_by([sys.executable, "-c", BUILD, str(results)])
 
 
-def test_a_thousand_runs_take_less_than_ten_seconds_with_the_process_that_draws(thousand_runs, ten_seconds):
+def test_a_thousand_runs_take_less_than_ten_seconds_with_the_process_that_draws(thousand_runs):
     results, taken = thousand_runs
-    assert taken.cpu_s < ten_seconds
+    assert taken.cpu_s < 10
     assert len(pypdf.PdfReader(results / "report.pdf").pages) > 30
     assert len(list((results / "figures").glob("*.svg"))) == 9
 
@@ -113,11 +103,11 @@ def test_a_thousand_runs_take_less_than_three_hundred_megabytes_in_all_processes
     assert thousand_runs[1].peak_mb < 300
 
 
-def test_with_every_table_filled_they_take_no_more(tmp_path, ten_seconds):
+def test_with_every_table_filled_they_take_no_more(tmp_path):
     """Which costs nearly all of the time: of three rounds the least counts, to which other programs only add."""
     results = store(with_findings(report_data.broad()), tmp_path)
     rounds = [taken_by([sys.executable, "-c", BUILD, str(results)]) for _ in range(3)]
-    assert min(taken.cpu_s for taken in rounds) < ten_seconds
+    assert min(taken.cpu_s for taken in rounds) < 10
     assert max(taken.peak_mb for taken in rounds) < 300
     assert len(list((results / "figures").glob("*.svg"))) == 11
 
