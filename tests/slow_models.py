@@ -1,9 +1,13 @@
 """Networks that are slow in a known way, named in runs by their import path."""
 
+import os
 import time
+from pathlib import Path
 
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from scalestudy.train.models.cifar_cnn import CifarCNN
 
 SLOW_RANK = 1
 SLOW_S = 0.2
@@ -32,4 +36,24 @@ class SlowInEveryStep(nn.Sequential):
     def forward(self, images: Tensor) -> Tensor:
         if self.training:
             time.sleep(STEP_S)
+        return super().forward(images)
+
+
+HOLD = "SLOW_MODELS_HOLD"
+"""Environment variable: a file. As long as it is there, HeldInAStep waits in a step, which ``FILE.held`` tells of."""
+HELD_STEP = 300
+
+
+class HeldInAStep(CifarCNN):
+    """The CIFAR CNN, held in its HELD_STEP-th training step until a file is gone: a moment that a test can act in."""
+
+    passes = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.passes += self.training
+        hold = os.environ.get(HOLD)
+        if hold and self.training and self.passes == HELD_STEP:
+            Path(f"{hold}.held").touch()
+            while Path(hold).exists():
+                time.sleep(0.01)
         return super().forward(images)

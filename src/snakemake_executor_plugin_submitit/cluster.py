@@ -23,9 +23,11 @@ BUSY = re.compile(
     re.I,
 )
 """What it says when another call may succeed. All else is a refusal."""
-
-
-OF_A_JOB = re.compile("SLURM_(?!(CONF|CLUSTERS|JWT)$)")
+OF_A_JOB = re.compile(r"SLURM_(?!(CONF|CONF_SERVER|CLUSTERS|JWT|SACK_\w+)$)")
+"""Variables that a job has of itself; the others say how the cluster is reached."""
+AROUND = "_".join(filter(None, map(os.environ.get, ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"))))
+AROUND = AROUND or os.environ.get("SLURM_JOB_ID", "")
+"""The job in which this program runs, as squeue names it; read at once, since `submit` takes variables away."""
 
 
 class TooMany(NotSubmitted):
@@ -112,16 +114,19 @@ class Slurm(Local):
             os.environ.update(around)
         for path in self.folder.glob("[0-9a-f]" * 32 + ".pkl"):  # named when it is submitted
             path.unlink()
-        hopeless, last = HOPELESS.search(said), said.splitlines()[-1]
         # "job submit limit" SLURM says of what one job may have, too.
-        kind = TooMany if TOO_MANY.search(said) and not hopeless else Busy if BUSY.search(last) else NotSubmitted
-        raise kind(f"not submitted: {hopeless[0] + ': ' if hopeless else ''}{last}")
+        limit, lines = TOO_MANY.search(said) and not HOPELESS.search(said), said.splitlines()
+        kind = TooMany if limit else Busy if BUSY.search(lines[-1]) else NotSubmitted
+        raise kind(f"not submitted: {'; '.join(lines)}")
 
     def states(self, names: Iterable[str]) -> dict[str, JobState] | None:
         """One squeue for all jobs of this user; sacct for what it has forgotten, where there is a sacct."""
         fields = "JobArrayID:|,State:|,exit_code:|,NodeList:|,Reason:|,STDOUT:|"  # the last one may hold anything
         try:
-            rows = _table(6, "squeue", "--array", "--states=all", "--noheader", f"--user={os.getuid()}", "-O", fields)
+            # --all: partitions that are hidden from users, who may have jobs there
+            rows = _table(
+                6, "squeue", "--all", "--array", "--states=all", "--noheader", f"--user={os.getuid()}", "-O", fields
+            )
         except (OSError, subprocess.SubprocessError):
             return None
         found = {name: JobState(state, _exit(code), *facts) for name, state, code, *facts in rows}
@@ -130,6 +135,7 @@ class Slurm(Local):
                 rows = _table(4, "sacct", "-X", "-n", "-P", "-o", "JobID,State,ExitCode,NodeList", "-j", forgotten)
                 ended = {name: JobState(state.split()[0], _exit(code), nodes) for name, state, code, nodes in rows}
                 found |= {name: state for name, state in ended.items() if state.over}  # else slurmctld lost it
+        found.pop(AROUND, None)  # it makes no room by ending
         return found
 
     def cancel(self, ids: Sequence[str]) -> None:
@@ -157,6 +163,10 @@ def _table(columns: int, *command: str) -> list[list[str]]:
 
     Raises OSError or SubprocessError when the command is missing, fails or takes too long.
     """
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=True)
+    # Without what the user sets for squeue in a terminal, such as SQUEUE_PARTITION, which leaves jobs out.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", timeout=60, check=True, env=environment
+    )
     rows = [line.split("|", columns - 1) for line in done.stdout.split("\n")]
     return [row for row in rows if len(row) == columns and all(cell.strip() for cell in row[:2])]

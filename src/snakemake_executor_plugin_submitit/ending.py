@@ -23,14 +23,16 @@ ENDINGS = {
     "REVOKED": "another cluster took it",
     "TIMEOUT": "it reached its time limit; raise runtime",
     "TRY_AGAIN": "it stopped early to be started again, as a program does that has saved its state",
-    "LOST": "it left the queue without a result, and SLURM keeps no record of it",
+    "LOST": "it ended without a result, and nothing keeps a record of it",
 }
 HOPELESS = re.compile(
     r"BadConstraints|Invalid(Account|QOS)|Partition(Config|NodeLimit|TimeLimit)|DependencyNeverSatisfied"
     r"|(QOS|Assoc)\w+Per(Job|Node)(Limit)?|QOSMin\w+|(QOS|Account)NotAllowed|launch failed requeued held"
-    r"|JobHeldAdmin|JobHoldMaxRequeue|MaxMemPerLimit"
+    r"|MaxMemPerLimit"
 )
 """SLURM's reasons for which a job would wait in the queue forever."""
+HELD = re.compile(r"(QOS|Assoc)\w+|.*held.*", re.I)
+"""Those for which it may: a limit may be less than one job needs, and who holds a job may release it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,13 @@ class JobState:
     def hopeless(self) -> bool:
         """Whether it waits for what will never come; of a reservation that is over SLURM holds it."""
         return self.state == "RESV_DEL_HOLD" or (self.state == "PENDING" and bool(HOPELESS.fullmatch(self.reason)))
+
+    @property
+    def held(self) -> bool:
+        """Whether it waits for what may never come."""
+        return self.state in ("REQUEUE_HOLD", "SPECIAL_EXIT") or (
+            self.state == "PENDING" and bool(HELD.fullmatch(self.reason))
+        )
 
 
 def rank_errors(folder: Path, name: str) -> list[tuple[int, str]]:

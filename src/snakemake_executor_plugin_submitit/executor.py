@@ -33,19 +33,36 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         if "%" in str(folder):
             raise WorkflowError(f"{folder}: SLURM would read the % as a pattern of names; work in a folder without one")
         folder.mkdir(parents=True, exist_ok=True)
-        self.held = (folder / "lock").open("w")  # until this process ends, however it ends
+        self.held = (folder / "lock").open("a+")  # until this process ends, however it ends
         try:
             fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise WorkflowError(f"{folder}: another Snakemake watches its jobs here; wait for it, or end it") from None
         except OSError:
             self.logger.warning(f"{folder} has no locks: run one Snakemake at a time here: two cancel each other's.")
-        self.cluster = CLUSTERS[self.executor_settings.cluster or "slurm"](folder)
         self.waiting: deque[tuple[Any, Task]] = deque()  # for SLURM to answer; or for room, where the site sets a limit
         self.reason: NotSubmitted | None = None  # why they wait
         self.silent = False
         self.missing_since: dict[str, float] = {}
+        self.told: set[str] = set()
+        """For what SLURM holds jobs back, as far as it was said."""
+        self._begin(self.executor_settings.cluster or "slurm")
+
+    def _begin(self, kind: str) -> None:
+        """Find what an earlier Snakemake left behind; what runs on another kind of cluster nobody here would watch."""
+        self.held.seek(0)
+        self.cluster = CLUSTERS.get(self.held.read(), CLUSTERS[kind])(self.folder)
         self.left_behind = self._find_left_behind()
+        if self.cluster.name != kind:
+            if on := sorted(name for name, _, over in self.left_behind.values() if not over):
+                still = f"jobs of --submitit-cluster {self.cluster.name} still run or wait"
+                raise WorkflowError(f"{still}; go on with it, or end them: {self.cluster.ends} {' '.join(on)}")
+            for name in self.cluster.files():
+                self._forget(name)
+            self.cluster, self.left_behind = CLUSTERS[kind](self.folder), {}
+        self.held.truncate(0)
+        self.held.write(kind)
+        self.held.flush()
 
     def run_job(self, job: Any) -> None:
         """Submit one job."""
@@ -88,7 +105,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
                     if size > 1:
                         size //= 2
                         continue
-                    if crowded:  # room comes when they end
+                    if crowded or "GrpSubmit" in str(limit):  # room comes when they end, or those of colleagues
                         self._wait(group, limit)
                     else:
                         self._refuse(dict(group), limit)
@@ -176,8 +193,12 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             files = self.cluster.files()
         # Without a file it waits for the file, and runs nothing: sbatch said that it had failed, or was killed.
         strays = [name for name in self._in_queue(states or {}) if name not in files]
-        hopeless = [name for name in names if states and name in states and states[name].hopeless]
-        cancelled = self._cancel([*strays, *hopeless])
+        known = {name: states[name] for name in names if name in states} if states else {}
+        cancelled = self._cancel([*strays, *(name for name, state in known.items() if state.hopeless)])
+        held = {state.reason or state.state for state in known.values() if state.held and not state.hopeless}
+        for reason in sorted(held - self.told):
+            self.logger.warning(f"SLURM holds jobs back, perhaps for good; its reason: {reason}")
+        self.told |= held
         room = 1  # others make room, too
         for info, name in zip(active_jobs, names, strict=True):
             state = self._state(states, name, info.aux["task"])
@@ -235,6 +256,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:  # noqa: ARG002  (emptied while it is looked at)
         """Cancel all that was submitted or taken over, also what a Ctrl-C kept from being recorded."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the impatient, who would keep jobs from being cancelled
         with self.lock:
             self.wait = False
         files = self.cluster.files()

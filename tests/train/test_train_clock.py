@@ -30,7 +30,7 @@ from scalestudy.train.cuda_clock import BLOCK, EventClock
 from scalestudy.train.ranks import Rank
 from scalestudy.train.strategies.processes import LastGradient
 
-SLOW_S, STEPS = 0.05, 6
+SLOW_S, STEPS = 0.2, 6
 NewClock = Callable[[int, int], StepClock]
 
 

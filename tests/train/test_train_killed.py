@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import slow_models
 from needed import need
 from train_setup import learned, make_run, trained
 
@@ -25,15 +26,15 @@ IMAGES, EPOCHS = 480, 4
 WAIT_S = 60.0
 
 
-def long_run(strategy: str, images: int = IMAGES) -> Run:
+def long_run(strategy: str, images: int = IMAGES, model: str = "cifar_cnn") -> Run:
     """Some seconds of training, with many steps between two checkpoints."""
-    return make_run(strategy, images=images, epochs=EPOCHS, batch_size=8, model="cifar_cnn")
+    return make_run(strategy, images=images, epochs=EPOCHS, batch_size=8, model=model)
 
 
-def command(folder: Path, run: Run) -> subprocess.Popen[str]:
+def command(folder: Path, run: Run, **variables: str) -> subprocess.Popen[str]:
     """``scalestudy train`` in a process group of its own."""
     write_model(RunPaths(folder).run, run)
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
     return subprocess.Popen(
         [sys.executable, "-m", "scalestudy", "train", "--again", str(RunPaths(folder).run)],
         env=environment,
@@ -138,18 +139,21 @@ def begun_after(folder: Path, name: str, known: int, process: subprocess.Popen[s
 def test_a_run_asked_to_stop_saves_inside_the_epoch_and_goes_on_there(
     strategy: str, number: signal.Signals, to_group: bool, tmp_path: Path
 ) -> None:
-    run = long_run(strategy, images=2 * IMAGES)  # ranks ask each other after 32 of 120 steps at the latest
+    run = long_run(strategy, images=2 * IMAGES, model="slow_models:HeldInAStep")
     whole = trained(run, tmp_path / "whole")
-    folder = tmp_path / "stopped"
-    process = command(folder, run)
-    until(lambda: begun(folder, "checkpoint", 2), "the second checkpoint")
-    time.sleep(0.4 * whole.epochs[-1].time_s)
+    folder, hold = tmp_path / "stopped", tmp_path / "hold"
+    hold.touch()
+    process = command(folder, run, PYTHONPATH=str(Path(slow_models.__file__).parent), **{slow_models.HOLD: str(hold)})
+    until(Path(f"{hold}.held").exists, "the step that holds the run")
     (os.killpg if to_group else os.kill)(process.pid, number)
+    hold.unlink()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == EXIT_STOPPED, errors
     assert "Traceback" not in errors
     stop = next(event for event in read_events(RunPaths(folder).events(0))[0] if event["event"] == "stop")
-    assert stop["step"] > 0
+    # The third of four epochs of 120 steps; ranks ask each other after 32 more at the latest.
+    assert stop["epoch"] == 2
+    assert 0 < stop["step"] < 120
     resumed = trained(run, folder)
     assert resumed.weights_sha256 == whole.weights_sha256
     assert learned(resumed) == learned(whole)

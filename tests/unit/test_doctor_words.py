@@ -303,6 +303,7 @@ def test_a_blocked_port_is_told_with_both_nodes() -> None:
             "srun: error: Unable to allocate: Resource temporarily unavailable\n",
             "no nodes came free within 9 s",
         ),
+        ("srun: error: Unable to allocate resources: Requested nodes are busy\n", "no nodes came free within 9 s"),
         ("srun: error: Invalid account or account/partition\n", "SLURM's reason: srun: error: Invalid account"),
         ("slurmstepd: error: execve(): /x/python: No such file or directory\n", "the nodes cannot run"),
         ("", "SLURM's reason: exit code 1"),

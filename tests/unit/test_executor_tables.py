@@ -1,6 +1,8 @@
 """What the executor `submitit` reads of the rows that squeue and sacct print."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,67 @@ def test_a_limit_that_is_over_when_other_jobs_end_is_waited_for(reason: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("state", "reason", "held"),
+    [
+        ("PENDING", "JobHeldAdmin", True),
+        ("PENDING", "JobHeldUser", True),
+        ("PENDING", "user env retrieval failed requeued held", True),
+        ("PENDING", "AssocGrpBillingMinutes", True),
+        ("PENDING", "QOSMaxCpuPerUserLimit", True),
+        ("REQUEUE_HOLD", "", True),
+        ("SPECIAL_EXIT", "None", True),
+        ("PENDING", "Priority", False),
+        ("PENDING", "Resources", False),
+        ("PENDING", "Dependency", False),
+        ("PENDING", "BeginTime", False),
+        ("RUNNING", "JobHeldAdmin", False),
+    ],
+)
+def test_what_somebody_may_release_or_one_job_may_exceed_is_held_and_not_hopeless(
+    state: str, reason: str, held: bool
+) -> None:
+    assert JobState(state, reason=reason).held is held
+    assert not JobState(state, reason=reason).hopeless
+
+
+def test_squeue_is_asked_for_hidden_partitions_and_not_as_the_users_terminal_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = answers(monkeypatch, tmp_path, squeue=ROWS)
+    (tmp_path / "squeue").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nenv > {tmp_path}/environment\n')
+    monkeypatch.setenv("SQUEUE_PARTITION", "gpu")
+    assert cluster.states([]) == {}
+    assert "--all" in (tmp_path / "asked").read_text().split()
+    assert "SQUEUE_" not in (tmp_path / "environment").read_text()
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({"SLURM_JOB_ID": "8"}, "8"),
+        ({"SLURM_JOB_ID": "99", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "0"}, "7_0"),
+    ],
+)
+def test_the_job_in_which_snakemake_runs_is_none_that_makes_room(
+    variables: dict[str, str], name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "squeue").write_text(f"#!/bin/sh\ncat {tmp_path}/rows\n")
+    (tmp_path / "squeue").chmod(0o755)
+    (tmp_path / "rows").write_bytes(ROWS)
+    code = (
+        "from pathlib import Path; from snakemake_executor_plugin_submitit.cluster import Slurm;"
+        "print(*sorted(Slurm(Path('.')).states([])))"
+    )
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    seen = [
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout.split()
+        for env in (plain | path, plain | path | variables)
+    ]
+    assert seen == [["12", "7_0", "8", "9"], [one for one in ("12", "7_0", "8", "9") if one != name]]
+
+
+@pytest.mark.parametrize(
     ("code", "told"),
     [("0", ""), ("256", "exit code 1"), ("9", "signal 9"), ("0:0", ""), ("1:0", "exit code 1"), ("0:15", "signal 15")],
 )
@@ -93,7 +156,7 @@ def test_variables_of_the_job_that_snakemake_runs_in_do_not_reach_sbatch(
         (tmp_path / name).touch()
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    kept = {"SLURM_CLUSTERS": "a", "SLURM_CONF": "/site.conf", "SLURM_JWT": "token"}
+    kept = {"SLURM_CLUSTERS": "a", "SLURM_CONF": "/site.conf", "SLURM_CONF_SERVER": "ctl", "SLURM_JWT": "token"}
     around = kept | {"SLURM_JOB_ID": "7", "SLURM_MEM_PER_NODE": "300"}
     for name, value in around.items():
         monkeypatch.setenv(name, value)

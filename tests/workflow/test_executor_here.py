@@ -284,23 +284,25 @@ def refusing(flow: Flow, *said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    "said",
     [
-        (["sbatch: error: QOSMaxCpuPerJobLimit", LIMIT], f"QOSMaxCpuPerJobLimit: {LIMIT}"),
-        (
-            ["sbatch: error: invalid partition specified: standby", "sbatch: error: Invalid partition name specified"],
-            "sbatch: error: Invalid partition name specified",
-        ),
+        ["sbatch: error: QOSMaxCpuPerJobLimit", LIMIT],
+        ["sbatch: error: invalid partition specified: standby", "sbatch: error: Invalid partition name specified"],
+        # As a site's own plugin answers.
+        [
+            "sbatch: error: Ask for GPUs with --gres here",
+            "sbatch: error: Batch job submission failed: Unspecified error",
+        ],
     ],
 )
 def test_what_no_time_will_mend_is_refused_at_once_though_slurm_speaks_of_limits_and_names_a_standby(
-    flow: Flow, said: list[str], shown: str
+    flow: Flow, said: list[str]
 ) -> None:
     refusing(flow, *said)
     flow.write('rule one:\n    output: "done"\n    shell: "touch {output}"\n')
     process = flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
     assert process.wait(60) == 1
-    assert f"not submitted: {shown}. " in flow.said
+    assert f"not submitted: {'; '.join(said)}. " in flow.said
     assert len((flow.folder / "calls").read_text().splitlines()) == 1
 
 
@@ -312,6 +314,51 @@ def test_a_limit_of_the_site_is_named_where_no_job_of_the_user_will_make_room(fl
     assert flow.said.count(f"not submitted: {LIMIT}") == 3  # that they wait, and each once
     assert len((flow.folder / "calls").read_text().splitlines()) == 4  # both at once, one alone; each again at a poll
     assert not list((flow.folder / ".snakemake/submitit").glob("*.pkl"))
+
+
+def test_what_slurm_holds_back_is_named_once_and_left_in_the_queue_and_an_impatient_ctrl_c_cancels_it(
+    flow: Flow,
+) -> None:
+    log = flow.folder / ".snakemake/submitit"
+    scripts = {
+        "sbatch": f"touch {flow.folder}/submitted; echo Submitted batch job 5",
+        "squeue": f"[ ! -e {flow.folder}/slow ] || sleep 2; [ ! -e {flow.folder}/submitted ] || "
+        f'echo "5|PENDING|0||QOSMaxCpuPerUserLimit|{log}/5.out|"; echo >> {flow.folder}/polls',
+        "srun": "",
+        "sacct": "",
+        "scancel": f'echo "$@" >> {flow.folder}/cancelled',
+    }
+    for name, script in scripts.items():
+        (flow.folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (flow.folder / name).chmod(0o755)
+    flow.write(f"rule one:\n{TOUCH}")
+    process = flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
+    wait_until(lambda: (flow.folder / "polls").exists() and len((flow.folder / "polls").read_text()) > 3)
+    assert flow.said.count("its reason: QOSMaxCpuPerUserLimit") == 1
+    assert not (flow.folder / "cancelled").exists()
+    (flow.folder / "slow").touch()
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(60)
+    assert (flow.folder / "cancelled").read_text() == "--quiet 5\n"
+
+
+def test_jobs_that_run_on_another_kind_of_cluster_are_named_and_nothing_is_started(flow: Flow) -> None:
+    flow.killed_while_it_runs()
+    refusing(flow, "never asked")
+    slurm = {"PATH": f"{flow.folder}:{os.environ['PATH']}"}
+    assert flow.start("--submitit-cluster", "slurm", **slurm).wait(60) == 1
+    assert "jobs of --submitit-cluster local still run or wait; go on with it, or end them: kill " in flow.said
+    assert not (flow.folder / "calls").exists()
+    assert flow.start("--submitit-cluster", "debug").wait(60) == 1
+    again = flow.start()
+    wait_until(lambda: "Took over job" in flow.said)
+    (flow.folder / "go").touch()
+    assert again.wait(60) == 0, flow.said
+    assert flow.starts() == ["start"]
+    (flow.folder / "done").unlink()
+    assert flow.start("--submitit-cluster", "debug").wait(60) == 0, flow.said
 
 
 TOUCH = '    output: "done"\n    shell: "touch {output}"\n'

@@ -104,7 +104,7 @@ def why_not(report: Report, wait_s: int) -> str:
     """Why the job did not come to its end, and what to do."""
     said = [line.strip() for line in report.errors.splitlines() if line.strip()]
     reason = next((line for line in said if "error" in line.lower()), said[-1] if said else f"exit code {report.code}")
-    if "immediate" in report.errors.lower() or "temporarily unavailable" in report.errors.lower():
+    if re.search("immediate|temporarily unavailable|nodes are busy", report.errors, re.IGNORECASE):
         return f"no nodes came free within {wait_s} s; try again later or with --wait"
     if "execve" in report.errors or "No such file" in report.errors:
         return f"the nodes cannot run {sys.executable}; install into a folder that they see ({reason})"

@@ -67,7 +67,7 @@ def torch_gpus() -> dict[str, object]:
     except subprocess.TimeoutExpired:
         return {}
     except subprocess.CalledProcessError as error:
-        return {"torch_error": (error.stderr.strip().splitlines() or ["no reason given"])[-1]}
+        return {"torch_error": (error.stderr.strip().splitlines() or [str(error)])[-1]}
     except (OSError, ValueError, IndexError) as error:
         return {"torch_error": str(error)}
 
