@@ -41,7 +41,7 @@ class SlowInEveryStep(nn.Sequential):
 
 HOLD = "SLOW_MODELS_HOLD"
 """Environment variable: a file. As long as it is there, HeldInAStep waits in a step, which ``FILE.held`` tells of."""
-HELD_STEP = 300
+HELD_STEP = 140
 
 
 class HeldInAStep(CifarCNN):

@@ -139,7 +139,7 @@ def begun_after(folder: Path, name: str, known: int, process: subprocess.Popen[s
 def test_a_run_asked_to_stop_saves_inside_the_epoch_and_goes_on_there(
     strategy: str, number: signal.Signals, to_group: bool, tmp_path: Path
 ) -> None:
-    run = long_run(strategy, images=2 * IMAGES, model="slow_models:HeldInAStep")
+    run = long_run(strategy, model="slow_models:HeldInAStep")
     whole = trained(run, tmp_path / "whole")
     folder, hold = tmp_path / "stopped", tmp_path / "hold"
     hold.touch()
@@ -151,9 +151,9 @@ def test_a_run_asked_to_stop_saves_inside_the_epoch_and_goes_on_there(
     assert process.returncode == EXIT_STOPPED, errors
     assert "Traceback" not in errors
     stop = next(event for event in read_events(RunPaths(folder).events(0))[0] if event["event"] == "stop")
-    # The third of four epochs of 120 steps; ranks ask each other after 32 more at the latest.
+    # In the third of four epochs of 60 steps: ranks ask each other after 32 more at the latest.
     assert stop["epoch"] == 2
-    assert 0 < stop["step"] < 120
+    assert 0 < stop["step"] < 60
     resumed = trained(run, folder)
     assert resumed.weights_sha256 == whole.weights_sha256
     assert learned(resumed) == learned(whole)

@@ -248,6 +248,14 @@ def test_a_failed_run_whose_record_names_one_host_makes_no_node_simulated():
     assert replace(NOTHING, runs=runs[:1]).name(speedup_row(**cell)) == "DDP, 4 CPU cores on 2 nodes"
 
 
+def test_nodes_of_one_workload_may_be_simulated_and_those_of_another_not():
+    cell = {"nodes": 2, "devices": 4}
+    runs = [RunRow(**RUN | cell, host="one one"), RunRow(**RUN | cell | {"workload": "other"}, host="one two")]
+    evidence = replace(NOTHING, runs=runs)
+    assert evidence.name(speedup_row(**cell)) == "DDP, 4 CPU cores on 2 simulated nodes"
+    assert evidence.name(speedup_row(**cell, workload="other")) == "DDP, 4 CPU cores on 2 nodes"
+
+
 def test_r3_is_silent_when_no_two_strategies_share_a_number_of_devices():
     assert written("R3", speedup=[speedup_row(), speedup_row(strategy="hsdp", devices=4)]) == []
 
@@ -301,6 +309,10 @@ def test_r6_names_the_largest_loss_at_the_largest_size_only_where_measured():
         (text,) = written("R6", speedup=[speedup_row()], phases=[phase_row(**{phase: None})])
         assert text.endswith("size: with DDP, 2 CPU cores, computation and communication were not measured apart.")
     assert written("R6", speedup=[speedup_row(devices=4)], phases=[phase_row()]) == []
+    none = {"speedup": None, "speedup_low": None, "speedup_high": None}
+    without = [speedup_row(devices=devices).model_copy(update=none) for devices in (2, 4)]
+    (text,) = written("R6", speedup=without, phases=[phase_row(), phase_row(devices=4)])
+    assert text.endswith("20.0% exposed communication with DDP, 4 CPU cores.")  # there is no base
 
 
 def test_r7_counts_what_is_equivalent_shown_not_and_untested():
@@ -605,18 +617,19 @@ def test_only_the_prediction_section_goes_beyond_what_was_measured_and_no_senten
     ],
 )
 def test_a_headline_tells_the_load_that_was_measured_and_its_limit(language, said):
+    row = speedup_row(fastest=True)
     runs = [RunRow(**RUN, foreign_load=load) for load in (0.05, 0.051, 0.2)]  # at the limit is not above it
     runs += [RunRow(**{**RUN, "outcome": "missing"}), RunRow(**RUN, foreign_load=0.3, excluded="it was repeated")]
-    row = speedup_row(fastest=True)
-    assert headlines(replace(NOTHING, speedup=[row], workloads=[facts()], runs=runs, language=language))[
-        0
-    ].detail.endswith(said)
-    assert (
-        said
-        not in headlines(replace(NOTHING, speedup=[row], workloads=[facts()], runs=runs[:1], language=language))[
-            0
-        ].detail
-    )
+
+    def detail(runs):
+        found = replace(NOTHING, speedup=[row], workloads=[facts()], runs=runs, language=language)
+        return headlines(found)[0].detail
+
+    assert detail(runs).endswith(said)
+    assert said not in detail(runs[:1])
+    base = [run.model_copy(update={"strategy": "serial", "scaling": "strong", "devices": 1}) for run in runs[1:]]
+    assert detail([runs[0], *base]).endswith(said)  # which epoch scaling shares with strong scaling
+    assert said not in detail([runs[0], *(run.model_copy(update={"scaling": "weak"}) for run in base)])
 
 
 def mitigation_row(**changes):

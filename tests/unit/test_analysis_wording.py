@@ -63,6 +63,11 @@ def test_an_end_of_an_interval_of_a_factor_is_not_written_as_one_unless_it_is(lo
     assert WORDING.factor_interval(low, high) == text
 
 
+@pytest.mark.parametrize(("factor", "text"), [(1.0042, "1.004×"), (0.9958, "0.996×"), (1.0, "1.00×"), (1.006, "1.01×")])
+def test_a_factor_is_not_written_as_one_unless_it_is_since_its_interval_is_not(factor, text):
+    assert WORDING.times(factor) == text
+
+
 @pytest.mark.parametrize(
     ("low", "high", "text"),
     [

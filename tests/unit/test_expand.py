@@ -172,12 +172,12 @@ def test_a_machine_with_one_device_runs_the_base_and_says_what_it_skips():
     study = expand(config(), cpus(1))
     assert {run.cell.strategy for run in study.runs} == {"serial"}
     assert study.skipped[0] == "DataParallel: needs at least 2 devices, and the study has 1"
-    assert study.skipped[-1].startswith("nothing parallel is left")
-    assert len(study.skipped) == len(ALL)
+    assert study.notes == ["nothing parallel is left to compare: the report shows the serial base alone"]
+    assert len(study.skipped) == len(ALL) - 1
 
 
 def test_nothing_is_skipped_where_all_can_run():
-    assert expand(config(), cpus(2)).skipped == []
+    assert expand(config(), cpus(2)).skipped + expand(config(), cpus(2)).notes == []
 
 
 def test_a_study_without_any_run_is_refused():
@@ -238,7 +238,8 @@ def test_the_default_study_is_planned_on_any_number_of_devices(kind: str, device
     for run in study.runs:
         images = {"fashion": 4096, "cifar_synthetic": 2048}[run.cell.workload]
         assert images // run.global_batch >= 4
-    assert any("auto: takes" in reason for reason in study.skipped) == (devices > 8)
+    assert any("auto: takes" in note for note in study.notes) == (devices > 8)
+    assert bool(study.skipped) == (devices == 1)
 
 
 def test_a_cluster_is_planned_as_it_is_described_whatever_this_machine_has():
@@ -246,7 +247,7 @@ def test_a_cluster_is_planned_as_it_is_described_whatever_this_machine_has():
     study = expand(described, Machine.of_cluster(described.cluster))
     layouts = {run.cell.strategy: run.cell.layout for run in study.runs}
     assert layouts == {"serial": "1x1", "data_parallel": "1x2", "ddp": "2x2", "hybrid": "2x2", "hsdp": "2x2"}
-    assert not study.skipped
+    assert not study.skipped + study.notes
     assert not any(run.oversubscribed for run in study.runs)
 
 
@@ -269,10 +270,10 @@ def test_a_workload_too_small_for_all_devices_says_so_and_explicit_layouts_stay_
     few = {"data": {"name": "mnist", "train": 300}, "batch_size": 64}
     study = expand(config(workload=few, workloads=["one"], strategies=["serial", "ddp"]), cpus(2))
     assert [run.cell.strategy for run in study.runs] == ["serial"] * 3
-    assert study.skipped == [
+    assert study.skipped == [f"{STRATEGIES['ddp'].title}: needs at least 2 devices, and auto takes 1"]
+    assert study.notes == [
         "auto: takes 1 of 2 devices per node (an epoch of one, 300 images, would have fewer than 4 batches of 64 "
         "per device); name layouts to take more",
-        f"{STRATEGIES['ddp'].title}: needs at least 2 devices, and auto takes 1",
         "nothing parallel is left to compare: the report shows the serial base alone",
     ]
     named = config(workload=few, workloads=["one"], strategies=["serial", {"name": "ddp", "layouts": ["1x2"]}])
@@ -281,4 +282,4 @@ def test_a_workload_too_small_for_all_devices_says_so_and_explicit_layouts_stay_
 
 def test_a_batch_with_fewer_images_than_devices_limits_strong_scaling():
     study = expand(config(workload={"batch_size": 1}, workloads=["one"], scalings=["strong"]), cpus(2))
-    assert study.skipped[0].startswith("auto: takes 1 of 2 devices per node (a batch of one has 1 image to share)")
+    assert study.notes[0].startswith("auto: takes 1 of 2 devices per node (a batch of one has 1 image to share)")

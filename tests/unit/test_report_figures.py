@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from scalestudy.report.figures import draw_figures
-from scalestudy.report.figures.labels import spread
+from scalestudy.report.figures.labels import Line, label_ends, spread
 from scalestudy.report.figures.lines import drawn_laws, node_end
 from scalestudy.report.printable import printable
 
@@ -46,7 +46,9 @@ def test_two_devices_are_drawn_as_intervals_with_their_numbers():
 def test_more_devices_are_drawn_as_labeled_lines(cluster):
     figure = cluster["scaling-strong"]
     assert figure.form == "lines bars nodes"
-    assert {"DataParallel", "DDP", "Hybrid", "HSDP", "ideal", "16", "one node", "several nodes"} <= set(texts(figure))
+    assert {"DataParallel", "DDP", "Hybrid", "HSDP", "ideal", "16", "fits on one node", "several nodes"} <= set(
+        texts(figure)
+    )
 
 
 def test_every_scaling_has_its_three_figures(cluster):
@@ -130,6 +132,27 @@ def test_spread_keeps_order_and_distance(positions, gap):
     order = sorted(range(len(positions)), key=lambda index: positions[index])
     for before, after in pairwise(order):
         assert placed[after] - placed[before] >= gap * 0.999
+
+
+def test_names_of_lines_that_end_together_before_the_others_are_clear_of_these():
+    figure = Figure(figsize=(5, 3.2), dpi=72)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    ax = figure.add_subplot()
+    ax.set_xlim(0, 10)
+    ax.set_ylim(0, 10)
+    lines = [Line("first", [(0, 5), (5, 5.0)], "k"), Line("second", [(0, 5), (5, 5.2)], "k")]
+    lines += [Line(f"long {place}", [(0, 5), (10, place)], "k") for place in (5.0, 6.2)]
+    label_ends(ax, lines, [(0, 0), (10, 10)])
+    for text in ax.texts:
+        text.update_positions(renderer)
+    boxes = {text.get_text(): Text.get_window_extent(text, renderer) for text in ax.texts}
+    for name in ("first", "second"):
+        middle = (boxes[name].y0 + boxes[name].y1) / 2
+        for line in lines[2:]:
+            (x0, y0), (x1, y1) = ax.transData.transform(line.path)
+            at = [y0 + (y1 - y0) * (x - x0) / (x1 - x0) for x in (boxes[name].x0, boxes[name].x1)]
+            assert all(abs(middle - height) > 5 for height in at), name
+    assert not boxes["first"].shrunk(1, 0.7).overlaps(boxes["second"].shrunk(1, 0.7))
 
 
 def test_spread_leaves_what_is_far_apart():

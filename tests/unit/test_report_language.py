@@ -127,7 +127,7 @@ def test_reasons_are_german_and_the_messages_of_programs_stay_as_they_are():
     more = "runs/a/ranks/rank0.jsonl:7: is not an event line (and 3 more)"
     assert GERMAN.reason(more) == "runs/a/ranks/rank0.jsonl:7: ist keine Ereigniszeile (und 3 weitere)"
     cost = "exposed communication: not told apart from computing; cost: the runs did not measure it"
-    expected = "offene Kommunikation: vom Rechnen nicht getrennt; Kosten: die Läufe haben sie nicht gemessen"
+    expected = "nicht überdeckte Kommunikation: vom Rechnen nicht getrennt; Kosten: die Läufe haben sie nicht gemessen"
     assert GERMAN.reason(cost) == expected
     message = "RuntimeError: 3 of 4 ranks did not agree with rank 0"
     assert GERMAN.reason(message) == message
@@ -209,11 +209,11 @@ def test_every_text_that_reaches_a_report_has_its_german(path):
 
 
 def test_every_reason_for_a_combination_left_out_has_its_german():
-    found = set(said_by(SOURCE / "spec" / "expand.py", "_automatic_devices", "_limits", "_resolved", "skipped"))
+    found = set(said_by(SOURCE / "spec" / "expand.py", "_automatic_devices", "_limits", "_resolved", "notes_on"))
     assert len(found) > 7
     assert [text for text in found if text not in GERMAN.phrases and GERMAN.reason(text) == text] == []
-    whole = "skipped: auto: takes 1 of 2 devices per node (a batch of net has 1 image to share); name layouts to "
-    expected = "ausgelassen: auto: nimmt 1 von 2 Geräten je Knoten (ein Batch von net hat 1 Bild zu teilen); mehr "
+    whole = "note: auto: takes 1 of 2 devices per node (a batch of net has 1 image to share); name layouts to "
+    expected = "Hinweis: auto: nimmt 1 von 2 Geräten je Knoten (ein Batch von net hat 1 Bild zu teilen); mehr "
     assert GERMAN.reason(f"{whole}take more") == f"{expected}nimmt, wer Anordnungen nennt"
 
 

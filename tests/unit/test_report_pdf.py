@@ -912,9 +912,24 @@ def test_an_end_of_an_interval_is_not_printed_as_the_limit_that_it_is_judged_by_
     data = report_data.whole()
     ends = {"difference_low": -0.010004, "difference_high": 0.01}
     accuracy = [row.model_copy(update=ends) if row.difference is not None else row for row in data.accuracy]
-    comparisons = [row.model_copy(update={"low": 1.00462, "high": 1.09}) for row in data.comparisons]
-    changes = {"accuracy": accuracy, "accuracy_margin": 0.01, "comparisons": comparisons, "runs": data.runs[:20]}
+    # A value has the decimals of its interval: with fewer it could lie outside.
+    factors = {"ratio": 1.0049, "low": 1.00462, "high": 1.09}
+    speedups = {"speedup": 0.9962, "speedup_low": 0.9961, "speedup_high": 0.9964}
+    costs = {"cost_s": 4.2e-6, "cost_low_s": 3e-6, "cost_high_s": 8.1e-3}
+    changes = {
+        "accuracy": accuracy,
+        "accuracy_margin": 0.01,
+        "comparisons": [row.model_copy(update=factors) for row in data.comparisons],
+        "mitigations": [row.model_copy(update=factors) for row in data.mitigations],
+        "speedup": [row.model_copy(update=speedups) if row.speedup_low else row for row in data.speedup],
+        "targets": [row.model_copy(update=speedups) if row.speedup_low else row for row in data.targets],
+        "communication": [row.model_copy(update=costs) if row.cost_s else row for row in data.communication],
+        "runs": data.runs[:20],
+    }
     pdf = compile_report(data.model_copy(update=changes), [], "run\n", "pdf")
     text = " ".join(" ".join(page.extract_text().split()) for page in pypdf.PdfReader(io.BytesIO(pdf)).pages)
     assert text.count("[−1.0004, +1.0000]") > 10
-    assert text.count("[1.005, 1.090]") > 0
+    assert text.count("1.005 [1.005, 1.090] 5, 5 ") == 6  # comparisons, on the most devices
+    assert text.count("1.005 [1.005, 1.090]") == 6 + 8  # and mitigations
+    assert text.count("0.996 [0.996, 0.996]") > 20
+    assert text.count("0.004 [0.003, 8.100]") > 10

@@ -55,7 +55,7 @@ class Collection:
     """With what the parity check ran; None where there is no record of it."""
     probes: list[Probe]
     problems: list[str]
-    """Damaged records and skipped combinations, one line each."""
+    """Damaged records, skipped combinations and the plan's notes, one line each."""
     read: int = 0
     """Runs whose files were read; the others came from the cache."""
 
@@ -72,7 +72,7 @@ def collect(results: Path) -> Collection:
         if run.cell.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
             raise StudyError(f"{paths.study}: strategy {run.cell.strategy!r} of {run.id} is unknown; known: {known}")
-    problems = [f"skipped: {line}" for line in study.skipped]
+    problems = [f"note: {line}" for line in study.notes] + [f"skipped: {line}" for line in study.skipped]
     readings, read = _readings(paths, study.runs)
     runs = []
     for run, reading in zip(study.runs, readings, strict=True):

@@ -182,10 +182,10 @@ def _normal_times(cells: Sequence[CellRuns], language: Language) -> tuple[bool, 
     p_values = [max(1e-300, p) for p in _shapiro([[math.log(time) for time in times] for times in samples])]
     together = float(combine_pvalues(p_values, method="fisher").pvalue)
     text = language.say(
-        "With fewer than {least} runs intervals assume that logarithms of times are normal; Shapiro-Wilk tests of {n} "
-        "cells, combined by Fisher's method, give p = {p}.",
+        "With fewer than {least} runs intervals assume that logarithms of times are normal; Shapiro-Wilk tests of "
+        "{cells}, combined by Fisher's method, give p = {p}.",
         least=few.stop,
-        n=len(samples),
+        cells=Wording(language).counted(len(samples), "cell"),
         p=_p_text(together, language),
     )
     return together >= SIGNIFICANCE, text

@@ -88,10 +88,10 @@ class Evidence:
     def wording(self) -> Wording:
         """How sentences are worded."""
         titles = {row.name: row.title for row in self.strategies}
-        on_one_host: dict[tuple[str, int, int], bool] = {}
+        on_one_host: dict[CellKey, bool] = {}
         for run in self.runs:
             if run.nodes > 1 and run.outcome == "completed":  # a failed one names the host of its first rank alone
-                key = (run.strategy, run.nodes, run.devices)
+                key = key_of(run)
                 on_one_host[key] = on_one_host.get(key, True) and len(set(run.host.split())) == 1
         return Wording(self.language, self.device_name, titles, {key for key, one in on_one_host.items() if one})
 
@@ -125,10 +125,13 @@ class Evidence:
         subject = self.subject(about.workload, about.scaling)
         return Statement(self.wording.say(text, **({"subject": subject} | values)), about.scaling)
 
+    def parallel(self, workload: str, scaling: str) -> list[SpeedupRow]:
+        """The parallel cells."""
+        return [row for row in self._groups.get((workload, scaling), ()) if row.strategy != "serial"]
+
     def compared(self, workload: str, scaling: str) -> list[SpeedupRow]:
         """The parallel cells that have a speedup."""
-        rows = self._groups.get((workload, scaling), ())
-        return [row for row in rows if row.strategy != "serial" and row.speedup is not None]
+        return [row for row in self.parallel(workload, scaling) if row.speedup is not None]
 
     def fastest(self, workload: str, scaling: str) -> SpeedupRow | None:
         """The parallel cell with the most images/s, or None."""

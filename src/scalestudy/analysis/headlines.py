@@ -2,6 +2,7 @@
 
 from scalestudy.analysis.evidence import Evidence
 from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
+from scalestudy.analysis.scaling_rows import of_scaling
 from scalestudy.analysis.statistics import holds_one
 from scalestudy.records.report import Headline, SpeedupRow
 
@@ -47,7 +48,7 @@ def _loaded(evidence: Evidence, row: SpeedupRow) -> str:
 
     What is measured is their load; what it did to the times is not.
     """
-    group = [run for run in evidence.runs if (run.workload, run.scaling) == (row.workload, row.scaling)]
+    group = of_scaling([run for run in evidence.runs if run.workload == row.workload], row.scaling)
     counted = [run for run in group if run.outcome == "completed" and not run.excluded and run.foreign_load is not None]
     loaded = sum(map(is_loaded, counted))
     if not loaded:
@@ -79,7 +80,10 @@ def _accuracy_change(evidence: Evidence) -> Headline | None:
     w = evidence.wording
     return Headline(
         label=w.say("largest accuracy change"),
-        value=w.say("{points} pp", points=w.points(row.difference or 0)),
+        value=w.say(
+            "{points} pp",
+            points=w.points(row.difference or 0, -evidence.accuracy_margin, evidence.accuracy_margin),
+        ),
         interval=w.points_interval(row.difference_low, row.difference_high, evidence.accuracy_margin),
         detail=f"{evidence.title(row.workload)}, {evidence.name(row)}",
     )

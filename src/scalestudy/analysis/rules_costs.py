@@ -24,7 +24,8 @@ def losses(evidence: Evidence) -> Iterator[Statement]:
     w, phases = evidence.wording, {key_of(row): row for row in evidence.phases}
     for workload, scaling in evidence.scaling_groups():
         texts, unknown = [], []
-        largest = evidence.largest_by_strategy(evidence.compared(workload, scaling))
+        cells = evidence.compared(workload, scaling) or evidence.parallel(workload, scaling)  # without a base, all
+        largest = evidence.largest_by_strategy(cells)
         for cell in largest:
             row = phases.get(key_of(cell))
             share = _largest_loss(row) if row else None

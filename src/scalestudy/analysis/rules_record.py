@@ -124,7 +124,7 @@ def _accuracy_list(evidence: Evidence, rows: Sequence[AccuracyRow]) -> str:
             w.say(
                 "{name} (difference {difference} pp, {interval})",
                 name=evidence.name(row),
-                difference=w.points(row.difference or 0),
+                difference=w.points(row.difference or 0, -evidence.accuracy_margin, evidence.accuracy_margin),
                 interval=w.points_interval(row.difference_low, row.difference_high, evidence.accuracy_margin),
             )
             for row in rows

@@ -35,8 +35,8 @@ class Wording:
     """What one device is called, in English."""
     titles: Mapping[str, str] = field(default_factory=dict)
     """What the entries of strategies are called, by the name that tables have for them."""
-    simulated: Collection[tuple[str, int, int]] = ()
-    """Strategy, nodes and devices of the cells whose nodes were processes of one machine."""
+    simulated: Collection[tuple[str, str, str, int, int]] = ()
+    """Keys (analysis/cells.py) of the cells whose nodes were processes of one machine."""
 
     def say(self, text: str, /, **values: object) -> str:
         """The phrase in the report's language, with the values in their places."""
@@ -51,7 +51,7 @@ class Wording:
 
     def nodes(self, row: OfCell) -> str:
         """``2 nodes``, or ``2 simulated nodes``."""
-        simulated = (row.strategy, row.nodes, row.devices) in self.simulated
+        simulated = (row.workload, row.scaling, row.strategy, row.nodes, row.devices) in self.simulated
         return self.say("{nodes} simulated nodes" if simulated else "{nodes} nodes", nodes=row.nodes)
 
     def strategy(self, name: str) -> str:
@@ -80,8 +80,8 @@ class Wording:
         return _scale_of(time_s, *beside).write(self, time_s)
 
     def times(self, factor: float) -> str:
-        """A factor: ``3.21×``."""
-        return self.number(factor, 2) + "×"
+        """A factor: ``3.21×``. One that is not 1 is not written as it, as in its interval: ``1.004×``."""
+        return self.number(factor, decimals_apart(factor, 1.0, 2)) + "×"
 
     def percent(self, fraction: float, digits: int = 0) -> str:
         """``84%``."""

@@ -24,10 +24,17 @@ def check(arguments: Namespace) -> int:
     from scalestudy.cli.planning import plan_study
 
     study = plan_study(arguments.config, arguments.study)
-    for reason in study.skipped:
-        print(f"left out: {reason}")
+    tell_what_is_planned(study)
     print(f"{arguments.config}: study {study.name}, {len(study.runs)} runs")
     return 0
+
+
+def tell_what_is_planned(study: Study) -> None:
+    """What the plan chose by itself, and what the machine cannot run."""
+    for note in study.notes:
+        print(f"note: {note}")
+    for reason in study.skipped:
+        print(f"left out: {reason}")
 
 
 def plan(arguments: Namespace) -> int:
@@ -39,8 +46,7 @@ def plan(arguments: Namespace) -> int:
     for run in study.runs:
         write_model(paths.run(run.id).run, run)
     write_model(paths.study, study)
-    for reason in study.skipped:
-        print(f"left out: {reason}")
+    tell_what_is_planned(study)
     print(f"{study.name}: {len(study.runs)} runs planned")
     return 0
 

@@ -527,4 +527,4 @@ class ReportData(ReportModel):
     work: list[WorkRow] = []
     """Empty in records of earlier versions."""
     problems: list[str]
-    """Damaged records and skipped combinations, one line each."""
+    """Damaged records, skipped combinations and the plan's notes, one line each."""

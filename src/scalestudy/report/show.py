@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scalestudy.analysis.scaling_rows import of_scaling
+from scalestudy.analysis.wording import decimals_apart
 from scalestudy.records.files import is_there, read_model
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import ReportData, SpeedupRow
 from scalestudy.report import numbers
-from scalestudy.report.scaling_rows import of_scaling
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,7 +140,7 @@ def _table(data: ReportData, title: str, rows: Iterable[SpeedupRow]) -> "Table":
             _layout(row),
             str(row.n),
             numbers.fixed(row.time_s, times),
-            numbers.fixed(row.speedup, 2),
+            numbers.fixed(row.speedup, _decimals(row)),
             _interval(row, data.thresholds.runs),
             numbers.percent(row.efficiency),
             numbers.significant(row.images_per_s),
@@ -176,5 +177,11 @@ def _interval(row: SpeedupRow, fewest: int) -> str:
     if row.strategy == "serial":
         return "baseline"
     if row.speedup_low is not None:
-        return numbers.interval(row.speedup_low, row.speedup_high, 2)
+        return numbers.interval(row.speedup_low, row.speedup_high, _decimals(row))
     return f"n = {row.n}" if row.n < fewest else f"base: n < {fewest}"
+
+
+def _decimals(row: SpeedupRow) -> int:
+    """As many, for the speedup and its interval, as it takes for no end that is not 1 to read as it."""
+    ends = [end for end in (row.speedup_low, row.speedup_high) if end is not None]
+    return max((decimals_apart(end, 1.0, 2) for end in ends), default=2)

@@ -45,7 +45,8 @@ def expand(config: Config, machine: Machine, study: str | None = None, source: s
         accuracy_target=planner.study.accuracy_target,
         repeats=planner.study.repeats,
         report=config.report,
-        skipped=planner.skipped(cells),
+        skipped=list(dict.fromkeys(planner.skipped)),
+        notes=planner.notes_on(cells),
     )
 
 
@@ -70,7 +71,9 @@ class _Planner:
         self.section = "cluster" if machine.cluster else "machine"
         self.nodes = self.spec.nodes
         self.problems: list[Problem] = []
-        self._reasons: list[str] = []
+        self.skipped: list[str] = []
+        """Why combinations are left out."""
+        self._notes: list[str] = []
         self.devices = devices_per_node(self.spec, machine)
         self._automatic = self._automatic_devices()
         self._layouts = [self._resolved(place, entry) for place, entry in enumerate(self.study.entries)]
@@ -89,7 +92,7 @@ class _Planner:
         if most >= self.devices * self.nodes:
             return self.devices
         taken = max(1, most // self.nodes)
-        self._reasons.append(
+        self._notes.append(
             f"auto: takes {taken} of {self.devices} devices per node ({reason}); name layouts to take more"
         )
         return taken
@@ -137,7 +140,7 @@ class _Planner:
             if not layouts:
                 title = called(entry.name, entry.label)
                 has = "auto takes 1" if self.devices * self.nodes > 1 else "the study has 1"
-                self._reasons.append(f"{title}: needs at least 2 devices, and {has}")
+                self.skipped.append(f"{title}: needs at least 2 devices, and {has}")
                 continue
             if not by_machine and not self.spec.oversubscribe:
                 self.problems += self._beyond(layouts[0], key, text)
@@ -203,9 +206,9 @@ class _Planner:
             model_code=self._code[cell.workload],
         )
 
-    def skipped(self, cells: list[_Planned]) -> list[str]:
-        """Why combinations are left out, and a warning when nothing parallel remains."""
-        lines = list(dict.fromkeys(self._reasons))
-        if all(planned.cell.strategy == "serial" for planned in cells):
-            lines.append("nothing parallel is left to compare: the report shows the serial base alone")
-        return lines
+    def notes_on(self, cells: list[_Planned]) -> list[str]:
+        """Why ``auto`` takes fewer devices, and a warning when nothing parallel remains."""
+        alone = all(planned.cell.strategy == "serial" for planned in cells)
+        return self._notes + (
+            ["nothing parallel is left to compare: the report shows the serial base alone"] if alone else []
+        )

@@ -117,6 +117,8 @@ class Study(SpecModel):
     report: ReportSpec = ReportSpec()
     skipped: list[str] = []
     """Combinations that the study names but this machine cannot run, one line each with the reason."""
+    notes: list[str] = []
+    """What the plan chose by itself, and what it lacks, one line each."""
 
     @property
     def digest(self) -> str:

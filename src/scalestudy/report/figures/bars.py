@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from scalestudy.analysis.cells import key_of
 from scalestudy.analysis.language import Language
+from scalestudy.analysis.scaling_rows import of_scaling
 from scalestudy.records.base import OfCell
 from scalestudy.records.report import PhaseRow, ReportData
 from scalestudy.report import numbers
-from scalestudy.report.scaling_rows import of_scaling
 
 GAP = 0.45
 """Between the bars of two strategies, in bars."""

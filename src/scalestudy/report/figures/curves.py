@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from scalestudy.analysis.language import Language
+from scalestudy.analysis.scaling_rows import of_scaling
 from scalestudy.records.report import CurveRow, ReportData, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.drawing import Drawing
@@ -23,7 +24,6 @@ from scalestudy.report.figures.style import (
     workload_label,
 )
 from scalestudy.report.figures.ticks import draw_ticks
-from scalestudy.report.scaling_rows import of_scaling
 
 PANEL_HEIGHT_IN = 0.95
 FRAME = Frame(left=0.5, right=0.05, top=0.4, bottom=0.42, across=0.12, down=0.6)

@@ -35,30 +35,35 @@ def label_ends(ax: Axes, lines: Sequence[Line], ideal: Path) -> None:
     last = max(groups)
     for end, members in groups.items():
         heights = [_point(ax, *line.path[-1])[1] for line in members]
-        placed = spread(heights, GAP)
-        for line, before, after in zip(members, heights, placed, strict=True):
-            others = [other.path for other in lines if other is not line] + [ideal]
-            crowded = after != before  # beside a name that is moved too, the best place of each alone may be the same
-            apart = end == last or crowded
-            side, shift = (1, after - before) if apart else _free_place(ax, line.name, line.path, others)
+        moved = [after - before for before, after in zip(heights, spread(heights, GAP), strict=True)]
+        # Names that are moved apart stay beside each other: the best place of each alone may be the same.
+        crowd = [(line, shift) for line, shift in zip(members, moved, strict=True) if shift]
+        together = (1, 0.0) if end == last else _free_place(ax, crowd, lines, ideal)
+        for line, own in zip(members, moved, strict=True):
+            side, more = together if own or end == last else _free_place(ax, [(line, own)], lines, ideal)
             leader = {"arrowstyle": "-", "color": line.color, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 2.5}
-            ax.annotate(line.name, line.path[-1], (6 * side, shift), textcoords="offset points", va="center",
+            ax.annotate(line.name, line.path[-1], (6 * side, own + more), textcoords="offset points", va="center",
                         ha="left" if side > 0 else "right", color=line.color, weight=600,
-                        arrowprops=leader if abs(shift) > GAP else None)  # fmt: skip
+                        arrowprops=leader if abs(own + more) > GAP else None)  # fmt: skip
 
 
-def _free_place(ax: Axes, name: str, path: Path, others: Sequence[Path]) -> tuple[int, float]:
-    """The first side (1: right, -1: left) and shift at which the name is clear of all lines, or the best of them."""
-    x, y = _point(ax, *path[-1])
-    lines = [[_point(ax, *point) for point in line] for line in (*others, path)]
+def _free_place(ax: Axes, named: Sequence[tuple[Line, float]], lines: Sequence[Line], ideal: Path) -> tuple[int, float]:
+    """The first side (1: right, -1: left) and further shift at which the names, of lines that end together and each
+    with a shift of its own, are clear of all lines, or the best of them.
+    """
+    drawn = [[_point(ax, *point) for point in path] for path in (*(line.path for line in lines), ideal)]
 
     def clearance(place: tuple[int, float]) -> float:
-        side, shift = place
-        spots = [x + side * (6 + step * LETTER * len(name) / 8) for step in range(9)]
-        distances = [abs(y + shift - at) for line in lines for spot in spots if (at := _height(line, spot)) is not None]
-        return min(distances, default=math.inf)
+        side, more = place
+        found = math.inf
+        for line, own in named:
+            x, y = _point(ax, *line.path[-1])
+            spots = [x + side * (6 + step * LETTER * len(line.name) / 8) for step in range(9)]
+            heights = (_height(path, spot) for path in drawn for spot in spots)
+            found = min(found, *(abs(y + own + more - at) for at in heights if at is not None), math.inf)
+        return found
 
-    places = [(side, shift) for side in (1, -1) for shift in SHIFTS]
+    places = [(side, more) for side in (1, -1) for more in SHIFTS]
     return next((place for place in places if clearance(place) >= CLEAR), max(places, key=clearance))
 
 

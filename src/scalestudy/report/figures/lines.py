@@ -118,7 +118,7 @@ def _node_mark(ax: Axes, rows: list[SpeedupRow], language: Language) -> None:
     if end is None:
         return
     ax.axvline(end, color="#b9bdc3", linewidth=0.8, zorder=0)
-    for word, shift, side in (("one node", -3, "right"), ("several nodes", 3, "left")):
+    for word, shift, side in (("fits on one node", -3, "right"), ("several nodes", 3, "left")):
         ax.annotate(
             language.say(word), (end, 0), (shift, 4), xycoords=("data", "axes fraction"), textcoords="offset points",
             ha=side, color=GRAY, size=6.5,
