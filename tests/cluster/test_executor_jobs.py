@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -12,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from slurm_workflow import ROOT, SlurmWorkflow, wait_until
+
+from snakemake_executor_plugin_submitit.cluster import Slurm
 
 Make = Callable[[str], SlurmWorkflow]
 pytestmark = pytest.mark.usefixtures("beside")  # begins early what takes minutes
@@ -96,6 +100,28 @@ rule one:
     flow.touch("go")
     assert process.wait(60) == 0, flow.said
     assert "Error in rule" not in flow.said
+
+
+def test_a_job_in_a_partition_that_is_hidden_from_users_is_seen_by_its_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, run = pwd.getpwnam("nobody"), subprocess.run
+    as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    job = ["sbatch", "--parsable", "--mem=50", "--chdir=/", "--output=/dev/null", "--wrap=sleep 600"]
+    name = run([*as_user, *job], check=True, capture_output=True, text=True).stdout.strip()
+    partition = run(["squeue", "-h", "-o", "%P", "-j", name], check=True, capture_output=True, text=True).stdout.strip()
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: run([*as_user, *command], **options))
+    monkeypatch.setattr(os, "getuid", lambda: user.pw_uid)
+    try:
+        run(["scontrol", "update", f"PartitionName={partition}", "Hidden=YES"], check=True)
+        plain = run([*as_user, "squeue", "-h", "-o", "%i"], check=True, capture_output=True, text=True).stdout
+        assert plain.split() == []
+        states = Slurm(tmp_path).states([])
+    finally:
+        run(["scontrol", "update", f"PartitionName={partition}", "Hidden=NO"], check=True)
+        run(["scancel", name], check=True)
+    assert states is not None
+    assert states[name].state in ("PENDING", "RUNNING")
 
 
 def test_the_ranks_of_a_job_on_two_nodes_know_each_other(workflow: Make) -> None:
