@@ -43,7 +43,7 @@ def test_the_steady_state_inside_is_that_outside_wherever_the_machine_is_quiet_e
     image["run"]["options"] = ["--userns"]  # root in a container, where its rights are not whole, needs it
     record = tmp_path / "image.json"
     record.write_text(json.dumps(image))
-    done = benchmark(record, "--starts", "6", "--turns", "5")
+    done = benchmark(record, "--starts", "6", "--turns", "2")
     assert done.returncode in (0, 2), done.stdout + done.stderr
     assert "inside / outside: median " in done.stdout  # there is an interval that could be beyond
     for what, unit in (("start-up", "s"), ("steady state", "images/s")):
@@ -88,7 +88,7 @@ def test_an_inside_that_is_slower_or_faster_is_told_from_as_many_starts_as_the_t
 
     monkeypatch.setattr(module, "worker", worker)
     monkeypatch.setattr(module, "LOAD_LIMIT", 1.0)  # whatever else this machine does
-    monkeypatch.setattr(sys, "argv", ["container.py", "image.json", "--starts", "6", "--turns", "5"])
+    monkeypatch.setattr(sys, "argv", ["container.py", "image.json", "--starts", "6", "--turns", "2"])
     assert module.main() == code
 
 

@@ -258,10 +258,13 @@ def test_a_local_sif_is_a_base_for_apptainer_alone(tmp_path):
 def test_buildah_builds_straight_into_an_archive_and_the_others_save_theirs(tmp_path):
     recipe = Recipe(ROOT, ContainerSpec(), {}, tag="x:1")
     file = tmp_path / "x.tar"
-    (straight,) = BUILDERS["buildah"].archive(recipe, file)
-    assert follows(straight, "--tag", f"docker-archive:{file}:x:1")
+    for for_apptainer, kind in ((True, "oci-archive"), (False, "docker-archive")):
+        source, (straight,) = BUILDERS["buildah"].archive(recipe, file, for_apptainer=for_apptainer)
+        assert source == f"{kind}:{file}"
+        assert follows(straight, "--tag", f"{kind}:{file}:x:1")
     for name in ("podman", "docker"):
-        build, save = BUILDERS[name].archive(recipe, file)
+        source, (build, save) = BUILDERS[name].archive(recipe, file, for_apptainer=True)
+        assert source == f"docker-archive:{file}"
         assert follows(build, "--tag", "x:1")
         assert {str(file), "x:1"} <= set(save)
 

@@ -1,6 +1,8 @@
 """Addresses of images: ``docker://NAME``, as Apptainer writes them."""
 
 DOCKER = "docker://"
+DOCKER_ARCHIVE, OCI_ARCHIVE = "docker-archive:", "oci-archive:"
+"""Before the name of a file that holds an image."""
 HUB = "docker.io"
 """Where a name without a registry lies; Podman and Buildah ask instead, or refuse it."""
 

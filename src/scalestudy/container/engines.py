@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from scalestudy.container.addresses import whole_name
+from scalestudy.container.addresses import DOCKER_ARCHIVE, OCI_ARCHIVE, whole_name
 from scalestudy.container.builders import PROGRAMS, UNLABELLED
 from scalestudy.errors import StudyError
 
@@ -116,7 +116,7 @@ class Apptainer(Engine):
 
     def take(self, source: str, target: Path) -> list[str]:
         """Everything becomes a SIF. What an archive holds is not kept in the home folder's cache as well."""
-        cache = ["--disable-cache"] if source.startswith("docker-archive:") else []
+        cache = ["--disable-cache"] if source.startswith((DOCKER_ARCHIVE, OCI_ARCHIVE)) else []
         return [self.program(), "build", *cache, str(target), source]
 
     def reference(self, source: str, target: Path, said: str) -> str:  # noqa: ARG002
@@ -165,8 +165,8 @@ class Docker(Engine):
 
     def take(self, source: str, target: Path) -> list[str]:  # noqa: ARG002
         """Archives are loaded, addresses pulled."""
-        if source.startswith("docker-archive:"):
-            return [self.program(), "load", "--quiet", "--input", source.removeprefix("docker-archive:")]
+        if source.startswith(DOCKER_ARCHIVE):
+            return [self.program(), "load", "--quiet", "--input", source.removeprefix(DOCKER_ARCHIVE)]
         return [self.program(), "pull", "--quiet", whole_name(source)]
 
     def reference(self, source: str, target: Path, said: str) -> str:  # noqa: ARG002

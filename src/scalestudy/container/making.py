@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import scalestudy
+from scalestudy.container.addresses import DOCKER_ARCHIVE
 from scalestudy.container.base import base_of, base_of_ready
 from scalestudy.container.builders import BUILDERS, Recipe, chosen_builder
 from scalestudy.container.diagnosis import LAST_LINES, explained
@@ -20,7 +21,6 @@ from scalestudy.records.image import Base, Contents
 from scalestudy.records.source import commit_of
 from scalestudy.spec.container import ContainerSpec
 
-ARCHIVE = "docker-archive:"
 SIF = "scalestudy.sif"
 LOG = "build.log"
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
@@ -80,9 +80,10 @@ class Making:
             return str(target) if self.engine.files else self.engine.identify(recipe.tag)[0]
         archive = (folder / "archive.tar").absolute()
         try:
-            for command in builder.archive(recipe, archive):
+            source, commands = builder.archive(recipe, archive, for_apptainer=self.engine.files)
+            for command in commands:
                 _run(command, log, recipe.root, failure, builder.variables)
-            return self._take(f"{ARCHIVE}{archive}", target, log)
+            return self._take(source, target, log)
         finally:
             archive.unlink(missing_ok=True)
             if builder.discard:
@@ -138,7 +139,7 @@ def _source(image: str) -> str:
         return image
     if not Path(image).is_file():
         raise StudyError(f"container.image: found {image}; there is no such file")
-    return f"{ARCHIVE}{image}"
+    return f"{DOCKER_ARCHIVE}{image}"
 
 
 def _run(command: list[str], log: Path, folder: Path, failure: str, variables: Mapping[str, str] = NO_VARIABLES) -> str:
