@@ -122,6 +122,12 @@ def test_several_differences_are_counted_and_named(tmp_path):
     assert text.endswith(", for 3 differences together.")
 
 
+def test_options_that_this_version_does_not_know_are_the_only_ones_that_differ(tmp_path):
+    options = {"both": ("ddp", {"bucket_cap_mb": 2})}
+    (row,) = pair(tmp_path, strategies={"ddp": ("1x2",), "both": ("1x2",)}, options=options, ran={}).mitigations
+    assert (row.options, row.differences) == ("bucket_cap_mb: auto → 2", 1)
+
+
 def test_another_way_of_the_gradients_that_no_option_asked_for_is_a_difference_too(tmp_path):
     (row, _) = pair(tmp_path / "a", ran={"ddp": SHARED, "ddp_fp16": COMPRESSED}).mitigations
     assert (row.options, row.differences) == ("compression: none → fp16; communication: shared_memory → gloo", 2)

@@ -77,7 +77,7 @@ def _change(value: float | None, other: float | None) -> float | None:
 
 def _differences(cell: CellRuns, other: CellRuns) -> Iterator[str]:
     """The options that differ and, where one that is ``auto`` in both came out differently, how gradients traveled."""
-    settings, others = _settings(cell), _settings(other)
+    settings, others = _settings(cell, other)
     different = [name for name in settings | others if settings.get(name) != others.get(name)]
     for name in different:
         yield f"{name}: {show_option(others.get(name))} → {show_option(settings.get(name))}"
@@ -86,11 +86,12 @@ def _differences(cell: CellRuns, other: CellRuns) -> Iterator[str]:
         yield f"communication: {', '.join(other_carriers)} → {', '.join(carriers)}"
 
 
-def _settings(cell: CellRuns) -> dict[str, Any]:
-    """Every option with its value; of a plan by another version, whose options are not all known, those given."""
-    given = cell.runs[0].run.strategy_options
+def _settings(*cells: CellRuns) -> list[dict[str, Any]]:
+    """Every option of each with its value; of a plan by another version, whose options are not all known, those given
+    alone: an option that one gives and the other leaves as it is would seem to differ."""
+    given = [cell.runs[0].run.strategy_options for cell in cells]
     try:
-        return settings_of(cell.cell.strategy, given)
+        return [settings_of(cell.cell.strategy, options) for cell, options in zip(cells, given, strict=True)]
     except ValidationError:
         return given
 
