@@ -46,23 +46,16 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         self.missing_since: dict[str, float] = {}
         self.told: set[str] = set()
         """For what SLURM holds jobs back, as far as it was said."""
-        self._begin(self.executor_settings.cluster or "slurm")
-
-    def _begin(self, kind: str) -> None:
-        """Find what an earlier Snakemake left behind; what runs on another kind of cluster nobody here would watch."""
+        kind = self.executor_settings.cluster or "slurm"
+        self.cluster = CLUSTERS[kind](folder)
         self.held.seek(0)
-        self.cluster = CLUSTERS.get(self.held.read(), CLUSTERS[kind])(self.folder)
-        self.left_behind = self._find_left_behind()
-        if self.cluster.name != kind:
-            if on := sorted(name for name, _, over in self.left_behind.values() if not over):
-                still = f"jobs of --submitit-cluster {self.cluster.name} still run or wait"
-                raise WorkflowError(f"{still}; go on with it, or end them: {self.cluster.ends} {' '.join(on)}")
-            for name in self.cluster.files():
-                self._forget(name)
-            self.cluster, self.left_behind = CLUSTERS[kind](self.folder), {}
+        if (before := self.held.read() or kind) != kind and self.cluster.files():  # whose ids mean nothing here
+            left = f"jobs of --submitit-cluster {before} were left here, and may still run"
+            raise WorkflowError(f"{folder}: {left}; go on with it, or end them and delete this folder")
         self.held.truncate(0)
         self.held.write(kind)
         self.held.flush()
+        self.left_behind = self._find_left_behind()
 
     def run_job(self, job: Any) -> None:
         """Submit one job."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import snakemake_executor_plugin_submitit
 
-MOST_LINES, MOST_STATEMENTS = 545, 416
+MOST_LINES, MOST_STATEMENTS = 573, 437
 NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
 
 

@@ -344,12 +344,12 @@ def test_what_slurm_holds_back_is_named_once_and_left_in_the_queue_and_an_impati
     assert (flow.folder / "cancelled").read_text() == "--quiet 5\n"
 
 
-def test_jobs_that_run_on_another_kind_of_cluster_are_named_and_nothing_is_started(flow: Flow) -> None:
+def test_where_jobs_of_another_kind_of_cluster_were_left_nothing_is_started(flow: Flow) -> None:
     flow.killed_while_it_runs()
     refusing(flow, "never asked")
     slurm = {"PATH": f"{flow.folder}:{os.environ['PATH']}"}
     assert flow.start("--submitit-cluster", "slurm", **slurm).wait(60) == 1
-    assert "jobs of --submitit-cluster local still run or wait; go on with it, or end them: kill " in flow.said
+    assert "submitit: jobs of --submitit-cluster local were left here, and may still run; go on with it" in flow.said
     assert not (flow.folder / "calls").exists()
     assert flow.start("--submitit-cluster", "debug").wait(60) == 1
     again = flow.start()

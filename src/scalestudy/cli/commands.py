@@ -129,6 +129,7 @@ def parity(arguments: Namespace) -> int:
     from scalestudy.cli.training import check_code
 
     check_code(study.runs)
+    print("parity: every strategy against serial training, step by step in float64", flush=True)  # it takes a while
     from scalestudy.train.parity_check import check_study
 
     outcome = check_study(study)
@@ -157,6 +158,7 @@ def probe(arguments: Namespace) -> int:
     probing = planned[arguments.layout]
     check_code(training.run for training in probing.trainings)
     path = StudyPaths(arguments.study.parent).probe(arguments.layout)
+    print(f"probe of {arguments.layout}: what the machine allows", flush=True)
     code = probe_and_record(probing, path, started, arguments.record_failure)
     print(f"probe of {arguments.layout}: {path}")
     return _end(code)
