@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 YARDSTICK = (sys.executable, "-c", "import torch, pandas, matplotlib.pyplot")
-REFERENCE_S = 2.9
+REFERENCE_S = 3.0
 """What it takes on the machine that the bars were set on, two cores of an Intel Xeon with nothing beside."""
 
 
