@@ -100,6 +100,7 @@ def make_study(
     oversubscribed_above: int | None = None,
     parity: Literal["passed", "absent", "truncated"] | Iterable[str] = "passed",
     skipped: Sequence[str] = (),
+    notes: Sequence[str] = (),
     words: ReportSpec = ReportSpec(),  # noqa: B008
     device: Literal["cpu", "cuda"] = "cpu",
     commit: str = "4f2c9e1d5b6a",
@@ -149,7 +150,8 @@ def make_study(
                         )
                         for seed in seeds
                     ]
-    write_model(paths.study, Study(name=name, runs=runs, accuracy_margin=0.01, report=words, skipped=list(skipped)))
+    without = {"skipped": list(skipped), "notes": list(notes)}
+    write_model(paths.study, Study(name=name, runs=runs, accuracy_margin=0.01, report=words, **without))
     names = [workload_name(index) for index in range(workloads)]
     for run in runs:
         index = names.index(run.cell.workload)

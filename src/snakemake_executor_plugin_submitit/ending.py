@@ -31,8 +31,8 @@ HOPELESS = re.compile(
     r"|MaxMemPerLimit"
 )
 """SLURM's reasons for which a job would wait in the queue forever."""
-HELD = re.compile(r"(QOS|Assoc)\w+|.*held.*", re.I)
-"""Those for which it may: a limit may be less than one job needs, and who holds a job may release it."""
+HELD = re.compile(r"(QOS|Assoc)\w+|.*h[eo]ld.*", re.I)
+"""Those for which it may, or not: a limit may be less than one job needs, and who holds a job may release it."""
 
 
 @dataclass(frozen=True)

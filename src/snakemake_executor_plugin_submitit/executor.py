@@ -122,7 +122,11 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             # In a thread, so that Ctrl-C waits until what is being submitted can be seen, and cancelled. Without
             # SIGINT, which a terminal sends also to what is started there.
             with ThreadPoolExecutor(1, "", signal.pthread_sigmask, (signal.SIG_BLOCK, {signal.SIGINT})) as thread:
-                jobs = thread.submit(self.cluster.submit, list(batch.values())).result()
+                try:
+                    jobs = thread.submit(self.cluster.submit, list(batch.values())).result()
+                except KeyboardInterrupt:
+                    on_ctrl_c(signal.SIG_IGN)  # until it is cancelled: the impatient would not wait
+                    raise
         names = [job.job_id for job in jobs]
         for (job, task), name in zip(batch.items(), names, strict=True):
             self.report_job_submission(SubmittedJobInfo(job, name, {"task": task}))
@@ -190,7 +194,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         cancelled = self._cancel([*strays, *(name for name, state in known.items() if state.hopeless)])
         held = {state.reason or state.state for state in known.values() if state.held and not state.hopeless}
         for reason in sorted(held - self.told):
-            self.logger.warning(f"SLURM holds jobs back, perhaps for good; its reason: {reason}")
+            self.logger.warning(f"SLURM holds jobs back; its reason: {reason}")
         self.told |= held
         room = 1  # others make room, too
         for info, name in zip(active_jobs, names, strict=True):
@@ -247,9 +251,14 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             return False
         return True
 
+    def cancel(self) -> None:
+        """As the interface has it; a second Ctrl-C would leave jobs in the queue."""
+        on_ctrl_c(signal.SIG_IGN)
+        super().cancel()
+        on_ctrl_c(signal.default_int_handler)
+
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:  # noqa: ARG002  (emptied while it is looked at)
         """Cancel all that was submitted or taken over, also what a Ctrl-C kept from being recorded."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the impatient, who would keep jobs from being cancelled
         with self.lock:
             self.wait = False
         files = self.cluster.files()
@@ -267,3 +276,9 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
 
     def _not_asked_for(self) -> set[str]:
         return {name for name, *_ in self.left_behind.values()}
+
+
+def on_ctrl_c(handler: Any) -> None:
+    """What Ctrl-C does from now on, for which only the main thread can say it."""
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, handler)

@@ -172,9 +172,10 @@ def test_a_truncated_parity_file_is_a_problem_and_no_parity(tmp_path):
     assert [line.startswith("parity.json: ") for line in collection.problems] == [True]
 
 
-def test_skipped_combinations_are_listed(tmp_path):
-    data = report_data(collect(make_study(tmp_path, **SMALL, skipped=["mnist/epoch/ddp-4x4: 2 nodes"]).results))
-    assert data.problems == ["skipped: mnist/epoch/ddp-4x4: 2 nodes"]
+def test_skipped_combinations_are_listed_and_counted_and_notes_of_the_plan_only_listed(tmp_path):
+    without = {"skipped": ["mnist/epoch/ddp-4x4: 2 nodes"], "notes": ["auto: takes 1"]}
+    data = report_data(collect(make_study(tmp_path, **SMALL, **without).results))
+    assert data.problems == ["note: auto: takes 1", "skipped: mnist/epoch/ddp-4x4: 2 nodes"]
     assert data.counts.skipped == 1
 
 

@@ -52,10 +52,10 @@ def test_a_time_and_its_interval_have_one_unit_and_one_number_of_decimals(time_s
 @pytest.mark.parametrize(
     ("low", "high", "text"),
     [
-        (0.9, 0.997, "95% CI 0.90–0.997"),
-        (1.003, 1.1, "95% CI 1.003–1.10"),
+        (0.9, 0.997, "95% CI 0.900–0.997"),
+        (1.003, 1.1, "95% CI 1.003–1.100"),
         (1.0, 1.1, "95% CI 1.00–1.10"),
-        (0.99999999, 1.1, "95% CI 1.00000–1.10"),
+        (0.99999999, 1.1, "95% CI 1.00000–1.10000"),
         (3.1, 3.32, "95% CI 3.10–3.32"),
     ],
 )
@@ -63,9 +63,18 @@ def test_an_end_of_an_interval_of_a_factor_is_not_written_as_one_unless_it_is(lo
     assert WORDING.factor_interval(low, high) == text
 
 
-@pytest.mark.parametrize(("factor", "text"), [(1.0042, "1.004×"), (0.9958, "0.996×"), (1.0, "1.00×"), (1.006, "1.01×")])
-def test_a_factor_is_not_written_as_one_unless_it_is_since_its_interval_is_not(factor, text):
-    assert WORDING.times(factor) == text
+@pytest.mark.parametrize(
+    ("factor", "low", "high", "value", "interval"),
+    [
+        (1.006, 1.0042, 1.0078, "1.006×", "95% CI 1.004–1.008"),
+        (1.0042, 0.9, 1.2, "1.00×", "95% CI 0.90–1.20"),
+        (12.36, 12.34, 12.38, "12.36×", "95% CI 12.34–12.38"),
+        (1.0042, None, None, "1.00×", "no interval"),
+    ],
+)
+def test_a_factor_and_its_interval_have_one_number_of_decimals(factor, low, high, value, interval):
+    assert WORDING.times(factor, low, high) == value
+    assert WORDING.factor_interval(low, high) == interval
 
 
 @pytest.mark.parametrize(
@@ -81,8 +90,10 @@ def test_an_end_of_an_interval_is_not_written_as_the_limit_unless_it_is(low, hig
 
 
 def test_an_end_of_an_interval_of_accuracies_is_not_written_as_the_margin_unless_it_is():
-    assert WORDING.points_interval(-0.01004, 0.01, 0.01) == "90% CI −1.004 to +1.00"
-    assert WORDING.points_interval(-0.0043, 0.009996, 0.01) == "90% CI −0.43 to +0.9996"
+    assert WORDING.points_interval(-0.01004, 0.01, 0.01) == "90% CI −1.004 to +1.000"
+    assert WORDING.points_interval(-0.0043, 0.009996, 0.01) == "90% CI −0.4300 to +0.9996"
+    assert WORDING.points(0.0101, 0.01, -0.0043, 0.009996) == "+1.0100"
+    assert WORDING.points(0.01004, 0.01) == "+1.00"
 
 
 @pytest.mark.parametrize(

@@ -82,10 +82,10 @@ def test_check_and_plan_say_in_the_same_words_what_the_study_goes_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    study = Study(name="small", runs=[], skipped=["ddp: needs 2"], accuracy_margin=0.01)
+    study = Study(name="small", runs=[], skipped=["ddp: needs 2"], notes=["auto: takes 1"], accuracy_margin=0.01)
     monkeypatch.setattr("scalestudy.cli.planning.plan_study", lambda *_: study)
     assert main([command]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "left out: ddp: needs 2"
+    assert capsys.readouterr().out.splitlines()[:2] == ["note: auto: takes 1", "left out: ddp: needs 2"]
 
 
 def test_without_a_command_the_help_lists_them(capsys: pytest.CaptureFixture[str]) -> None:

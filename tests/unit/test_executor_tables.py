@@ -84,6 +84,7 @@ def test_a_limit_that_is_over_when_other_jobs_end_is_waited_for(reason: str) -> 
     [
         ("PENDING", "JobHeldAdmin", True),
         ("PENDING", "JobHeldUser", True),
+        ("PENDING", "JobHoldMaxRequeue", True),
         ("PENDING", "user env retrieval failed requeued held", True),
         ("PENDING", "AssocGrpBillingMinutes", True),
         ("PENDING", "QOSMaxCpuPerUserLimit", True),

@@ -48,6 +48,14 @@ def test_every_speedup_and_interval_is_shown(tmp_path):
     assert "(synthetic data)" in text
 
 
+def test_an_end_of_an_interval_that_is_not_one_is_not_shown_as_it(tmp_path):
+    data = report_data.laptop()
+    near = {"speedup": 1.0042, "speedup_low": 1.0031, "speedup_high": 1.02}
+    rows = [row if row.strategy == "serial" else row.model_copy(update=near) for row in data.speedup]
+    text = shown(data.model_copy(update={"speedup": rows}), tmp_path)
+    assert text.count("1.004") == text.count("[1.003, 1.020]") == len([row for row in rows if row.strategy != "serial"])
+
+
 def test_every_table_has_its_base_also_where_two_scalings_share_it(tmp_path):
     strategies = {"ddp": ("1x2",)}
     study = make_study(tmp_path, workloads=1, strategies=strategies, scalings=("strong", "epoch"))

@@ -316,32 +316,63 @@ def test_a_limit_of_the_site_is_named_where_no_job_of_the_user_will_make_room(fl
     assert not list((flow.folder / ".snakemake/submitit").glob("*.pkl"))
 
 
-def test_what_slurm_holds_back_is_named_once_and_left_in_the_queue_and_an_impatient_ctrl_c_cancels_it(
-    flow: Flow,
-) -> None:
-    log = flow.folder / ".snakemake/submitit"
+def slurm_of_one_job(flow: Flow, reason: str = "Priority") -> dict[str, str]:
+    """Commands of a SLURM whose only job waits for this; the command that the file `slow` names takes 4 s."""
+    folder, log = flow.folder, flow.folder / ".snakemake/submitit/5.out"
+    row = f"5|PENDING|0||{reason}|{log}|"
     scripts = {
-        "sbatch": f"touch {flow.folder}/submitted; echo Submitted batch job 5",
-        "squeue": f"[ ! -e {flow.folder}/slow ] || sleep 2; [ ! -e {flow.folder}/submitted ] || "
-        f'echo "5|PENDING|0||QOSMaxCpuPerUserLimit|{log}/5.out|"; echo >> {flow.folder}/polls',
+        "sbatch": "(folder / 'submitted').touch(); print('Submitted batch job 5')",
+        "squeue": f"print({row!r} if (folder / 'submitted').exists() else ''); print(file=open(folder / 'polls', 'a'))",
+        "scancel": "print(*sys.argv[1:], file=open(folder / 'cancelled', 'a'))",
         "srun": "",
         "sacct": "",
-        "scancel": f'echo "$@" >> {flow.folder}/cancelled',
     }
     for name, script in scripts.items():
-        (flow.folder / name).write_text(f"#!/bin/sh\n{script}\n")
-        (flow.folder / name).chmod(0o755)
+        slow = f"folder, slow = Path({str(folder)!r}), Path({str(folder / 'slow')!r})\n"
+        slow += f"if slow.exists() and slow.read_text() == {name!r}: (folder / 'begun').touch(); time.sleep(4)\n"
+        (folder / name).write_text(f"#!{sys.executable}\nimport sys, time\nfrom pathlib import Path\n{slow}{script}\n")
+        (folder / name).chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_what_slurm_holds_back_is_named_once_and_left_in_the_queue(flow: Flow) -> None:
+    variables = slurm_of_one_job(flow, "QOSMaxCpuPerUserLimit")
     flow.write(f"rule one:\n{TOUCH}")
-    process = flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
+    process = flow.start("--submitit-cluster", "slurm", **variables)
     wait_until(lambda: (flow.folder / "polls").exists() and len((flow.folder / "polls").read_text()) > 3)
-    assert flow.said.count("its reason: QOSMaxCpuPerUserLimit") == 1
+    assert flow.said.count("SLURM holds jobs back; its reason: QOSMaxCpuPerUserLimit") == 1
     assert not (flow.folder / "cancelled").exists()
-    (flow.folder / "slow").touch()
-    os.killpg(process.pid, signal.SIGINT)
-    time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)
     process.wait(60)
     assert (flow.folder / "cancelled").read_text() == "--quiet 5\n"
+
+
+@pytest.mark.parametrize("slow", ["sbatch", "squeue", "scancel"])
+def test_a_second_ctrl_c_keeps_no_job_from_being_cancelled(flow: Flow, slow: str) -> None:
+    variables = slurm_of_one_job(flow)
+    flow.write(f"rule one:\n{TOUCH}")
+    if slow == "sbatch":
+        (flow.folder / "slow").write_text(slow)
+    process = flow.start("--submitit-cluster", "slurm", **variables)
+    if slow != "sbatch":
+        wait_until((flow.folder / "polls").exists)
+        (flow.folder / "slow").write_text(slow)
+        os.killpg(process.pid, signal.SIGINT)
+    wait_until((flow.folder / "begun").exists)
+    for _ in range(2):
+        time.sleep(0.7)
+        os.killpg(process.pid, signal.SIGINT)
+    process.wait(60)
+    assert (flow.folder / "cancelled").read_text() == "--quiet 5\n", flow.said
+
+
+def test_at_a_limit_of_an_account_others_may_make_room(flow: Flow) -> None:
+    refusing(flow, f"sbatch: error: AssocGrpSubmitJobsLimit; {LIMIT}")
+    flow.write(f"rule one:\n{TOUCH}")
+    flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
+    wait_until(lambda: (flow.folder / "calls").exists() and len((flow.folder / "calls").read_text()) > 2)
+    assert flow.said.count("Jobs that wait until SLURM takes them: 1") == 1
+    assert "Error in rule" not in flow.said
 
 
 def test_where_jobs_of_another_kind_of_cluster_were_left_nothing_is_started(flow: Flow) -> None:

@@ -1,5 +1,6 @@
 """The whole line with Snakemake, as a user runs it, on a study of seconds."""
 
+import copy
 import gzip
 import html
 import json
@@ -67,6 +68,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def results(folder: Path) -> dict[str, float]:
     """Modification times of all results."""
     return {str(path.parent): path.stat().st_mtime for path in folder.glob("results/tiny/runs/*/*/*/*/result.json")}
+
+
+def test_what_the_plan_chose_by_itself_and_what_it_left_out_are_said_before_anything_runs(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
+    small = copy.deepcopy(CONFIG["workloads"])
+    small["net"]["data"]["options"]["train"] = 64
+    write_config(tmp_path, workloads=small, machine={"device": "cpu"})
+    planned = snakemake(tmp_path, "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert re.search(r"^note: auto: takes 1 of \d+ devices per node \(an epoch of net, 64 images", planned.stderr, re.M)
+    assert "left out: DDP: needs at least 2 devices, and auto takes 1\n" in planned.stderr
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_study_goes_from_config_to_pdf(project: Path) -> None:

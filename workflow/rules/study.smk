@@ -4,7 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from scalestudy.cli.planning import chosen_config, image_of, plan_study
+from scalestudy.cli.planning import chosen_config, image_of, plan_study, tell_what_is_planned
 from scalestudy.cli.requests import of_parity, of_run
 from scalestudy.errors import StudyError
 from scalestudy.spec.probing import probings
@@ -20,8 +20,7 @@ try:
     IMAGE = image_of(CONFIG, CLUSTER)
 except StudyError as error:
     sys.exit(str(error))
-for line in STUDY.skipped:
-    print(f"left out: {line}", file=sys.stderr)
+tell_what_is_planned(STUDY, sys.stderr)
 
 RUNS = {run.id: run for run in STUDY.runs}
 PROBINGS = probings(STUDY)  # by layout

@@ -36,6 +36,9 @@ from scalestudy.records.report import (
 )
 from scalestudy.spec.repeats import RepeatsSpec
 
+NO_BASE = "no base"
+"""So notes on a cell begin that lacks nothing else for a speedup (speedup.py)."""
+
 
 class Statement(NamedTuple):
     """What a rule writes."""
@@ -125,13 +128,18 @@ class Evidence:
         subject = self.subject(about.workload, about.scaling)
         return Statement(self.wording.say(text, **({"subject": subject} | values)), about.scaling)
 
-    def parallel(self, workload: str, scaling: str) -> list[SpeedupRow]:
-        """The parallel cells."""
-        return [row for row in self._groups.get((workload, scaling), ()) if row.strategy != "serial"]
+    def comparable(self, workload: str, scaling: str) -> list[SpeedupRow]:
+        """The parallel cells that have a speedup, or for want of a base alone have none."""
+        rows = self._groups.get((workload, scaling), ())
+        return [
+            row
+            for row in rows
+            if row.strategy != "serial" and (row.speedup is not None or row.note.startswith(NO_BASE))
+        ]
 
     def compared(self, workload: str, scaling: str) -> list[SpeedupRow]:
         """The parallel cells that have a speedup."""
-        return [row for row in self.parallel(workload, scaling) if row.speedup is not None]
+        return [row for row in self.comparable(workload, scaling) if row.speedup is not None]
 
     def fastest(self, workload: str, scaling: str) -> SpeedupRow | None:
         """The parallel cell with the most images/s, or None."""

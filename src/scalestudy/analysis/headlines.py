@@ -27,7 +27,7 @@ def _speedup(evidence: Evidence, row: SpeedupRow) -> Headline:
     efficiency = w.percent(row.efficiency or 0)
     return Headline(
         label=f"{evidence.title(row.workload)}, {w.say('scaled speedup' if row.scaling == 'weak' else 'fastest')}",
-        value=f"{w.number(speedup, 1)}×" if speedup >= 10 else w.times(speedup),
+        value=w.times(speedup, row.speedup_low, row.speedup_high),
         interval=w.factor_interval(row.speedup_low, row.speedup_high),
         detail=_verdict(evidence, row)
         + w.say("{name}, {efficiency} efficiency", name=evidence.name(row), efficiency=efficiency)
@@ -77,14 +77,11 @@ def _accuracy_change(evidence: Evidence) -> Headline | None:
     if not changes:
         return None
     row = max(changes, key=lambda change: change[0])[1]
-    w = evidence.wording
+    w, margin, ends = evidence.wording, evidence.accuracy_margin, (row.difference_low, row.difference_high)
     return Headline(
         label=w.say("largest accuracy change"),
-        value=w.say(
-            "{points} pp",
-            points=w.points(row.difference or 0, -evidence.accuracy_margin, evidence.accuracy_margin),
-        ),
-        interval=w.points_interval(row.difference_low, row.difference_high, evidence.accuracy_margin),
+        value=w.say("{points} pp", points=w.points(row.difference or 0, margin, *ends)),
+        interval=w.points_interval(*ends, margin),
         detail=f"{evidence.title(row.workload)}, {evidence.name(row)}",
     )
 

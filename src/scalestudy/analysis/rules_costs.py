@@ -24,8 +24,7 @@ def losses(evidence: Evidence) -> Iterator[Statement]:
     w, phases = evidence.wording, {key_of(row): row for row in evidence.phases}
     for workload, scaling in evidence.scaling_groups():
         texts, unknown = [], []
-        cells = evidence.compared(workload, scaling) or evidence.parallel(workload, scaling)  # without a base, all
-        largest = evidence.largest_by_strategy(cells)
+        largest = evidence.largest_by_strategy(evidence.comparable(workload, scaling))
         for cell in largest:
             row = phases.get(key_of(cell))
             share = _largest_loss(row) if row else None
@@ -156,7 +155,7 @@ def _effect(evidence: Evidence, row: MitigationRow) -> str:
         name=evidence.name(row),
         other=evidence.strategy(row.other_strategy),
         options=row.options,
-        ratio=w.times(row.ratio or 0),
+        ratio=w.times(row.ratio or 0, row.low, row.high),
         interval=w.factor_interval(row.low, row.high),
     )
     if row.low is not None and row.high is not None and holds_one(row.low, row.high):

@@ -124,10 +124,11 @@ def _accuracy_list(evidence: Evidence, rows: Sequence[AccuracyRow]) -> str:
             w.say(
                 "{name} (difference {difference} pp, {interval})",
                 name=evidence.name(row),
-                difference=w.points(row.difference or 0, -evidence.accuracy_margin, evidence.accuracy_margin),
-                interval=w.points_interval(row.difference_low, row.difference_high, evidence.accuracy_margin),
+                difference=w.points(row.difference or 0, evidence.accuracy_margin, *ends),
+                interval=w.points_interval(*ends, evidence.accuracy_margin),
             )
             for row in rows
+            for ends in [(row.difference_low, row.difference_high)]
         ]
     )
 

@@ -45,7 +45,7 @@ def _gain(evidence: Evidence, row: SpeedupRow) -> Statement:
         )
     low, high = row.speedup_low, row.speedup_high
     open_question = low is not None and high is not None and holds_one(low, high)
-    speedup = w.times(row.speedup or 0)
+    speedup = w.times(row.speedup or 0, low, high)
     return evidence.statement(
         text,
         row,
@@ -100,7 +100,8 @@ def _ratio_words(evidence: Evidence, first: SpeedupRow, other: SpeedupRow) -> st
     if known and holds_one(estimate.low or 0, estimate.high or 0):
         text = "{ratio} times as long as with {other} ({interval}), the data do not separate them"
     interval = w.factor_interval(estimate.low, estimate.high)
-    return w.say(text, ratio=w.number(estimate.value, 2), other=_short(evidence, other), interval=interval)
+    ratio = w.factor(estimate.value, estimate.low, estimate.high)
+    return w.say(text, ratio=ratio, other=_short(evidence, other), interval=interval)
 
 
 def not_faster(evidence: Evidence) -> Iterator[Statement]:
@@ -248,7 +249,7 @@ def end_to_end(evidence: Evidence) -> Iterator[Statement]:
             row,
             name=evidence.name(row),
             total=w.seconds(row.total_s),
-            end_to_end=w.times(row.end_to_end_speedup),
+            end_to_end=w.times(row.end_to_end_speedup, row.end_to_end_low, row.end_to_end_high),
             interval=w.factor_interval(row.end_to_end_low, row.end_to_end_high),
             speedup=w.times(row.speedup),
         )
@@ -261,5 +262,5 @@ def _time_and_price(evidence: Evidence, row: SpeedupRow) -> str:
 
 
 def _factor(evidence: Evidence, row: SpeedupRow) -> str:
-    w = evidence.wording
-    return f"{w.times(row.speedup or 0)}, {w.factor_interval(row.speedup_low, row.speedup_high)}"
+    w, low, high = evidence.wording, row.speedup_low, row.speedup_high
+    return f"{w.times(row.speedup or 0, low, high)}, {w.factor_interval(low, high)}"

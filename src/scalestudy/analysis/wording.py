@@ -79,9 +79,13 @@ class Wording:
         """
         return _scale_of(time_s, *beside).write(self, time_s)
 
-    def times(self, factor: float) -> str:
-        """A factor: ``3.21×``. One that is not 1 is not written as it, as in its interval: ``1.004×``."""
-        return self.number(factor, decimals_apart(factor, 1.0, 2)) + "×"
+    def factor(self, factor: float, *ends: float | None) -> str:
+        """A factor: ``3.21``, with as many decimals as the ends of its interval have."""
+        return self.number(factor, _decimals((1.0,), 2, *ends))
+
+    def times(self, factor: float, *ends: float | None) -> str:
+        """Likewise with its sign: ``3.21×``."""
+        return self.factor(factor, *ends) + "×"
 
     def percent(self, fraction: float, digits: int = 0) -> str:
         """``84%``."""
@@ -96,18 +100,18 @@ class Wording:
         text = self.percent(fraction, digits)
         return text if fraction < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
 
-    def points(self, fraction: float, *limits: float) -> str:
-        """A signed difference in percentage points: ``−0.43``. A difference that rounds to nothing has no sign.
+    def points(self, fraction: float, margin: float, *ends: float | None) -> str:
+        """A signed difference in percentage points: ``−0.43``, with as many decimals as the ends of its interval have.
 
-        With as many digits as it takes to see that it is none of the limits.
+        A difference that rounds to nothing has no sign.
         """
-        digits = max((decimals_apart(100 * fraction, 100 * limit, 2) for limit in limits), default=2)
-        text = self.number(100 * fraction, digits)
+        shown = [100 * end for end in ends if end is not None]
+        text = self.number(100 * fraction, _decimals((-100 * margin, 100 * margin), 2, *shown))
         return text if fraction < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
 
     def factor_interval(self, low: float | None, high: float | None) -> str:
-        """``95% CI 3.10–3.32``, or that there is no interval. An end that is not 1 is not written as it: ``1.003``."""
-        return self._interval(low, high, lambda value: self.number(value, decimals_apart(value, 1.0, 2)))
+        """``95% CI 3.10–3.32``, or that there is none. No end that is not 1 is written as it: ``1.003–1.100``."""
+        return self._interval(low, high, lambda end: self.factor(end, low, high))
 
     def percent_interval(
         self, low: float | None, high: float | None, digits: int = 0, limit: float | None = None
@@ -135,11 +139,12 @@ class Wording:
     def points_interval(self, low: float | None, high: float | None, margin: float) -> str:
         """``90% CI −0.54 to +0.31`` of a difference of accuracies in percentage points, or that there is none.
 
-        An end that is not at the margin is not written as if it were.
+        No end that is not at the margin is written as if it were.
         """
         if low is None or high is None:
             return self.say("no interval")
-        ends = {"low": self.points(low, -margin, margin), "high": self.points(high, -margin, margin)}
+        low_text, high_text = (self.points(end, margin, low, high) for end in (low, high))
+        ends = {"low": low_text, "high": high_text}
         return self.say("{level} CI {low} to {high}", level=self.level(LEVELS.difference_interval), **ends)
 
     def level(self, fraction: float) -> str:
@@ -172,6 +177,12 @@ def decimals_apart(value: float, limit: float, fewest: int) -> int:
     """The fewest decimals, from so many on, with which a number that is not the limit is not written as it."""
     enough = (digits for digits in range(fewest, MOST_DECIMALS) if f"{value:z.{digits}f}" != f"{limit:z.{digits}f}")
     return fewest if value == limit else next(enough, MOST_DECIMALS)
+
+
+def _decimals(limits: Collection[float], fewest: int, *values: float | None) -> int:
+    """As many for all of the values as it takes for none of them to be written as a limit that it is not."""
+    known = [value for value in values if value is not None]
+    return max((decimals_apart(value, limit, fewest) for value in known for limit in limits), default=fewest)
 
 
 def plain(text: str) -> str:

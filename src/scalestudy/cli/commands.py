@@ -21,32 +21,24 @@ EXIT_UNJUDGED = 4
 
 def check(arguments: Namespace) -> int:
     """Read the configuration and plan the study, and write nothing."""
-    from scalestudy.cli.planning import plan_study
+    from scalestudy.cli.planning import plan_study, tell_what_is_planned
 
     study = plan_study(arguments.config, arguments.study)
-    tell_what_is_planned(study)
+    tell_what_is_planned(study, sys.stdout)
     print(f"{arguments.config}: study {study.name}, {len(study.runs)} runs")
     return 0
 
 
-def tell_what_is_planned(study: Study) -> None:
-    """What the plan chose by itself, and what the machine cannot run."""
-    for note in study.notes:
-        print(f"note: {note}")
-    for reason in study.skipped:
-        print(f"left out: {reason}")
-
-
 def plan(arguments: Namespace) -> int:
     """Write the study and its runs."""
-    from scalestudy.cli.planning import plan_study
+    from scalestudy.cli.planning import plan_study, tell_what_is_planned
 
     study = plan_study(arguments.config, arguments.study, arguments.cluster)
     paths = StudyPaths(arguments.results / study.name)
     for run in study.runs:
         write_model(paths.run(run.id).run, run)
     write_model(paths.study, study)
-    tell_what_is_planned(study)
+    tell_what_is_planned(study, sys.stdout)
     print(f"{study.name}: {len(study.runs)} runs planned")
     return 0
 

@@ -1,6 +1,7 @@
 """From config.yaml to the study on this machine; the Snakefile plans with it too."""
 
 from pathlib import Path
+from typing import TextIO
 
 from scalestudy.container.prepare import PlannedImage, planned_image
 from scalestudy.errors import StudyError
@@ -38,6 +39,14 @@ def _from_here(path: Path) -> Path:
     """The path as a reader of the report can use it: Snakemake makes every path absolute."""
     place, here = path.absolute(), Path.cwd()
     return place.relative_to(here) if place.is_relative_to(here) else Path(path.name)
+
+
+def tell_what_is_planned(study: Study, to: TextIO) -> None:
+    """What the plan chose by itself, and what the machine cannot run, a line each."""
+    for note in study.notes:
+        print(f"note: {note}", file=to)
+    for reason in study.skipped:
+        print(f"left out: {reason}", file=to)
 
 
 def image_of(path: Path, cluster: bool = False) -> PlannedImage | None:

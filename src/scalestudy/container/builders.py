@@ -51,7 +51,7 @@ class Builder:
         """The archive as engines name it, and the commands that build and leave it.
 
         Apptainer compresses the layers of a docker archive before it unpacks them, on one core and for nothing (5 GB
-        take four minutes), and those of an OCI archive not.
+        take four minutes), and those of an OCI archive not, as buildah writes it.
         """
         if self.save is None:  # the image, of gigabytes, is not put into the store first
             source = f"{OCI_ARCHIVE if for_apptainer else DOCKER_ARCHIVE}{file}"

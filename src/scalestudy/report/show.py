@@ -128,7 +128,12 @@ def _table(data: ReportData, title: str, rows: Iterable[SpeedupRow]) -> "Table":
 
     rows = list(rows)
     table = Table(
-        box=box.SIMPLE_HEAD, title=Text(title), title_justify="left", title_style="bold", pad_edge=False, padding=(0, 1)
+        box=box.SIMPLE_HEAD,
+        title=Text(title),
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for name in COLUMNS:
         wide = name in {"Strategy", "95% interval"}

@@ -58,21 +58,23 @@ def _free_place(ax: Axes, named: Sequence[tuple[Line, float]], lines: Sequence[L
         found = math.inf
         for line, own in named:
             x, y = _point(ax, *line.path[-1])
-            spots = [x + side * (6 + step * LETTER * len(line.name) / 8) for step in range(9)]
-            heights = (_height(path, spot) for path in drawn for spot in spots)
-            found = min(found, *(abs(y + own + more - at) for at in heights if at is not None), math.inf)
+            left, right = sorted((x + 6 * side, x + side * (6 + LETTER * len(line.name))))
+            found = min(found, *(_distance(path, left, right, y + own + more) for path in drawn))
         return found
 
     places = [(side, more) for side in (1, -1) for more in SHIFTS]
     return next((place for place in places if clearance(place) >= CLEAR), max(places, key=clearance))
 
 
-def _height(line: Sequence[tuple[float, float]], x: float) -> float | None:
-    """Height of a line at x, or None where it is not."""
+def _distance(line: Sequence[tuple[float, float]], left: float, right: float, y: float) -> float:
+    """How far above or below a level stretch the line comes nearest: 0 where it crosses, infinite where it is not."""
+    found = math.inf
     for (x0, y0), (x1, y1) in pairwise(line):
-        if x0 <= x <= x1 and x1 > x0:
-            return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
-    return None
+        if x0 < x1 and x0 <= right and left <= x1:
+            heights = [y0 + (y1 - y0) * (min(max(x, x0), x1) - x0) / (x1 - x0) - y for x in (left, right)]
+            crosses = min(heights) <= 0 <= max(heights)
+            found = min(found, 0.0 if crosses else min(map(abs, heights)))
+    return found
 
 
 def _point(ax: Axes, x: float, y: float) -> tuple[float, float]:

@@ -118,10 +118,15 @@ def _node_mark(ax: Axes, rows: list[SpeedupRow], language: Language) -> None:
     if end is None:
         return
     ax.axvline(end, color="#b9bdc3", linewidth=0.8, zorder=0)
-    for word, shift, side in (("fits on one node", -3, "right"), ("several nodes", 3, "left")):
+    # Above the ideal line, and below all that grows with the devices, there is room.
+    left = (1, -4, "top") if rows[0].scaling != "weak" else (0, 4, "bottom")
+    for word, shift, side, (at, up, va) in (
+        ("fits on one node", -3, "right", left),
+        ("several nodes", 3, "left", (0, 4, "bottom")),
+    ):
         ax.annotate(
-            language.say(word), (end, 0), (shift, 4), xycoords=("data", "axes fraction"), textcoords="offset points",
-            ha=side, color=GRAY, size=6.5,
+            language.say(word), (end, at), (shift, up), xycoords=("data", "axes fraction"), textcoords="offset points",
+            ha=side, va=va, color=GRAY, size=6.5,
         )  # fmt: skip
 
 
