@@ -279,7 +279,7 @@ def test_r4_judges_a_speedup_by_where_its_interval_lies(low, high, verdict):
     ("low", "expected"),
     [
         (1.6, "no parallel configuration has an efficiency whose whole interval lies above 80%"),
-        (1.6002, "with its whole interval is DDP, 2 CPU cores: 85.0% (95% CI 80.01%–90.0%)."),
+        (1.6002, "with its whole interval is DDP, 2 CPU cores: 85.00% (95% CI 80.01%–90.00%)."),
         (None, "no interval of an efficiency exists"),
     ],
 )
@@ -310,10 +310,14 @@ def test_r6_names_the_largest_loss_at_the_largest_size_only_where_measured():
         assert text.endswith("size: with DDP, 2 CPU cores, computation and communication were not measured apart.")
     assert written("R6", speedup=[speedup_row(devices=4)], phases=[phase_row()]) == []
     none = {"speedup": None, "speedup_low": None, "speedup_high": None}
-    for note, told in (("no base: no serial run completed", 1), ("more devices than cores", 0), ("", 0)):
+    notes = [("no base: no serial run completed", 1), ("more devices than cores: correctness only", 0), ("", 0)]
+    for note, told in notes:
         without = [speedup_row(devices=devices, note=note).model_copy(update=none) for devices in (2, 4)]
         texts = written("R6", speedup=without, phases=[phase_row(), phase_row(devices=4)])
         assert [text.endswith("20.0% exposed communication with DDP, 4 CPU cores.") for text in texts] == [True] * told
+        rows = [row.model_copy(update={"note": GERMAN.reason(note)}) for row in without]
+        german = written("R6", speedup=rows, phases=[phase_row(), phase_row(devices=4)], language=GERMAN)
+        assert len(german) == told
 
 
 def test_r7_counts_what_is_equivalent_shown_not_and_untested():

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from scalestudy.analysis.cells import CellKey, CellRuns, key_of
 from scalestudy.analysis.language import ENGLISH, Language
+from scalestudy.analysis.speedup import NO_BASE
 from scalestudy.analysis.statistics import Estimate, ratio
 from scalestudy.analysis.wording import Wording, plain
 from scalestudy.records.base import OfCell
@@ -35,9 +36,6 @@ from scalestudy.records.report import (
     WorkloadFacts,
 )
 from scalestudy.spec.repeats import RepeatsSpec
-
-NO_BASE = "no base"
-"""So notes on a cell begin that lacks nothing else for a speedup (speedup.py)."""
 
 
 class Statement(NamedTuple):
@@ -130,12 +128,9 @@ class Evidence:
 
     def comparable(self, workload: str, scaling: str) -> list[SpeedupRow]:
         """The parallel cells that have a speedup, or for want of a base alone have none."""
-        rows = self._groups.get((workload, scaling), ())
-        return [
-            row
-            for row in rows
-            if row.strategy != "serial" and (row.speedup is not None or row.note.startswith(NO_BASE))
-        ]
+        lacking = {self.language.reason(reason) for reason in NO_BASE}
+        rows = (row for row in self._groups.get((workload, scaling), ()) if row.strategy != "serial")
+        return [row for row in rows if row.speedup is not None or row.note in lacking]
 
     def compared(self, workload: str, scaling: str) -> list[SpeedupRow]:
         """The parallel cells that have a speedup."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from scalestudy.analysis.evidence import Evidence, Statement
 from scalestudy.analysis.statistics import holds_one
+from scalestudy.analysis.wording import decimals_of
 from scalestudy.records.report import SpeedupRow
 
 EFFICIENCY_TARGET = 0.8
@@ -146,6 +147,8 @@ def efficient(evidence: Evidence) -> Iterator[Statement]:
             )
             continue
         row = max(above, key=lambda row: (row.devices, row.efficiency or 0))
+        ends = [None if end is None else 100 * end for end in (row.efficiency_low, row.efficiency_high)]
+        digits = decimals_of((100 * EFFICIENCY_TARGET,), 1, *ends)
         unknown = ""
         if len(known) < len(rows):
             some = len(rows) - len(known)
@@ -157,8 +160,8 @@ def efficient(evidence: Evidence) -> Iterator[Statement]:
             row,
             target=target,
             name=evidence.name(row),
-            efficiency=w.percent(row.efficiency or 0, 1),
-            interval=w.percent_interval(row.efficiency_low, row.efficiency_high, 1, EFFICIENCY_TARGET),
+            efficiency=w.percent(row.efficiency or 0, digits),
+            interval=w.percent_interval(row.efficiency_low, row.efficiency_high, digits),
             unknown=unknown,
         )
 
@@ -251,7 +254,7 @@ def end_to_end(evidence: Evidence) -> Iterator[Statement]:
             total=w.seconds(row.total_s),
             end_to_end=w.times(row.end_to_end_speedup, row.end_to_end_low, row.end_to_end_high),
             interval=w.factor_interval(row.end_to_end_low, row.end_to_end_high),
-            speedup=w.times(row.speedup),
+            speedup=w.times(row.speedup, row.speedup_low, row.speedup_high),
         )
 
 

@@ -9,6 +9,13 @@ from scalestudy.records.report import SpeedupRow
 
 OVERSUBSCRIBED = "more devices than cores: correctness only"
 
+NO_BASE = (NOT_PLANNED, NOT_COMPLETED, NOT_COMPARABLE) = (
+    "no base: no serial cell is planned",
+    "no base: no serial run completed",
+    "no base: the serial cell is not comparable",
+)
+"""Why a cell that lacks nothing else has no speedup."""
+
 
 def speedup_rows(cells: Sequence[CellRuns]) -> list[SpeedupRow]:
     """One row per cell, in the order of the plan; the fastest of each workload and scaling is marked."""
@@ -91,9 +98,9 @@ def _obstacle(cell: CellRuns, base: CellRuns | None) -> str:
         "no completed run": not cell.results,
         cell.wrong: bool(cell.wrong),
         OVERSUBSCRIBED: cell.oversubscribed,
-        "no base: no serial cell is planned": base is None,
-        "no base: no serial run completed": base is not None and not base.results,
-        "no base: the serial cell is not comparable": base is not None and not base.is_comparable,
+        NOT_PLANNED: base is None,
+        NOT_COMPLETED: base is not None and not base.results,
+        NOT_COMPARABLE: base is not None and not base.is_comparable,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 

@@ -81,7 +81,7 @@ class Wording:
 
     def factor(self, factor: float, *ends: float | None) -> str:
         """A factor: ``3.21``, with as many decimals as the ends of its interval have."""
-        return self.number(factor, _decimals((1.0,), 2, *ends))
+        return self.number(factor, decimals_of((1.0,), 2, *ends))
 
     def times(self, factor: float, *ends: float | None) -> str:
         """Likewise with its sign: ``3.21×``."""
@@ -106,35 +106,24 @@ class Wording:
         A difference that rounds to nothing has no sign.
         """
         shown = [100 * end for end in ends if end is not None]
-        text = self.number(100 * fraction, _decimals((-100 * margin, 100 * margin), 2, *shown))
+        text = self.number(100 * fraction, decimals_of((-100 * margin, 100 * margin), 2, *shown))
         return text if fraction < 0 or not any(digit in "123456789" for digit in text) else f"+{text}"
 
     def factor_interval(self, low: float | None, high: float | None) -> str:
         """``95% CI 3.10–3.32``, or that there is none. No end that is not 1 is written as it: ``1.003–1.100``."""
         return self._interval(low, high, lambda end: self.factor(end, low, high))
 
-    def percent_interval(
-        self, low: float | None, high: float | None, digits: int = 0, limit: float | None = None
-    ) -> str:
-        """``95% CI 84%–92%``, or that there is no interval. An end that is not the limit is not written as it."""
-
-        def write(value: float) -> str:
-            return self.percent(value, digits if limit is None else decimals_apart(100 * value, 100 * limit, digits))
-
-        return self._interval(low, high, write)
+    def percent_interval(self, low: float | None, high: float | None, digits: int = 0) -> str:
+        """``95% CI 84%–92%``, or that there is no interval."""
+        return self._interval(low, high, lambda end: self.percent(end, digits))
 
     def seconds_interval(self, time_s: float, low: float | None, high: float | None) -> str:
         """``95% CI 1.02–1.07 s`` beside the time that it is the interval of, or that there is none.
 
-        ``95% CI 1.02 s or more`` where it is open above. An end that is not zero is not written as it.
+        ``95% CI 1.02 s or more`` where it is open above.
         """
         scale = _scale_of(time_s, low, high)
-
-        def write(value: float) -> str:
-            value *= scale.factor
-            return self.number(value, decimals_apart(value, 0.0, scale.decimals))
-
-        return self._interval(low, high, write, scale.unit)
+        return self._interval(low, high, lambda end: self.number(end * scale.factor, scale.decimals), scale.unit)
 
     def points_interval(self, low: float | None, high: float | None, margin: float) -> str:
         """``90% CI −0.54 to +0.31`` of a difference of accuracies in percentage points, or that there is none.
@@ -179,7 +168,7 @@ def decimals_apart(value: float, limit: float, fewest: int) -> int:
     return fewest if value == limit else next(enough, MOST_DECIMALS)
 
 
-def _decimals(limits: Collection[float], fewest: int, *values: float | None) -> int:
+def decimals_of(limits: Collection[float], fewest: int, *values: float | None) -> int:
     """As many for all of the values as it takes for none of them to be written as a limit that it is not."""
     known = [value for value in values if value is not None]
     return max((decimals_apart(value, limit, fewest) for value in known for limit in limits), default=fewest)
@@ -202,8 +191,13 @@ class _Scale(NamedTuple):
 
 
 def _scale_of(*times_s: float | None) -> _Scale:
-    """The scale that suits the largest of the times, whatever its sign."""
-    largest = max(abs(time_s) for time_s in times_s if time_s is not None)
+    """The scale that suits the largest of the times, whatever its sign; none that is not zero is written as it."""
+    known = [time_s for time_s in times_s if time_s is not None]
+    scale = _scale_by(max(map(abs, known)))
+    return scale._replace(decimals=decimals_of((0.0,), scale.decimals, *(time_s * scale.factor for time_s in known)))
+
+
+def _scale_by(largest: float) -> _Scale:
     if not largest:
         return _Scale("ms", 1000, 0)
     exponent = int(f"{largest:.2e}".partition("e")[2])  # of the rounded number: 99.96 ms are 0.100 s

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalestudy.analysis.scaling_rows import of_scaling
-from scalestudy.analysis.wording import decimals_apart
+from scalestudy.analysis.wording import decimals_of
 from scalestudy.records.files import is_there, read_model
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import ReportData, SpeedupRow
@@ -188,5 +188,4 @@ def _interval(row: SpeedupRow, fewest: int) -> str:
 
 def _decimals(row: SpeedupRow) -> int:
     """As many, for the speedup and its interval, as it takes for no end that is not 1 to read as it."""
-    ends = [end for end in (row.speedup_low, row.speedup_high) if end is not None]
-    return max((decimals_apart(end, 1.0, 2) for end in ends), default=2)
+    return decimals_of((1.0,), 2, row.speedup_low, row.speedup_high)
