@@ -289,6 +289,20 @@ def test_the_doctors_job_asks_for_what_the_runs_of_the_profile_would_ask_for(
     assert (arguments.partition, arguments.account, arguments.options) == ("gpu", "a", options)
 
 
+def test_a_sinfo_that_never_answers_is_told_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sinfo").write_text(
+        "#!/bin/sh\necho 'sinfo: error: cannot stat caf\u00e9.conf, retrying' >&2\nexec sleep 60\n"
+    )
+    (tmp_path / "sinfo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("scalestudy.cli.doctor.partition.TIMEOUT_S", 0.5)
+    found, finding = find_partition(None)
+    assert found is None
+    assert "does not answer within 0.5 s (sinfo: error: cannot stat caf\u00e9.conf, retrying);" in finding.text
+
+
 def test_a_blocked_port_is_told_with_both_nodes() -> None:
     assert network(two_nodes()).state == "ok"
     blocked = network(two_nodes(network="TimeoutError: timed out"))

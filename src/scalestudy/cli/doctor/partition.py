@@ -62,8 +62,12 @@ def find_partition(name: str | None) -> tuple[Partition | None, Finding]:
     try:
         listing = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
-        return None, wrong("partition", f"sinfo does not answer ({said}); ask the site's support whether SLURM is up")
+        told = getattr(error, "stderr", None) or str(error)
+        said = (told.decode(errors="replace") if isinstance(told, bytes) else told).strip().splitlines()[-1]
+        late = f" within {TIMEOUT_S:g} s" if isinstance(error, subprocess.TimeoutExpired) else ""
+        return None, wrong(
+            "partition", f"sinfo does not answer{late} ({said}); ask the site's support whether SLURM is up"
+        )
     kinds: dict[str, list[list[str]]] = {}
     for line in listing.splitlines():
         if line.count("|") == 7:
