@@ -8,7 +8,9 @@ from pathlib import Path
 from slurm_here import UP
 from slurm_workflow import ROOT
 
-NAMES = re.compile(r"slurm|munge|mysql|mariadb|scalestudy")
+NAMES = re.compile(r"slurm|munge|mysql|mariadb|scalestudy-cluster")
+OTHERS = "scalestudy-test"
+"""A user that tests of images make, perhaps at this moment."""
 FOLDERS = ("/etc", "/etc/slurm", "/run", "/var/lib", "/var/lib/slurm", "/var/log", "/var/spool", "/dev/shm", "/tmp")
 ACCOUNTS = ("/etc/passwd", "/etc/group", "/etc/hosts")
 
@@ -78,4 +80,5 @@ def traces(nodes: list[str]) -> list[str]:
 def files() -> list[str]:
     """Files where such programs leave some, and the accounts and hosts of this machine."""
     found = [str(path) for folder in FOLDERS for path in Path(folder).glob("*") if NAMES.search(path.name)]
-    return sorted(found) + [Path(path).read_text() for path in ACCOUNTS]
+    accounts = [line for path in ACCOUNTS for line in Path(path).read_text().splitlines()]
+    return sorted(found) + [line for line in accounts if not line.startswith(OTHERS)]
