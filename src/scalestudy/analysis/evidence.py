@@ -126,11 +126,15 @@ class Evidence:
         subject = self.subject(about.workload, about.scaling)
         return Statement(self.wording.say(text, **({"subject": subject} | values)), about.scaling)
 
+    @cached_property
+    def _lacks_base(self) -> set[str]:
+        """The notes, in the language of the report, on cells that lack nothing but a base."""
+        return {self.language.reason(reason) for reason in NO_BASE}
+
     def comparable(self, workload: str, scaling: str) -> list[SpeedupRow]:
         """The parallel cells that have a speedup, or for want of a base alone have none."""
-        lacking = {self.language.reason(reason) for reason in NO_BASE}
         rows = (row for row in self._groups.get((workload, scaling), ()) if row.strategy != "serial")
-        return [row for row in rows if row.speedup is not None or row.note in lacking]
+        return [row for row in rows if row.speedup is not None or row.note in self._lacks_base]
 
     def compared(self, workload: str, scaling: str) -> list[SpeedupRow]:
         """The parallel cells that have a speedup."""
