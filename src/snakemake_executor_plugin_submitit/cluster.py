@@ -7,7 +7,9 @@ import pickle
 import re
 import signal
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,11 @@ from snakemake_executor_plugin_submitit.request import NotSubmitted
 
 TOO_MANY = re.compile(r"submit.?(job.?)?limit|MaxSubmit|job array", re.I)
 """What sbatch says at a limit: (job submit limit), QOSMaxSubmitJobPerUserLimit, Invalid job array specification."""
+OF_OTHERS = re.compile("GrpSubmit|PerAccount")
+"""Of these limits it says that jobs of colleagues count, too."""
 BUSY = re.compile(
     r"unable to contact|timed out|zero bytes|connect|communicat|(send|receive) failure|standby mode|temporar|try again"
-    r"|authentication|configuration source|error writing|without a word",
+    r"|authentication|configuration source|error writing|without a word|retry later|MaxJobCount",
     re.I,
 )
 """What it says when another call may succeed. All else is a refusal."""
@@ -47,6 +51,9 @@ class Local:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # SQUEUE_PARTITION leaves jobs out, SCANCEL_INTERACTIVE asks back: they are for terminals.
+        plain = (name for name in os.environ if not name.startswith(("SQUEUE_", "SACCT_", "SCANCEL_")))
+        self.environment = {name: os.environ[name] for name in plain}
 
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
         """Submit alike tasks together; submitit's jobs, in the same order. Raises NotSubmitted."""
@@ -56,8 +63,15 @@ class Local:
         cloudpickle.register_pickle_by_value(rank)  # nodes then need submitit, not this package
         executor = plugins.get_executors()[self.name](self.folder)
         executor.update_parameters(**tasks[0].parameters[self.name])
-        with executor.batch():
-            return [executor.submit(task) for task in tasks]
+
+        def submit() -> list[Any]:
+            with executor.batch():
+                return [executor.submit(task) for task in tasks]
+
+        # In a thread, so that Ctrl-C waits until what is being submitted can be seen, and cancelled. Without SIGINT,
+        # which a terminal sends also to what is started there.
+        with ThreadPoolExecutor(1, "", signal.pthread_sigmask, (signal.SIG_BLOCK, {signal.SIGINT})) as thread:
+            return thread.submit(submit).result()
 
     def states(self, names: Iterable[str]) -> dict[str, JobState] | None:
         """What is known of these jobs, and of others, by id; None when there is no answer."""
@@ -110,38 +124,53 @@ class Slurm(Local):
                 return super().submit(tasks)
         except RuntimeError as error:
             said = str(error).strip() or "sbatch failed without a word"
+            # Without what the site's own wrapper of it has to say.
+            lines = [line for line in said.splitlines() if line.startswith("sbatch: ")] or said.splitlines()
         finally:
             os.environ.update(around)
         for path in self.folder.glob("[0-9a-f]" * 32 + ".pkl"):  # named when it is submitted
             path.unlink()
         # "job submit limit" SLURM says of what one job may have, too.
-        limit, lines = TOO_MANY.search(said) and not HOPELESS.search(said), said.splitlines()
-        kind = TooMany if limit else Busy if BUSY.search(lines[-1]) else NotSubmitted
-        raise kind(f"not submitted: {'; '.join(lines)}")
+        said, limit = "; ".join(lines), any(map(TOO_MANY.search, lines)) and not any(map(HOPELESS.search, lines))
+        raise (TooMany if limit else Busy if BUSY.search(lines[-1]) else NotSubmitted)(f"not submitted: {said}")
 
     def states(self, names: Iterable[str]) -> dict[str, JobState] | None:
         """One squeue for all jobs of this user; sacct for what it has forgotten, where there is a sacct."""
-        fields = "JobArrayID:|,State:|,exit_code:|,NodeList:|,Reason:|,STDOUT:|"  # the last one may hold anything
+        fields = "JobArrayID:|,State:|,exit_code:|,NodeList:|,Reason:|,Partition:|,STDOUT:|"  # which may hold anything
         try:
             # --all: partitions that are hidden from users, who may have jobs there
-            rows = _table(
-                6, "squeue", "--all", "--array", "--states=all", "--noheader", f"--user={os.getuid()}", "-O", fields
-            )
+            command = f"squeue --all --array --states=all --noheader --user={os.getuid()} -O {fields}"
+            rows = self._table(7, *command.split())
         except (OSError, subprocess.SubprocessError):
             return None
         found = {name: JobState(state, _exit(code), *facts) for name, state, code, *facts in rows}
         if forgotten := ",".join(name for name in names if name not in found):
             with contextlib.suppress(OSError, subprocess.SubprocessError):
-                rows = _table(4, "sacct", "-X", "-n", "-P", "-o", "JobID,State,ExitCode,NodeList", "-j", forgotten)
+                rows = self._table(4, "sacct", "-X", "-n", "-P", "-o", "JobID,State,ExitCode,NodeList", "-j", forgotten)
                 ended = {name: JobState(state.split()[0], _exit(code), nodes) for name, state, code, nodes in rows}
                 found |= {name: state for name, state in ended.items() if state.over}  # else slurmctld lost it
         found.pop(AROUND, None)  # it makes no room by ending
         return found
 
     def cancel(self, ids: Sequence[str]) -> None:
-        """One scancel."""
+        """One scancel, which asks slurmctld once for each array; sites limit how often one may."""
+        arrays: dict[str, list[str]] = defaultdict(list)
+        for job, _, task in (name.partition("_") for name in ids):
+            arrays[job].append(task)
         if ids:
-            _table(1, self.ends, "--quiet", *ids)
+            jobs = (f"{job}_[{','.join(tasks)}]" if any(tasks) else job for job, tasks in arrays.items())
+            self._table(1, self.ends, "--quiet", *jobs)
+
+    def _table(self, columns: int, *command: str) -> list[list[str]]:
+        """The rows of a command's output, without what is none.
+
+        Raises OSError or SubprocessError when the command is missing, fails or takes too long.
+        """
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, errors="replace", timeout=60, check=True
+        )
+        rows = [line.split("|", columns - 1) for line in done.stdout.split("\n")]
+        return [row for row in rows if len(row) == columns and all(cell.strip() for cell in row[:2])]
 
 
 CLUSTERS = {kind.name: kind for kind in (Slurm, Local, Debug)}
@@ -156,17 +185,3 @@ def _exit(code: str) -> str:
     """How a job ended, by a wait status (256), as squeue writes it, or by sacct's code and signal (1:0)."""
     status, _, number = (f"{int(code) >> 8}:{int(code) & 127}" if code.isdigit() else code).partition(":")
     return f"signal {number}" if number not in ("", "0") else f"exit code {status}" if status != "0" else ""
-
-
-def _table(columns: int, *command: str) -> list[list[str]]:
-    """The rows of a command's output, without what is none.
-
-    Raises OSError or SubprocessError when the command is missing, fails or takes too long.
-    """
-    # Without what the user sets for squeue in a terminal, such as SQUEUE_PARTITION, which leaves jobs out.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
-    done = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", timeout=60, check=True, env=environment
-    )
-    rows = [line.split("|", columns - 1) for line in done.stdout.split("\n")]
-    return [row for row in rows if len(row) == columns and all(cell.strip() for cell in row[:2])]

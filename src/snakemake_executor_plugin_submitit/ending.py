@@ -31,8 +31,8 @@ HOPELESS = re.compile(
     r"|MaxMemPerLimit"
 )
 """SLURM's reasons for which a job would wait in the queue forever."""
-HELD = re.compile(r"(QOS|Assoc)\w+|.*h[eo]ld.*", re.I)
-"""Those for which it may, or not: a limit may be less than one job needs, and who holds a job may release it."""
+USUAL = ("", "None", "Priority", "Resources", "Dependency", "BeginTime", "Prolog", "Cleaning")
+"""Those that pass by themselves. Others may, or not: a limit may be less than one job needs, a hold can be released."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class JobState:
     exit: str = ""
     nodes: str = ""
     reason: str = ""
+    partition: str = ""
     log: str = ""
 
     @property
@@ -53,14 +54,17 @@ class JobState:
     @property
     def hopeless(self) -> bool:
         """Whether it waits for what will never come; of a reservation that is over SLURM holds it."""
-        return self.state == "RESV_DEL_HOLD" or (self.state == "PENDING" and bool(HOPELESS.fullmatch(self.reason)))
+        one = "," not in self.partition  # else the reason is of that which SLURM tried last
+        never = self.state == "PENDING" and one and HOPELESS.fullmatch(self.reason)
+        return self.state == "RESV_DEL_HOLD" or bool(never)
 
     @property
-    def held(self) -> bool:
-        """Whether it waits for what may never come."""
-        return self.state in ("REQUEUE_HOLD", "SPECIAL_EXIT") or (
-            self.state == "PENDING" and bool(HELD.fullmatch(self.reason))
-        )
+    def held(self) -> str:
+        """For what it waits that may never come, or nothing."""
+        if self.state in ("REQUEUE_HOLD", "SPECIAL_EXIT"):
+            return self.state
+        reason = self.reason.partition(",")[0]  # before what differs by job, such as nodes
+        return "" if self.state != "PENDING" or reason in USUAL or self.hopeless else reason
 
 
 def rank_errors(folder: Path, name: str) -> list[tuple[int, str]]:
@@ -77,7 +81,7 @@ def rank_errors(folder: Path, name: str) -> list[tuple[int, str]]:
 def failure_message(folder: Path, name: str, state: JobState) -> str:
     """State, exit code, the rank that failed first, and the end of its log."""
     if state.hopeless:
-        return f"job {name} can never start, so it was cancelled; SLURM's reason: {state.reason}. "
+        return f"job {name} would wait forever, so it was cancelled; SLURM's reason: {state.reason}. "
     rank, error = next((found for found in rank_errors(folder, name) if found[1]), (0, ""))
     log = folder / f"{name}_{rank}_log.err"
     text = ""

@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from snakemake_executor_plugin_submitit.cluster import CLUSTERS, Busy, TooMany
+from snakemake_executor_plugin_submitit.cluster import CLUSTERS, OF_OTHERS, Busy, TooMany
 from snakemake_executor_plugin_submitit.ending import JobState, failure_message, rank_errors
 from snakemake_executor_plugin_submitit.rank import Task
 from snakemake_executor_plugin_submitit.request import NotSubmitted, task_of
@@ -33,7 +32,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         if "%" in str(folder):
             raise WorkflowError(f"{folder}: SLURM would read the % as a pattern of names; work in a folder without one")
         folder.mkdir(parents=True, exist_ok=True)
-        self.held = (folder / "lock").open("a+")  # until this process ends, however it ends
+        self.held = (folder / "lock").open("w")  # until this process ends, however it ends
         try:
             fcntl.flock(self.held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -48,14 +47,15 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         """For what SLURM holds jobs back, as far as it was said."""
         kind = self.executor_settings.cluster or "slurm"
         self.cluster = CLUSTERS[kind](folder)
-        self.held.seek(0)
-        if (before := self.held.read() or kind) != kind and self.cluster.files():  # whose ids mean nothing here
+        mark = folder / "kind"
+        if mark.exists() and (before := mark.read_text()) != kind and self.cluster.files():  # whose ids mean nothing
             left = f"jobs of --submitit-cluster {before} were left here, and may still run"
             raise WorkflowError(f"{folder}: {left}; go on with it, or end them and delete this folder")
-        self.held.truncate(0)
-        self.held.write(kind)
-        self.held.flush()
+        mark.write_text(kind)
         self.left_behind = self._find_left_behind()
+        self.on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if self.on_ctrl_c is signal.default_int_handler:
+            set_on_ctrl_c(only_once)
 
     def run_job(self, job: Any) -> None:
         """Submit one job."""
@@ -98,7 +98,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
                     if size > 1:
                         size //= 2
                         continue
-                    if crowded or "GrpSubmit" in str(limit):  # room comes when they end, or those of colleagues
+                    if crowded or OF_OTHERS.search(str(limit)):  # room comes when they end, or those of colleagues
                         self._wait(group, limit)
                     else:
                         self._refuse(dict(group), limit)
@@ -119,15 +119,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         with self.lock:
             if not self.wait:  # Ctrl-C came
                 return
-            # In a thread, so that Ctrl-C waits until what is being submitted can be seen, and cancelled. Without
-            # SIGINT, which a terminal sends also to what is started there.
-            with ThreadPoolExecutor(1, "", signal.pthread_sigmask, (signal.SIG_BLOCK, {signal.SIGINT})) as thread:
-                try:
-                    jobs = thread.submit(self.cluster.submit, list(batch.values())).result()
-                except KeyboardInterrupt:
-                    on_ctrl_c(signal.SIG_IGN)  # until it is cancelled: the impatient would not wait
-                    raise
-        names = [job.job_id for job in jobs]
+            names = [job.job_id for job in self.cluster.submit(list(batch.values()))]
         for (job, task), name in zip(batch.items(), names, strict=True):
             self.report_job_submission(SubmittedJobInfo(job, name, {"task": task}))
         shown = " to ".join(dict.fromkeys([names[0], names[-1]]))
@@ -192,7 +184,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         strays = [name for name in self._in_queue(states or {}) if name not in files]
         known = {name: states[name] for name in names if name in states} if states else {}
         cancelled = self._cancel([*strays, *(name for name, state in known.items() if state.hopeless)])
-        held = {state.reason or state.state for state in known.values() if state.held and not state.hopeless}
+        held = {state.held for state in known.values() if state.held}
         for reason in sorted(held - self.told):
             self.logger.warning(f"SLURM holds jobs back; its reason: {reason}")
         self.told |= held
@@ -206,7 +198,8 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             if state.state == "COMPLETED":
                 self.report_job_success(info)
             else:
-                self._fail(info, failure_message(self.folder, name, state), final=state.hopeless)
+                final = state.hopeless and "launch failed" not in state.reason  # that is the node's fault
+                self._fail(info, failure_message(self.folder, name, state), final)
             self._forget(name)
         if not self.waiting:
             self.reason = None
@@ -251,12 +244,6 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             return False
         return True
 
-    def cancel(self) -> None:
-        """As the interface has it; a second Ctrl-C would leave jobs in the queue."""
-        on_ctrl_c(signal.SIG_IGN)
-        super().cancel()
-        on_ctrl_c(signal.default_int_handler)
-
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:  # noqa: ARG002  (emptied while it is looked at)
         """Cancel all that was submitted or taken over, also what a Ctrl-C kept from being recorded."""
         with self.lock:
@@ -273,12 +260,19 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         if on := sorted(name for name, state in (states or {}).items() if name in names and not state.over):
             what = f"Jobs of an earlier Snakemake that nothing here asked for still run or wait: {len(on)}"
             self.logger.warning(f"{what}. To end them: {self.cluster.ends} {' '.join(on)}")
+        set_on_ctrl_c(self.on_ctrl_c)
 
     def _not_asked_for(self) -> set[str]:
         return {name for name, *_ in self.left_behind.values()}
 
 
-def on_ctrl_c(handler: Any) -> None:
-    """What Ctrl-C does from now on, for which only the main thread can say it."""
-    with contextlib.suppress(ValueError):
+def set_on_ctrl_c(handler: Any) -> None:
+    """What Ctrl-C does from now on, for which only the main thread can say it; None: what no Python set."""
+    with contextlib.suppress(ValueError, TypeError):
         signal.signal(signal.SIGINT, handler)
+
+
+def only_once(number: int, frame: Any) -> None:
+    """Ctrl-C, and another one would leave jobs in the queue."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.default_int_handler(number, frame)

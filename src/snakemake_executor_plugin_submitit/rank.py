@@ -1,6 +1,5 @@
 """What runs on the nodes: one rank of a job. It travels inside submitit's pickle: standard library only."""
 
-import contextlib
 import os
 import resource
 import signal
@@ -39,7 +38,8 @@ class Task:
             for child in children:
                 child.terminate()  # not the whole session: see below
 
-        with contextlib.suppress(ValueError):  # the cluster `debug` is not in the main thread
+        debug = "SUBMITIT_DEBUG_JOB_ID" in os.environ  # this process is Snakemake
+        if not debug:
             # SLURM may tell only this process (proctrack/cgroup); without SLURM, a terminal does, and submitit 30 s
             # before its time limit (SIGUSR2). From before the command is there, which it would outlive unwatched.
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
@@ -48,7 +48,7 @@ class Task:
         environment = self.environment()
         # A session of its own: a signal for the ranks must not reach what the command keeps running beside itself,
         # such as the process that serves a container's file system.
-        child = subprocess.Popen(self.command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+        child = subprocess.Popen(self.command, env=environment, stdin=subprocess.DEVNULL, start_new_session=not debug)
         children.append(child)
         if asked:
             child.terminate()

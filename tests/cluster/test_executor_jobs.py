@@ -245,7 +245,7 @@ rule good:
     assert flow.said.count("Error in rule") == 3  # no other attempt would end otherwise
     assert flow.said.count("Invalid partition name specified") == 1
     assert flow.said.count("Requested node configuration is not available") == 1
-    assert len(re.findall(r"can never start, so it was cancelled; SLURM's reason: Partition\w+\. ", flow.said)) == 1
+    assert len(re.findall(r"would wait forever, so it was cancelled; SLURM's reason: Partition\w+\. ", flow.said)) == 1
 
 
 @pytest.mark.parametrize(

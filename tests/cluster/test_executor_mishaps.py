@@ -52,7 +52,7 @@ def test_a_job_that_could_not_be_cancelled_is_reported_only_when_it_is(workflow:
     assert "Error in rule" not in flow.said
     flow.remove("scancel-fails")
     assert process.wait(60) == 1
-    assert flow.said.count("can never start, so it was cancelled") == 1
+    assert flow.said.count("would wait forever, so it was cancelled") == 1
     assert flow.queue() == []
 
 

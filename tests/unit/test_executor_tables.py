@@ -13,14 +13,14 @@ from snakemake_executor_plugin_submitit.rank import Task
 from snakemake_executor_plugin_submitit.request import NotSubmitted
 
 ROWS = (
-    b"7_0|RUNNING|0|n1||/home/me/.snakemake/submitit/7_0_0_log.out|\n"
-    b"8|RUNNING|0|n1||/home/me/a|b|c/%j.out|\n"
-    b"9|PENDING|0||Priority|/home/me/caf\xe9/\x1c9.out|\n"
+    b"7_0|RUNNING|0|n1||main|/home/me/.snakemake/submitit/7_0_0_log.out|\n"
+    b"8|RUNNING|0|n1||main|/home/me/a|b|c/%j.out|\n"
+    b"9|PENDING|0||Priority|main,old|/home/me/caf\xe9/\x1c9.out|\n"
     b"slurm_load_jobs: a message\n"
     b"10|RUNNING|0\n"
-    b"|RUNNING|0|n1||/home/me/11.out|\n"
+    b"|RUNNING|0|n1||main|/home/me/11.out|\n"
     b"\n"
-    b"12|FAILED|256|n2|NonZeroExitCode|/home/me/12.out|\n"
+    b"12|FAILED|256|n2|NonZeroExitCode|main|/home/me/12.out|\n"
 )
 
 
@@ -66,6 +66,9 @@ def test_rows_of_sacct_that_are_none_disturb_nothing(tmp_path: Path, monkeypatch
 def test_a_request_that_no_node_and_no_time_can_satisfy_is_hopeless(reason: str) -> None:
     assert JobState("PENDING", reason=reason).hopeless
     assert not JobState("RUNNING", reason=reason).hopeless
+    several = JobState("PENDING", reason=reason, partition="short,long")  # it is of the one that SLURM tried last
+    assert not several.hopeless
+    assert several.held == reason
 
 
 @pytest.mark.parametrize(
@@ -82,37 +85,53 @@ def test_a_limit_that_is_over_when_other_jobs_end_is_waited_for(reason: str) -> 
 @pytest.mark.parametrize(
     ("state", "reason", "held"),
     [
-        ("PENDING", "JobHeldAdmin", True),
-        ("PENDING", "JobHeldUser", True),
-        ("PENDING", "JobHoldMaxRequeue", True),
-        ("PENDING", "user env retrieval failed requeued held", True),
-        ("PENDING", "AssocGrpBillingMinutes", True),
-        ("PENDING", "QOSMaxCpuPerUserLimit", True),
-        ("REQUEUE_HOLD", "", True),
-        ("SPECIAL_EXIT", "None", True),
-        ("PENDING", "Priority", False),
-        ("PENDING", "Resources", False),
-        ("PENDING", "Dependency", False),
-        ("PENDING", "BeginTime", False),
-        ("RUNNING", "JobHeldAdmin", False),
+        ("PENDING", "JobHeldAdmin", "JobHeldAdmin"),
+        ("PENDING", "JobHeldUser", "JobHeldUser"),
+        ("PENDING", "JobHoldMaxRequeue", "JobHoldMaxRequeue"),
+        ("PENDING", "user env retrieval failed reque", "user env retrieval failed reque"),
+        ("PENDING", "AssocGrpBillingMinutes", "AssocGrpBillingMinutes"),
+        ("PENDING", "QOSMaxCpuPerUserLimit", "QOSMaxCpuPerUserLimit"),
+        ("PENDING", "MaxCpuPerAccount", "MaxCpuPerAccount"),
+        ("PENDING", "ReservationInvalid", "ReservationInvalid"),
+        ("PENDING", "ReqNodeNotAvail, UnavailableNodes:n[1-2]", "ReqNodeNotAvail"),
+        ("REQUEUE_HOLD", "", "REQUEUE_HOLD"),
+        ("SPECIAL_EXIT", "None", "SPECIAL_EXIT"),
+        ("PENDING", "Priority", ""),
+        ("PENDING", "Resources", ""),
+        ("PENDING", "Dependency", ""),
+        ("PENDING", "BeginTime", ""),
+        ("PENDING", "None", ""),
+        ("RUNNING", "JobHeldAdmin", ""),
     ],
 )
 def test_what_somebody_may_release_or_one_job_may_exceed_is_held_and_not_hopeless(
-    state: str, reason: str, held: bool
+    state: str, reason: str, held: str
 ) -> None:
-    assert JobState(state, reason=reason).held is held
+    assert JobState(state, reason=reason).held == held
     assert not JobState(state, reason=reason).hopeless
 
 
 def test_squeue_is_asked_for_hidden_partitions_and_not_as_the_users_terminal_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SQUEUE_PARTITION", "gpu")
     cluster = answers(monkeypatch, tmp_path, squeue=ROWS)
     (tmp_path / "squeue").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nenv > {tmp_path}/environment\n')
-    monkeypatch.setenv("SQUEUE_PARTITION", "gpu")
     assert cluster.states([]) == {}
     assert "--all" in (tmp_path / "asked").read_text().split()
     assert "SQUEUE_" not in (tmp_path / "environment").read_text()
+
+
+def test_one_scancel_asks_once_for_each_array_and_asks_the_user_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCANCEL_INTERACTIVE", "true")
+    cluster = answers(monkeypatch, tmp_path, scancel=b"")
+    (tmp_path / "scancel").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nenv > {tmp_path}/environment\n')
+    cluster.cancel([])
+    cluster.cancel(["12_0", "7", "12_3", "9_1"])
+    assert (tmp_path / "asked").read_text() == "--quiet 12_[0,3] 7 9_[1]\n"
+    assert "SCANCEL_" not in (tmp_path / "environment").read_text()
 
 
 @pytest.mark.parametrize(

@@ -316,10 +316,19 @@ def test_a_limit_of_the_site_is_named_where_no_job_of_the_user_will_make_room(fl
     assert not list((flow.folder / ".snakemake/submitit").glob("*.pkl"))
 
 
+def test_what_a_wrapper_of_sbatch_says_beside_it_is_no_answer(flow: Flow) -> None:
+    refusing(flow, "Welcome! Mind the job array limit.", "sbatch: error: invalid partition specified: gold")
+    flow.write(f"rule one:\n{TOUCH}")
+    process = flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
+    assert process.wait(60) == 1
+    assert "not submitted: sbatch: error: invalid partition specified: gold. " in flow.said
+    assert "Jobs that wait" not in flow.said
+
+
 def slurm_of_one_job(flow: Flow, reason: str = "Priority") -> dict[str, str]:
     """Commands of a SLURM whose only job waits for this; the command that the file `slow` names takes 4 s."""
     folder, log = flow.folder, flow.folder / ".snakemake/submitit/5.out"
-    row = f"5|PENDING|0||{reason}|{log}|"
+    row = f"5|PENDING|0||{reason}|main|{log}|"
     scripts = {
         "sbatch": "(folder / 'submitted').touch(); print('Submitted batch job 5')",
         "squeue": f"print({row!r} if (folder / 'submitted').exists() else ''); print(file=open(folder / 'polls', 'a'))",
@@ -347,6 +356,14 @@ def test_what_slurm_holds_back_is_named_once_and_left_in_the_queue(flow: Flow) -
     assert (flow.folder / "cancelled").read_text() == "--quiet 5\n"
 
 
+def test_a_job_that_a_node_could_not_launch_is_cancelled_and_tried_again(flow: Flow) -> None:
+    variables = slurm_of_one_job(flow, "launch failed requeued held")
+    flow.write(f"rule one:\n{TOUCH}")
+    assert flow.start("--submitit-cluster", "slurm", "--retries", "1", **variables).wait(60) == 1
+    assert (flow.folder / "cancelled").read_text() == "--quiet 5\n" * 2
+    assert flow.said.count("so it was cancelled; SLURM's reason: launch failed requeued held. ") == 2
+
+
 @pytest.mark.parametrize("slow", ["sbatch", "squeue", "scancel"])
 def test_a_second_ctrl_c_keeps_no_job_from_being_cancelled(flow: Flow, slow: str) -> None:
     variables = slurm_of_one_job(flow)
@@ -366,13 +383,26 @@ def test_a_second_ctrl_c_keeps_no_job_from_being_cancelled(flow: Flow, slow: str
     assert (flow.folder / "cancelled").read_text() == "--quiet 5\n", flow.said
 
 
-def test_at_a_limit_of_an_account_others_may_make_room(flow: Flow) -> None:
-    refusing(flow, f"sbatch: error: AssocGrpSubmitJobsLimit; {LIMIT}")
+@pytest.mark.parametrize("limit", ["AssocGrpSubmitJobsLimit", "MaxSubmitJobsPerAccount"])
+def test_at_a_limit_of_an_account_others_may_make_room(flow: Flow, limit: str) -> None:
+    refusing(flow, f"sbatch: error: {limit}", LIMIT)
     flow.write(f"rule one:\n{TOUCH}")
     flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
     wait_until(lambda: (flow.folder / "calls").exists() and len((flow.folder / "calls").read_text()) > 2)
     assert flow.said.count("Jobs that wait until SLURM takes them: 1") == 1
     assert "Error in rule" not in flow.said
+
+
+def test_ctrl_c_ends_the_job_that_runs_in_snakemakes_own_process_and_starts_no_other(flow: Flow) -> None:
+    flow.write(
+        'rule all:\n    input: "1", "2"\nrule one:\n    output: "{n}"\n    shell: "echo >> starts; exec sleep 30"\n'
+    )
+    process = flow.start("--submitit-cluster", "debug")
+    wait_until(flow.starts)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.wait(15) == 1, flow.said
+    assert len(flow.starts()) == 1
+    assert "Traceback" not in flow.said
 
 
 def test_where_jobs_of_another_kind_of_cluster_were_left_nothing_is_started(flow: Flow) -> None:
