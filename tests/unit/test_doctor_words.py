@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from scalestudy.cli.doctor.examine import as_the_profile
-from scalestudy.cli.doctor.limits import check_limits, minutes_of
+from scalestudy.cli.doctor.limits import check_limits
 from scalestudy.cli.doctor.nodes import Report, clocks, equipment, network, why_not
-from scalestudy.cli.doctor.partition import Partition, check_partition, find_partition, gpus_of
+from scalestudy.cli.doctor.partition import Partition, check_partition, find_partition, gpus_of, minutes_of
 from scalestudy.spec.config import ClusterSpec
 
 
@@ -24,7 +24,7 @@ def doctor(folder: Path, path: str, *arguments: str) -> subprocess.CompletedProc
 
 def partition(**changes: object) -> Partition:
     known = {"up": True, "time_limit": "1:00:00", "nodes": 4, "cores": 8, "memory_mb": 16000, "gpus": 0}
-    return Partition(name="main", default=True, **(known | changes))  # type: ignore[arg-type]
+    return Partition(name="main", **(known | changes))  # type: ignore[arg-type]
 
 
 def two_nodes(**changes: object) -> Report:
@@ -117,9 +117,10 @@ SINFO = (
 
 
 def test_only_nodes_that_can_run_a_job_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "sinfo").write_text(f"#!/bin/sh\ncat <<'END'\n{SINFO}END\n")
+    (tmp_path / "sinfo").write_text(f"#!/bin/sh\nenv | grep -q SINFO_ && exit 1\ncat <<'END'\n{SINFO}END\n")
     (tmp_path / "sinfo").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("SINFO_PARTITION", "old")
     main, _ = find_partition(None)
     assert main is not None
     assert (main.nodes, main.cores, main.memory_mb, main.gpus) == (4, 16, 32000, 4)
@@ -127,6 +128,12 @@ def test_only_nodes_that_can_run_a_job_count(tmp_path: Path, monkeypatch: pytest
     assert old is not None
     assert old.nodes == 0
     assert [finding.state for finding in check_partition(old, ClusterSpec(nodes=1))][1] == "wrong"
+    both, _ = find_partition("old,main")
+    assert both is not None
+    assert (both.name, both.nodes, both.cores, both.time_limit) == ("old,main", 4, 16, "infinite")
+    none, finding = find_partition("main,new")
+    assert none is None
+    assert finding.text == "found new; must be one of main, old"
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,7 @@ from typing import Any
 import yaml
 
 from scalestudy.cli.doctor.finding import Finding, note, wrong
-from scalestudy.cli.doctor.partition import TIMEOUT_S, Partition
-
-UNLIMITED = ("infinite", "UNLIMITED", "NONE", "n/a")
-
-
-def minutes_of(limit: str) -> float | None:
-    """A time limit in SLURM's words (``DAYS-HOURS:MINUTES:SECONDS``, ``MINUTES:SECONDS``); None where there is none."""
-    if limit in UNLIMITED:
-        return None
-    days, _, rest = limit.rpartition("-")
-    parts = [float(part) for part in rest.split(":")]
-    hours, minutes, seconds = [0.0] * (3 - len(parts)) + parts
-    return 24 * 60 * float(days or 0) + 60 * hours + minutes + seconds / 60
+from scalestudy.cli.doctor.partition import TIMEOUT_S, Partition, minutes_of
 
 
 def runtimes(profile: Any) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """Checks of the partition that runs will be sent to, and of the limits there."""
 
+import math
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,14 +16,14 @@ USABLE = re.compile(r"(idle|mixed|allocated|completing|planned|reserved|powering
 """States of nodes that run jobs, or will without anybody's help; the sign tells of saving power. None with ``*``, which
 does not answer."""
 NO_FINDING = ok("partition", "")
+UNLIMITED = ("infinite", "UNLIMITED", "NONE", "n/a")
 
 
 @dataclass(frozen=True)
 class Partition:
-    """What sinfo says; of nodes that differ, the most that any usable one has."""
+    """What sinfo says; of nodes that differ, the most that any usable one has, and so of several partitions."""
 
     name: str
-    default: bool
     up: bool
     time_limit: str
     nodes: int
@@ -31,14 +33,13 @@ class Partition:
     gpus: int
 
     @classmethod
-    def merged(cls, lines: list[list[str]]) -> "Partition":
-        """sinfo gives one line for each kind of node."""
-        first, usable = lines[0], [line for line in lines if USABLE.fullmatch(line[7])]
+    def merged(cls, name: str, lines: list[list[str]]) -> "Partition":
+        """sinfo gives one line for each partition and kind of node."""
+        usable = [line for line in lines if USABLE.fullmatch(line[7])]
         return cls(
-            name=first[0].rstrip("*"),
-            default=first[0].endswith("*"),
-            up=first[1] == "up",
-            time_limit=first[2],
+            name=name,
+            up=any(line[1] == "up" for line in lines),
+            time_limit=max((line[2] for line in lines), key=lambda limit: minutes_of(limit) or math.inf),
             nodes=sum(int(line[3]) for line in usable),
             cores=max((_number(line[4]) for line in usable), default=0),
             memory_mb=max((_number(line[5]) for line in usable), default=0),
@@ -51,16 +52,30 @@ def gpus_of(gres: str) -> int:
     return sum(int(count) for count in re.findall(r"\bgpu(?::[^:,(]+)?:(\d+)", gres))
 
 
+def minutes_of(limit: str) -> float | None:
+    """A time limit in SLURM's words (``DAYS-HOURS:MINUTES:SECONDS``, ``MINUTES:SECONDS``); None where there is none."""
+    if limit in UNLIMITED:
+        return None
+    days, _, rest = limit.rpartition("-")
+    parts = [float(part) for part in rest.split(":")]
+    hours, minutes, seconds = [0.0] * (3 - len(parts)) + parts
+    return 24 * 60 * float(days or 0) + 60 * hours + minutes + seconds / 60
+
+
 def _number(text: str) -> int:
     found = re.match(r"\d+", text)
     return int(found[0]) if found else 0
 
 
 def find_partition(name: str | None) -> tuple[Partition | None, Finding]:
-    """The partition of this name, or the default one; or None and why there is none."""
-    command = ["sinfo", "--noheader", "--format=%P|%a|%l|%D|%c|%m|%G|%T"]
+    """The partition of this name, or those of these names, of which SLURM takes the first that has room, or the default
+    one; or None and why there is none."""
+    command = ["sinfo", "--all", "--noheader", "--format=%P|%a|%l|%D|%c|%m|%G|%T"]
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("SINFO_")}  # meant for a terminal
     try:
-        listing = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True).stdout
+        listing = subprocess.run(
+            command, env=plain, capture_output=True, text=True, timeout=TIMEOUT_S, check=True
+        ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         told = getattr(error, "stderr", None) or str(error)
         said = (told.decode(errors="replace") if isinstance(told, bytes) else told).strip().splitlines()[-1]
@@ -68,19 +83,17 @@ def find_partition(name: str | None) -> tuple[Partition | None, Finding]:
         return None, wrong(
             "partition", f"sinfo does not answer{late} ({said}); ask the site's support whether SLURM is up"
         )
-    kinds: dict[str, list[list[str]]] = {}
-    for line in listing.splitlines():
-        if line.count("|") == 7:
-            kinds.setdefault(line.split("|")[0], []).append(line.split("|"))
-    partitions = [Partition.merged(lines) for lines in kinds.values()]
-    names = ", ".join(partition.name for partition in partitions) or "none"
-    for partition in partitions:
-        if partition.name == name or (name is None and partition.default):
-            return partition, NO_FINDING
+    rows = [line.split("|") for line in listing.splitlines() if line.count("|") == 7]
+    there = list(dict.fromkeys(row[0].rstrip("*") for row in rows))
+    names = ", ".join(there) or "none"
+    name = name or next((row[0].rstrip("*") for row in rows if row[0].endswith("*")), None)
     if name is None:
         text = f"there is no default one; name one with --partition, and as slurm_partition in the profile: {names}"
         return None, wrong("partition", text)
-    return None, wrong("partition", f"found {name}; must be one of {names}")
+    wanted = name.split(",")
+    if unknown := [one for one in wanted if one not in there]:
+        return None, wrong("partition", f"found {', '.join(unknown)}; must be one of {names}")
+    return Partition.merged(name, [row for row in rows if row[0].rstrip("*") in wanted]), NO_FINDING
 
 
 def check_partition(partition: Partition, spec: ClusterSpec) -> Iterator[Finding]:
