@@ -112,7 +112,7 @@ def test_r1_counts_each_outcome_and_names_reasons():
     runs = [RunRow(**{**RUN, "outcome": "failed", "reason": "out of memory"})]
     (text,) = written("R1", counts=counts, runs=runs)
     assert text.startswith("Of 6 planned runs, 4 completed, 1 failed and 1 is missing (1 × out of memory); 2 were res")
-    assert text.endswith("enter no number. 1 combination of the study cannot run on this machine.")
+    assert text.endswith("enter no number. Left out of the plan: 1 combination of the study.")
     assert "time of a resumed run is the sum of its parts" in text
     (text,) = written("R1", counts=Counts(**{**COUNTS, "excluded": 2, "flawed": 1}))
     assert ". Repeated and in no number: 2 completed runs in which other programs took more than 5% of the" in text
@@ -597,7 +597,7 @@ def test_r25_states_the_stopping_rule_and_which_cells_it_left_wide():
         "Each cell was run 6 times or more, until half the 95% interval of its epoch time was at most 2.0%"
     )
     assert "at most 15 times; runs in which other programs took more than 5% of the machine do not count" in text
-    assert text.endswith(": 2 of 4 cells reached it, 1 had the most runs before reaching it and 1 lacks runs.")
+    assert text.endswith(": 2 of 4 cells reached it, in 1 the largest number of runs came first and 1 lacks runs.")
 
 
 def test_only_the_prediction_section_goes_beyond_what_was_measured_and_no_sentence_judges():

@@ -233,8 +233,8 @@ def test_the_node_mark_lies_right_of_the_largest_cell_on_one_node():
     assert node_end([row for row in rows if row.nodes == 1]) is None
 
 
-def drawn_beyond_the_edges(data, monkeypatch):
-    """The texts that reach out of their figure by more than a point, where an SVG is cut off."""
+def matplotlib_figures(data, monkeypatch):
+    """The figures as matplotlib has them, before they become SVG."""
     figures, save = [], Figure.savefig
 
     def kept(figure, *arguments, **options):
@@ -244,8 +244,39 @@ def drawn_beyond_the_edges(data, monkeypatch):
     monkeypatch.setattr(Figure, "savefig", kept)
     draw_figures(printable(data))
     assert figures
+    return figures
+
+
+@pytest.mark.parametrize("above", [0.98, 1.0, 1.02])
+def test_the_name_of_a_ceiling_that_strategies_nearly_reach_covers_none_of_theirs(above, monkeypatch):
+    data = report_data.whole()
+    rows = [
+        row.model_copy(update={"ceiling_speedup": row.speedup and above * row.speedup})
+        if row.strategy == "ddp"
+        else row.model_copy(update={"ceiling_speedup": None})
+        for row in data.speedup
+    ]
+    found = 0
+    for figure in matplotlib_figures(data.model_copy(update={"speedup": rows}), monkeypatch):
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        for ax in figure.axes:
+            names = [
+                text for text in ax.texts if text.get_text() in ("ceiling", "DDP", "HSDP", "DataParallel", "Hybrid")
+            ]
+            for text in names:
+                text.update_positions(renderer)
+            boxes = [(one.get_text(), Text.get_window_extent(one, renderer).shrunk(1, 0.7)) for one in names]
+            for name, box in boxes:
+                others = [other for title, other in boxes if title != name]
+                assert name != "ceiling" or not any(map(box.overlaps, others))
+                found += name == "ceiling"
+    assert found
+
+
+def drawn_beyond_the_edges(data, monkeypatch):
+    """The texts that reach out of their figure by more than a point, where an SVG is cut off."""
     found = []
-    for figure in figures:
+    for figure in matplotlib_figures(data, monkeypatch):
         renderer = FigureCanvasAgg(figure).get_renderer()
         for text in figure.findobj(Text):
             box = text.get_window_extent(renderer)

@@ -102,14 +102,16 @@ def test_numbers_are_written_as_the_language_has_them():
 
 def test_whole_numbers_in_a_phrase_have_their_marks():
     assert ENGLISH.say("{n} of {cells} reached it", n=1540, cells=12345) == "1,540 of 12,345 reached it"
-    assert GERMAN.say("{n} of {cells} reached it", n=1540, cells=12345) == "1.540 von 12.345 haben es erreicht"
+    assert GERMAN.say("{n} of {cells} reached it", n=1540, cells=12345) == "das gelang 1.540 von 12.345"
     assert ENGLISH.say("{n} runs", n="2026") == "2026 runs"
     assert Wording(ENGLISH, "GPU").devices(16384) == "16,384 GPUs"
 
 
 def test_a_text_with_its_values_in_it_is_translated_with_them():
-    refused = "needs speedups on 4 numbers of devices above 1, found 2 (2, 4)"
-    assert GERMAN.render(refused) == "nötig sind Speedups für 4 Gerätezahlen über 1, gefunden: 2 (2, 4)"
+    refused = "needs speedups on 4 numbers of devices above 1, found 2 (2, 4 devices)"
+    assert GERMAN.render(refused) == "nötig sind Speedups für 4 Gerätezahlen über 1, gefunden: 2 (2, 4 Geräte)"
+    lacking = "needs speedups on 4 numbers of devices above 1, found no such number"
+    assert GERMAN.render(lacking) == "nötig sind Speedups für 4 Gerätezahlen über 1, gefunden: keine"
     note = "no interval: the base has fewer than 3 completed runs"
     assert GERMAN.render(note) == "kein Intervall: die Basis hat weniger als 3 beendete Läufe"
     assert GERMAN.render("needs cells with measured phases on 2 numbers of devices above 1, found 2").startswith(

@@ -366,7 +366,7 @@ def test_every_number_of_the_further_tables_is_printed(whole):
         start = [numbers.fixed(row.global_batch, 0), numbers.fixed(100 * row.target, 1), f"{row.reached}/{row.n}"]
         if row.epochs is None:
             return [*start, "–", "–"]
-        return [*start, numbers.significant(row.epochs), numbers.interval(row.epochs_low, row.epochs_high, 1)]
+        return [*start, numbers.fixed(row.epochs, 1), numbers.interval(row.epochs_low, row.epochs_high, 1)]
 
     assert_printed([row for row in data.speedup if row.strategy != "serial" and row.speedup], ratios, text)
     assert_printed(data.repeats, repeats, text)
@@ -680,7 +680,7 @@ def test_every_number_of_the_table_of_targets_is_printed(whole):
         return [
             *start,
             f"{row.reached}/{row.n}",
-            "–" if row.epochs is None else numbers.significant(row.epochs),
+            numbers.fixed(row.epochs, 1),
             "–" if row.time_s is None else numbers.fixed(row.time_s, decimals),
             numbers.fixed(row.speedup, 2),
             numbers.interval(row.speedup_low, row.speedup_high, 2),

@@ -41,7 +41,7 @@ class Item:
 PROCESS_GROUP = Item("Process group", lambda p: p.backend, uniform=False)
 ITEMS = (
     Item("Processor", lambda p: p.processor, checks=("failed run", "probe")),
-    Item("Cores of a run", lambda p: str(p.cores) if p.cores else "", uniform=False),
+    Item("Cores that a run may use", lambda p: str(p.cores) if p.cores else "", uniform=False),
     Item(
         "Memory",
         lambda p: f"{p.memory_bytes / GIB:.1f} GiB" if p.memory_bytes else "",

@@ -76,13 +76,15 @@ def _accuracy_change(evidence: Evidence) -> Headline | None:
     ]
     if not changes:
         return None
-    row = max(changes, key=lambda change: change[0])[1]
+    largest, row = max(changes, key=lambda change: change[0])
     w, margin, ends = evidence.wording, evidence.accuracy_margin, (row.difference_low, row.difference_high)
+    alike = sum(change == largest for change, _ in changes)  # as where strategies compute the same
+    where = f"{evidence.title(row.workload)}, {evidence.name(row)}"
     return Headline(
         label=w.say("largest accuracy change"),
         value=w.say("{points} pp", points=w.points(row.difference or 0, margin, *ends)),
         interval=w.points_interval(*ends, margin),
-        detail=f"{evidence.title(row.workload)}, {evidence.name(row)}",
+        detail=w.say("{cell}, one of {n} alike", cell=where, n=alike) if alike > 1 else where,
     )
 
 

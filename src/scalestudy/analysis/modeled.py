@@ -29,12 +29,12 @@ def modeled_cells(own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] 
     counts = sorted({cell.cell.devices for cell in usable})
     if len(counts) >= least_counts:
         return usable
-    found = f"{len(counts)} ({', '.join(map(str, counts))})" if counts else "none"
+    found = f"{len(counts)} ({', '.join(map(str, counts))} devices)" if counts else "no such number"
     few = f"needs cells with measured phases on {least_counts} numbers of devices above 1, found {found}"
     if len(usable) < len(measured):
         few = (
             f"needs cells whose gradients travel in messages on {least_counts} numbers of devices above 1, found "
-            f"{found}: in the others they go through shared memory"
+            f"{found}: in the other cells they go through shared memory"
         )
     crowded = ", ".join(map(str, sorted({cell.cell.devices for cell in own if cell.oversubscribed})))
     return f"{few}; cells on {crowded} devices are left out: they have more devices than cores" if crowded else few

@@ -70,7 +70,7 @@ def outcomes(evidence: Evidence) -> Iterator[Statement]:
         text += " " + w.say("{runs} had flaws in the records of ranks.", runs=w.counted(counts.flawed, "completed run"))
     if counts.skipped:
         combinations = w.counted(counts.skipped, "combination")
-        text += " " + w.say("{combinations} of the study cannot run on this machine.", combinations=combinations)
+        text += " " + w.say("Left out of the plan: {combinations} of the study.", combinations=combinations)
     if counts.oversubscribed:
         runs = w.counted(counts.oversubscribed, "planned run")
         text += " " + w.say("No speedup, only correctness, for more devices than cores: {runs}.", runs=runs)
@@ -161,7 +161,11 @@ def parity(evidence: Evidence) -> Iterator[Statement]:
     names = dict.fromkeys(row.strategy for row in evidence.speedup if row.strategy not in checked)
     if unchecked := [evidence.strategy(name) for name in names]:
         text += w.say("; not checked: {names}", names=w.enumeration(unchecked))
-    wrong = list(dict.fromkeys(f"{evidence.strategy(row.strategy)} ({row.workload})" for row in rows if not row.passed))
+    wrong = list(
+        dict.fromkeys(
+            f"{evidence.strategy(row.strategy)} ({evidence.title(row.workload)})" for row in rows if not row.passed
+        )
+    )
     if wrong:
         names_wrong = w.enumeration(wrong)
         failed = "Not passed: {names}; no speedup is given for it" if len(wrong) == 1 else (
@@ -276,7 +280,7 @@ def stopping(evidence: Evidence) -> Iterator[Statement]:
     states = Counter(row.state for row in evidence.repeats)
     parts = [w.say("{n} of {cells} reached it", n=states["reached"], cells=w.counted(len(evidence.repeats), "cell"))]
     if states["at most"]:
-        parts.append(w.say("{n} had the most runs before reaching it", n=states["at most"]))
+        parts.append(w.say("in {n} the largest number of runs came first", n=states["at most"]))
     if states["running"]:
         lacking = "{n} lacks runs" if states["running"] == 1 else "{n} lack runs"
         parts.append(w.say(lacking, n=states["running"]))

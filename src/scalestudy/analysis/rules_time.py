@@ -231,7 +231,7 @@ def widest_interval(evidence: Evidence) -> Iterator[Statement]:
         name=evidence.name(row),
         title=evidence.title(row.workload),
         scaling=w.say(f"{row.scaling} scaling"),
-        speedup=w.times(speedup),
+        speedup=w.times(speedup, low, high),
         low=w.signed_percent(low / speedup - 1),
         high=w.signed_percent(high / speedup - 1),
         n=row.n,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalestudy.analysis.compare import CellComparison, StudyComparison
+from scalestudy.analysis.wording import decimals_of
 from scalestudy.errors import StudyError
 from scalestudy.records.files import is_there
 from scalestudy.records.paths import StudyPaths, results_of
@@ -63,14 +64,15 @@ def _print_tables(cells: Sequence[CellComparison], names: Sequence[str], console
 
 
 def _cells(row: CellComparison) -> tuple[str, ...]:
+    decimals = decimals_of((1.0,), 3, row.low, row.high)
     return (
         row.cell.strategy,
         _layout(row),
         str(row.n) if row.n == row.other_n else f"{row.n}, {row.other_n}",
         numbers.significant(row.time_s),
         numbers.significant(row.other_time_s),
-        numbers.fixed(row.ratio, 3),
-        "" if row.low is None or row.high is None else f"{row.low:.2f} to {row.high:.2f}",
+        numbers.fixed(row.ratio, decimals),
+        "" if row.low is None or row.high is None else f"{row.low:.{decimals}f} to {row.high:.{decimals}f}",
         row.verdict,
     )
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from scalestudy.analysis.cells import key_of
 from scalestudy.analysis.language import Language
 from scalestudy.analysis.scaling_rows import of_scaling
+from scalestudy.analysis.wording import decimals_of
 from scalestudy.records.base import OfCell
 from scalestudy.records.report import PhaseRow, ReportData
 from scalestudy.report import numbers
@@ -36,7 +37,8 @@ class Bar(NamedTuple):
             return language.say("phases were not measured" if self.completed else "no completed run")
         if self.phases.price is None or self.cell.strategy == "serial":
             return ""
-        return numbers.fixed(self.phases.price, 2, language) + "×"
+        ends = (self.phases.price_low, self.phases.price_high)
+        return numbers.fixed(self.phases.price, decimals_of((1.0,), 2, *ends), language) + "×"
 
 
 def bars_of(data: ReportData, scaling: str) -> list[Bar]:

@@ -13,6 +13,8 @@ GAP = 8.5
 """Distance between the middles of two names, in points."""
 CLEAR = 6.0
 """Distance between a name and a line that counts as clear, in points."""
+SMALL = 6.5
+"""Size of a name that is not strong, in points."""
 LETTER = 3.9
 """Mean width of a letter, in points."""
 SHIFTS = (0, 9, -9, 16, -16, 24, -24)
@@ -25,6 +27,7 @@ class Line(NamedTuple):
     name: str
     path: Path
     color: str
+    strong: bool = True
 
 
 def label_ends(ax: Axes, lines: Sequence[Line], ideal: Path) -> None:
@@ -43,7 +46,8 @@ def label_ends(ax: Axes, lines: Sequence[Line], ideal: Path) -> None:
             side, more = together if own or end == last else _free_place(ax, [(line, own)], lines, ideal)
             leader = {"arrowstyle": "-", "color": line.color, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 2.5}
             ax.annotate(line.name, line.path[-1], (6 * side, own + more), textcoords="offset points", va="center",
-                        ha="left" if side > 0 else "right", color=line.color, weight=600,
+                        ha="left" if side > 0 else "right", color=line.color,
+                        weight=600 if line.strong else 400, size=None if line.strong else SMALL,
                         arrowprops=leader if abs(own + more) > GAP else None)  # fmt: skip
 
 

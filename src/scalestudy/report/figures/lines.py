@@ -89,9 +89,9 @@ def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> No
     ideal: Path = [(1.0, 1.0), (most, 1.0 if weak else most)]
     ax.plot(*zip(*ideal, strict=True), color=GRAY, linewidth=0.9, linestyle=":", zorder=1)
     _word(ax, language.say("ideal"), (most, 1.0) if weak else (math.sqrt(most), math.sqrt(most)), aside=not weak)
-    _ceiling(ax, rows, language)
     _node_mark(ax, rows, language)
-    label_ends(ax, [Line(title_of(data, name), path, look(data, name).color) for name, path in paths.items()], ideal)
+    ends = [Line(title_of(data, name), path, look(data, name).color) for name, path in paths.items()]
+    label_ends(ax, [*ends, *_ceiling(ax, rows, language)], ideal)
 
 
 def _word(ax: Axes, word: str, place: tuple[float, float], *, aside: bool) -> None:
@@ -100,17 +100,18 @@ def _word(ax: Axes, word: str, place: tuple[float, float], *, aside: bool) -> No
     ax.annotate(word, place, shift, textcoords="offset points", color=GRAY, ha=side, va="bottom" if aside else "center")
 
 
-def _ceiling(ax: Axes, rows: list[SpeedupRow], language: Language) -> None:
-    """What independent serial trainings reach, as a gray line."""
+def _ceiling(ax: Axes, rows: list[SpeedupRow], language: Language) -> list[Line]:
+    """What independent serial trainings reach, drawn as a gray line, which is still to be named; none: not measured."""
     best: dict[float, float] = {}
     for row in sorted(rows, key=lambda row: row.devices):
         if row.ceiling_speedup:
             value = row.ceiling_speedup / (row.devices if row.scaling == "weak" else 1)
             best[row.devices] = max(value, best.get(row.devices, 0.0))
-    if best:
-        ax.plot([1, *best], [1.0, *best.values()], color=GRAY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
-        last = list(best.items())[-1]
-        ax.annotate(language.say("ceiling"), last, (3, 4), textcoords="offset points", color=GRAY, size=6.5)
+    if not best:
+        return []
+    path: Path = [(1.0, 1.0), *best.items()]
+    ax.plot(*zip(*path, strict=True), color=GRAY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
+    return [Line(language.say("ceiling"), path, GRAY, strong=False)]
 
 
 def _node_mark(ax: Axes, rows: list[SpeedupRow], language: Language) -> None:
