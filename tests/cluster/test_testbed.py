@@ -70,7 +70,11 @@ def traces(nodes: list[str]) -> list[str]:
         *(f"process {pid} {name}" for pid, name in daemons()),
         *(f"link {link}" for link in links if link == "scalestudy0" or link.startswith("sc-n")),
         *(f"namespace {space}" for space in spaces if space in nodes),
-        *(f"mount {mount}" for mount in mounts if "scalestudy-cluster" in mount or ("/netns" in mount and not spaces)),
+        *(
+            f"mount {mount}"
+            for mount in mounts
+            if "scalestudy-cluster" in mount or (" /run/netns" in mount and not spaces)
+        ),
         *(f"file {path}" for path in places if path.exists() or path.is_symlink()),
         *(f"control group {path}" for path in Path("/sys/fs/cgroup").rglob("*slurm*")),
         *(f"host {line}" for line in Path("/etc/hosts").read_text().splitlines() if "scalestudy" in line),

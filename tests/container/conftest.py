@@ -1,25 +1,28 @@
 """Real images, run by the real engines as an ordinary user. Each image is built at most once per session.
 
-They need Apptainer, buildah, a base image and root on Debian, which containers/testbed makes; elsewhere they are
-skipped, and in CI that is a failure.
+They need Apptainer, buildah, podman, Docker, a base image and root on Debian (containers/testbed makes what Debian does
+not have); elsewhere they are skipped, and in CI that is a failure.
 """
 
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ordinary_user import ROOT, OrdinaryUser
+from ordinary_user import BASE, NAME, ROOT, OrdinaryUser
 from quick_study import quick
 from study_folder import StudyFolder
 
+from scalestudy.container.contents import NEEDED, SELF_TEST
+
 TESTBED = ROOT / "containers" / "testbed"
-ROOM_BYTES = 25 * 10**9
+ROOM_BYTES = 40 * 10**9
 RECORD = "images/image.json"
-PROGRAMS = ("apptainer", "buildah", "mmdebstrap", "setpriv", "unshare")
+PROGRAMS = ("apptainer", "buildah", "podman", "runc", "dockerd", "mmdebstrap", "setpriv", "unshare")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,7 +33,7 @@ def obstacle() -> str:
     """Why these tests cannot run here, or nothing."""
     lacking = [program for program in PROGRAMS if shutil.which(program) is None]
     if lacking:
-        return f"not installed: {', '.join(lacking)} (containers/testbed/install-apptainer, as root on Debian)"
+        return f"not installed: {', '.join(lacking)} (docs/containers.md, Tests)"
     if os.geteuid() != 0:
         return "making the base image and an ordinary user needs root"
     return ""
@@ -120,3 +123,70 @@ def other_study(tmp_path: Path, place: Path, folder: StudyFolder, user: Ordinary
     other = place / tmp_path.name
     yield StudyFolder(other, user)
     shutil.rmtree(other, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def base(user: OrdinaryUser, base_tar: Path) -> Iterator[str]:
+    """The minimal Debian in the user's store of images."""
+    container = user.must("buildah", "from", "scratch").strip()
+    user.must("buildah", "add", container, base_tar, "/")
+    user.must("buildah", "commit", "--rm", container, BASE)
+    yield BASE
+    user.must("buildah", "rmi", "--all", "--force")
+
+
+@pytest.fixture
+def named_archive(base: str, user: OrdinaryUser) -> Iterator[Path]:
+    """A small image: Python finds the packages' names in it, and a test of its own that asks for nothing."""
+    archive = user.home / "named.tar"
+    container = user.must("buildah", "from", base).strip()
+    place = "/usr/lib/python3/dist-packages"
+    (user.home / "nothing.py").touch()
+    user.must("buildah", "add", container, user.home / "nothing.py", f"{place}/{SELF_TEST.replace('.', '/')}.py")
+    for name in NEEDED:
+        note = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
+        (user.home / "METADATA").write_text(note)
+        user.must("buildah", "add", container, user.home / "METADATA", f"{place}/{name}-1.dist-info/METADATA")
+    user.must("buildah", "run", "--isolation", "chroot", container, "--", "ln", "-s", "python3", "/usr/bin/python")
+    user.must("buildah", "commit", "--rm", container, f"docker-archive:{archive}:localhost/named")
+    yield archive
+    archive.unlink()
+
+
+@pytest.fixture(scope="session")
+def podman_settings(user: OrdinaryUser) -> Iterator[None]:
+    """Podman with the runtime that knows the first version of control groups, too."""
+    settings = user.own(user.home / ".config/containers") / "containers.conf"
+    settings.write_text('[engine]\nruntime = "runc"\n')
+    yield
+    user.must("podman", "system", "migrate")  # ends the process that keeps its user namespace
+
+
+@pytest.fixture(scope="session")
+def docker_host(place: Path, user: OrdinaryUser) -> Iterator[str]:
+    """Where a Docker daemon of these tests listens, whose containers have the host's network or none."""
+    folder = place / "docker"
+    folder.mkdir()
+    # That of Debian's package has BuildKit in itself; others need a plugin. Before all others on the user's path.
+    programs = user.own(user.home / "programs")
+    (programs / "docker").symlink_to("/usr/bin/docker")
+    user.path.insert(0, programs)
+    address = f"unix://{folder}/socket"
+    places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
+    options = [f"--{name}={folder / path}" for name, path in places.items()]
+    options += [f"--host={address}", f"--group={NAME}", "--iptables=false", "--ip6tables=false", "--bridge=none"]
+    with (folder / "log").open("w") as log:
+        daemon = subprocess.Popen(["dockerd", *options], stdout=log, stderr=log)
+    ask = ["docker", "--host", address, "version"]
+    end = time.monotonic() + 60
+    while subprocess.run(ask, capture_output=True, check=False).returncode:
+        assert daemon.poll() is None, (folder / "log").read_text()[-3000:]
+        assert time.monotonic() < end, (folder / "log").read_text()[-3000:]
+        time.sleep(0.2)
+    yield address
+    daemon.terminate()
+    daemon.wait(60)
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):  # the innermost first
+        if (mounted := line.split()[4]).startswith(f"{folder}/"):
+            subprocess.run(["umount", "--lazy", mounted], check=True)
+    shutil.rmtree(folder)

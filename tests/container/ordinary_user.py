@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "scalestudy-test"
+BASE = "localhost/scalestudy-base"
+"""The minimal Debian in the user's store of images."""
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 

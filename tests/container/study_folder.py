@@ -16,6 +16,14 @@ NET: dict[str, Any] = {
     "epochs": 2,
 }
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "apptainer": {},
+    "podman": {"run_options": ["--ulimit=host", "--ipc=private", "--shm-size=1g"]},
+    "docker": {},
+}
+"""Of each engine here: podman is to do without root's right to raise limits and without /dev/mqueue, which small
+virtual machines lack.
+"""
 AUTHOR = ("-c", "user.name=scalestudy", "-c", "user.email=scalestudy@localhost")
 
 

@@ -2,28 +2,14 @@
 
 import hashlib
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ordinary_user import OrdinaryUser
+from ordinary_user import BASE, OrdinaryUser
 from quick_study import quick
 from study_folder import StudyFolder
 
-from scalestudy.container.contents import NEEDED, SELF_TEST
-
-BASE = "localhost/scalestudy-base"
 RUNS = ("fashion/epoch/serial-1x1", "cifar_synthetic/epoch/ddp-1x2")
-
-
-@pytest.fixture(scope="module")
-def base(user: OrdinaryUser, base_tar: Path) -> Iterator[str]:
-    """The minimal Debian in the user's store of images."""
-    container = user.must("buildah", "from", "scratch").strip()
-    user.must("buildah", "add", container, base_tar, "/")
-    user.must("buildah", "commit", "--rm", container, BASE)
-    yield BASE
-    user.must("buildah", "rmi", "--all", "--force")
 
 
 @pytest.fixture(scope="module")
@@ -131,24 +117,6 @@ def test_a_ready_archive_becomes_a_sif_and_is_refused_for_what_it_lacks(
     assert done.stderr.strip().endswith("nothing can be run in it: the image lacks what is to run in it")
     log = next((other_study.folder / "images").glob("*.log")).read_text()
     assert "Build complete" in log
-    archive.unlink()
-
-
-@pytest.fixture
-def named_archive(base: str, user: OrdinaryUser) -> Iterator[Path]:
-    """A small image: Python finds the packages' names in it, and a test of its own that asks for nothing."""
-    archive = user.home / "named.tar"
-    container = user.must("buildah", "from", base).strip()
-    place = "/usr/lib/python3/dist-packages"
-    (user.home / "nothing.py").touch()
-    user.must("buildah", "add", container, user.home / "nothing.py", f"{place}/{SELF_TEST.replace('.', '/')}.py")
-    for name in NEEDED:
-        note = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
-        (user.home / "METADATA").write_text(note)
-        user.must("buildah", "add", container, user.home / "METADATA", f"{place}/{name}-1.dist-info/METADATA")
-    user.must("buildah", "run", "--isolation", "chroot", container, "--", "ln", "-s", "python3", "/usr/bin/python")
-    user.must("buildah", "commit", "--rm", container, f"docker-archive:{archive}:localhost/named")
-    yield archive
     archive.unlink()
 
 

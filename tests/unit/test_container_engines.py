@@ -14,7 +14,7 @@ from scalestudy.container import inside as running
 from scalestudy.container import key as keys
 from scalestudy.container.addresses import whole_name
 from scalestudy.container.builders import BUILDERS, SUITABLE, Recipe, chosen_builder
-from scalestudy.container.contents import try_out
+from scalestudy.container.contents import contents, try_out
 from scalestudy.container.diagnosis import CAUSES, cause, explained
 from scalestudy.container.engines import ENGINES, Apptainer, Docker, Inside, Podman, chosen_engine
 from scalestudy.container.inside import passed, run_inside
@@ -474,6 +474,19 @@ SAID = [
     ),
     ("Error: setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all", "generate a CDI specification"),
     ("Error: stat nvidia.com/gpu=all: no such file or directory", "generate a CDI specification"),
+    (
+        "Error: container-init binary not found on the host: stat /usr/libexec/podman/catatonit: no such file",
+        "install the package catatonit",
+    ),
+    ("Error: crun: setrlimit `RLIMIT_NOFILE`: Operation not permitted: OCI permission denied", "--ulimit=host"),
+    ("Error: statfs /dev/mqueue: no such file or directory", "--ipc=private"),
+    ("Error: OCI runtime error: crun: cgroups in hybrid mode not supported, drop all controllers", "install runc"),
+    ("Error: sha256:00: image not known", "store has no such image"),
+    (
+        "Unable to find image 'sha256:00' locally\ndocker: Error response from daemon: pull access denied for sha256, "
+        "repository does not exist or may require 'docker login'",
+        "store has no such image",
+    ),
     ("mksquashfs: signal: killed", "not enough memory"),
     ('FATAL: "python": executable file not found in $PATH', "the image lacks"),
 ]
@@ -489,6 +502,22 @@ def test_a_failure_is_explained_in_plain_words(said, words):
 def test_every_cause_has_been_seen_and_is_found_first():
     seen = {cause(said) for said, _ in SAID}
     assert [one.pattern for one in CAUSES if one.words.format(tmp=tempfile.gettempdir()) not in seen] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "told"),
+    [
+        (125, "Error: statfs /dev/mqueue: no such file or directory", "which has no /dev/mqueue"),
+        (125, "Error: stat /the/hooks: no such file or directory", "stat /the/hooks: no such file or directory"),
+        (127, "Error: executable file `python` not found in $PATH", "it is damaged, or holds no Linux system"),
+    ],
+)
+def test_what_the_machine_lacks_is_not_laid_to_the_image(code, said, told, tmp_path, monkeypatch):
+    (tmp_path / "podman").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit {code}\n")
+    (tmp_path / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(StudyError, match=rf"^x: nothing can be run in it: .*{re.escape(told)}"):
+        contents(ENGINES["podman"], "sha256:1", "x", [])
 
 
 def test_a_failure_that_nobody_foresaw_shows_its_last_line():

@@ -27,6 +27,8 @@ SELF_TEST = "scalestudy.train.self_test"
 TIMEOUT_S = 300
 MISSING = re.compile(r"not found in \$PATH|no such file or directory", re.IGNORECASE)
 """What engines say of a program that is not in the image."""
+NOTHING_RAN = 125
+"""Exit code of Docker and Podman where it is not the image that lacks something; Apptainer has none of the kind."""
 
 
 def contents(engine: Engine, reference: str, source: str, options: Sequence[str]) -> Contents:
@@ -40,7 +42,8 @@ def contents(engine: Engine, reference: str, source: str, options: Sequence[str]
         found = Contents.model_validate_json(answer.stdout.strip().splitlines()[-1])
     except (IndexError, ValidationError) as error:
         failure = f"{source}: nothing can be run in it"
-        if MISSING.search(answer.stderr) and MISSING.search(_run([*command, "true"], source).stderr):
+        lacks = answer.returncode != NOTHING_RAN and MISSING.search(answer.stderr)
+        if lacks and MISSING.search(_run([*command, "true"], source).stderr):
             raise StudyError(f"{failure}: it is damaged, or holds no Linux system; build or copy it again") from error
         raise StudyError(explained(failure, answer.stderr)) from error
     if lacking := [name for name in NEEDED if name not in found.packages]:

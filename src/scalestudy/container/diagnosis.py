@@ -33,6 +33,18 @@ CAUSES = (
         "no space: building needs 12 GB in {tmp}; name a larger folder in TMPDIR, and look at the folder of the image "
         "and the builder's store in the home folder",
     ),
+    Cause(r"container-init binary not found", "podman has no init program here; install the package catatonit"),
+    Cause(r"setrlimit", "the engine may not raise limits here; add --ulimit=host to container.run_options"),
+    Cause(
+        r"/dev/mqueue",
+        "the host's IPC cannot be shared here, which has no /dev/mqueue; add --ipc=private and --shm-size=2g to "
+        "container.run_options",
+    ),
+    Cause(
+        r"cgroups in hybrid mode not supported",
+        "podman's runtime crun does not know the control groups here; install runc, and name it in "
+        '~/.config/containers/containers.conf: runtime = "runc" below [engine]',
+    ),
     Cause(
         r"/dev/fuse|fuse: device not found|fuse: mount failed",
         "no /dev/fuse here: an ordinary user mounts images through it; ask the administrator for /dev/fuse, or for "
@@ -66,6 +78,10 @@ CAUSES = (
         r"connection refused|connection timed out|i/o timeout|dns error|failed to (fetch|lookup)|"
         r"failed to establish a new connection|proxyconnect|no matching distribution found",
         "no network, or the registry cannot be reached; build where there is one, and name the file in container.image",
+    ),
+    Cause(
+        r"image not known|unable to find image .* locally",
+        "this machine's store has no such image: podman and docker keep one on the machine that built or took it",
     ),
     Cause(
         r"(manifest|name|repository)\s*(is )?(unknown|invalid)|manifest unknown|not found: manifest|pull access denied|"
