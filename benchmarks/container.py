@@ -5,10 +5,10 @@ what two processes of the same program differ by. They train a few steps in turn
 images/s; what disturbs the machine for longer than a turn disturbs all three. Then all three are started anew, since a
 process keeps what it got by chance at its start (where its memory lies): a start gives one ratio, the median of its
 turns. Start-up is the time from starting a process to the end of its first epoch, each started alone.
-It needs an environment outside that can train, with the versions of the lock. Exit code 0 when the 95 % interval
-for the median of inside over outside is wholly within 1 %, 1 when it is wholly beyond, and 2 when it is neither, or the
-machine was not quiet enough to tell: 5 % of it taken by other programs, or the two processes outside apart by more than
-1 % themselves.
+It needs an environment outside that can train, with the versions of the lock and of the same Python: steps of one that
+was built otherwise take another time. Exit code 0 when the 95 % interval for the median of inside over outside is
+wholly within 1 %, 1 when it is wholly beyond, and 2 when it is neither, or that would not tell of the image: another
+Python, 5 % of the machine taken by other programs, or the two processes outside apart by more than 1 % themselves.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from itertools import cycle
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from time import monotonic, process_time
+from typing import Any
 
 from rich.box import MARKDOWN
 from rich.console import Console
@@ -56,6 +57,7 @@ def serve(address: str, name: str, storage: str) -> None:
     run = make_run(name, Path(storage))
     trainer = make_trainer(run, ALONE)
     with suppress(EOFError, ConnectionError), Client(address) as connection:  # who asked may have ended
+        connection.send(sys.version)
         epoch_of(trainer)
         connection.send((0.0, process_time()))
         trainer.train.start_epoch(run.seed, 0, trainer.samples)
@@ -89,27 +91,33 @@ class Door:
         raise RuntimeError(f"a worker {how}: {process.args!r}")
 
 
-def answer(connection: Connection) -> tuple[float, float]:
-    """What a worker answers. Raises RuntimeError when it does not."""
+def hear(connection: Connection) -> Any:
+    """What a worker says next. Raises RuntimeError when it does not."""
     if not connection.poll(PATIENCE_S):
         raise RuntimeError(f"a worker did not answer within {PATIENCE_S:g} s")
     try:
-        rate, cpu_s = connection.recv()
+        return connection.recv()
     except EOFError as error:
         raise RuntimeError("a worker ended before it answered") from error
+
+
+def answer(connection: Connection) -> tuple[float, float]:
+    """Images/s of a turn and its seconds of CPU. Raises RuntimeError where there is no answer."""
+    rate, cpu_s = hear(connection)
     return float(rate), float(cpu_s)
 
 
 @contextmanager
-def worker(image: str, door: Door, name: str, storage: Path) -> Iterator[tuple[Connection, float]]:
-    """A worker, outside or in an image, and the seconds from its start to the end of its first epoch."""
+def worker(image: str, door: Door, name: str, storage: Path) -> Iterator[tuple[Connection, float, str]]:
+    """A worker, outside or in an image, the seconds from its start to the end of its first epoch, and its Python."""
     before = [sys.executable, "-m", "scalestudy", "inside", image, "python"] if image else [sys.executable]
     begin = monotonic()
     process = subprocess.Popen([*before, HERE, "--serve", door.address, name, storage])
     try:
         with door.accept(process) as connection:
+            python = str(hear(connection))
             answer(connection)
-            yield connection, monotonic() - begin
+            yield connection, monotonic() - begin, python
             connection.send(False)
         process.wait(60)
     finally:
@@ -130,6 +138,8 @@ class Measured:
     """Images/s inside over the mean of both outside, and outside again over outside: a median by start."""
     foreign: list[float] = field(default_factory=list)
     """Share of the machine's time that other programs took, by start."""
+    pythons: set[str] = field(default_factory=set)
+    """Version, build and compiler of each."""
 
     def start(self, image: str, door: Door, name: str, storage: Path, number: int, turns: int) -> None:
         """Start all three anew and let them train in turn; every start has another order."""
@@ -138,8 +148,9 @@ class Measured:
             workers: dict[str, Connection] = {}
             for place in order:
                 one = worker(image if place == INSIDE else "", door, name, storage)
-                workers[place], seconds = stack.enter_context(one)
+                workers[place], seconds, python = stack.enter_context(one)
                 self.starts[place].append(seconds)
+                self.pythons.add(" ".join(python.split()))
             before = CpuTimes.now()
             rates, own = self._train(workers, order, turns)
             after = CpuTimes.now()
@@ -164,12 +175,19 @@ class Measured:
         return rates, own
 
 
-def verdict(low: float | None, high: float | None, again: float, foreign: float) -> tuple[int, str]:
-    """Exit code and why: the interval for inside over outside, the median of outside again, and the foreign load."""
-    if foreign > LOAD_LIMIT:
-        return 2, f"not decided: {foreign:.1%} foreign load, more than {LOAD_LIMIT:.0%}"
-    if abs(again - 1) > BAR:
-        return 2, f"not decided: two processes outside differ by {abs(again - 1):.2%}, more than {BAR:.0%}"
+def verdict(
+    low: float | None, high: float | None, again: float, foreign: float, pythons: Collection[str]
+) -> tuple[int, str]:
+    """Exit code and why: the interval for inside over outside, the median of outside again, the foreign load, and the
+    Pythons that ran."""
+    obstacles = {
+        f"several Pythons ran: {'; '.join(sorted(pythons))}": len(pythons) > 1,
+        f"{foreign:.1%} foreign load, more than {LOAD_LIMIT:.0%}": foreign > LOAD_LIMIT,
+        f"two processes outside differ by {abs(again - 1):.2%}, more than {BAR:.0%}": abs(again - 1) > BAR,
+    }
+    for obstacle, there in obstacles.items():
+        if there:
+            return 2, f"not decided: {obstacle}"
     if low is None or high is None:
         return 2, "not decided: too few starts for an interval"
     if low >= 1 - BAR and high <= 1 + BAR:
@@ -226,7 +244,7 @@ def main() -> int:
     ratio = summarize(inside)
     if ratio.low is not None:
         print(f"inside / outside: median {ratio.value:.4f}, 95 % interval {ratio.low:.4f} to {ratio.high:.4f}")
-    code, words = verdict(ratio.low, ratio.high, statistics.median(again), foreign)
+    code, words = verdict(ratio.low, ratio.high, statistics.median(again), foreign, found.pythons)
     print(
         f"medians with quartiles; {given.starts} starts with {given.turns} turns of {STEPS} steps each, "
         f"{given.network}, one core of {processor()}, Linux {platform.release()}, {datetime.now(UTC):%Y-%m-%d}; "
