@@ -19,7 +19,7 @@ from snakemake_executor_plugin_submitit.request import NotSubmitted
 
 TOO_MANY = re.compile(r"submit.?(job.?)?limit|MaxSubmit|job array", re.I)
 """What sbatch says at a limit: (job submit limit), QOSMaxSubmitJobPerUserLimit, Invalid job array specification."""
-OF_OTHERS = re.compile("GrpSubmit|PerAccount")
+OF_OTHERS = re.compile("GrpSubmit|SubmitJobsPerAccount")
 """Of these limits it says that jobs of colleagues count, too."""
 BUSY = re.compile(
     r"unable to contact|timed out|zero bytes|connect|communicat|(send|receive) failure|standby mode|temporar|try again"

@@ -31,6 +31,8 @@ HOPELESS = re.compile(
     r"|MaxMemPerLimit"
 )
 """SLURM's reasons for which a job would wait in the queue forever."""
+OF_A_PARTITION = re.compile(r"Partition|QOS|Assoc|BadConstraints|MaxMem")
+"""Those that are of the partition that SLURM tried last, where a job may go to several."""
 USUAL = ("", "None", "Priority", "Resources", "Dependency", "BeginTime", "Prolog", "Cleaning")
 """Those that pass by themselves. Others may, or not: a limit may be less than one job needs, a hold can be released."""
 
@@ -54,8 +56,8 @@ class JobState:
     @property
     def hopeless(self) -> bool:
         """Whether it waits for what will never come; of a reservation that is over SLURM holds it."""
-        one = "," not in self.partition  # else the reason is of that which SLURM tried last
-        never = self.state == "PENDING" and one and HOPELESS.fullmatch(self.reason)
+        other = "," in self.partition and OF_A_PARTITION.match(self.reason)
+        never = self.state == "PENDING" and not other and HOPELESS.fullmatch(self.reason)
         return self.state == "RESV_DEL_HOLD" or bool(never)
 
     @property

@@ -48,7 +48,9 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         kind = self.executor_settings.cluster or "slurm"
         self.cluster = CLUSTERS[kind](folder)
         mark = folder / "kind"
-        if mark.exists() and (before := mark.read_text()) != kind and self.cluster.files():  # whose ids mean nothing
+        if (
+            mark.exists() and (before := mark.read_text() or kind) != kind and self.cluster.files()
+        ):  # whose ids mean nothing
             left = f"jobs of --submitit-cluster {before} were left here, and may still run"
             raise WorkflowError(f"{folder}: {left}; go on with it, or end them and delete this folder")
         mark.write_text(kind)

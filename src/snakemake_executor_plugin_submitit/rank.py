@@ -38,8 +38,7 @@ class Task:
             for child in children:
                 child.terminate()  # not the whole session: see below
 
-        debug = "SUBMITIT_DEBUG_JOB_ID" in os.environ  # this process is Snakemake
-        if not debug:
+        if "SUBMITIT_DEBUG_JOB_ID" not in os.environ:  # else this process is Snakemake
             # SLURM may tell only this process (proctrack/cgroup); without SLURM, a terminal does, and submitit 30 s
             # before its time limit (SIGUSR2). From before the command is there, which it would outlive unwatched.
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
@@ -48,11 +47,17 @@ class Task:
         environment = self.environment()
         # A session of its own: a signal for the ranks must not reach what the command keeps running beside itself,
         # such as the process that serves a container's file system.
-        child = subprocess.Popen(self.command, env=environment, stdin=subprocess.DEVNULL, start_new_session=not debug)
+        child = subprocess.Popen(self.command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
         children.append(child)
         if asked:
             child.terminate()
-        if code := child.wait():
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            child.terminate()
+            child.wait()  # it may save, and another one must not begin beside it
+            raise
+        if code:
             ending = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
                 held_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

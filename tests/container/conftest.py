@@ -22,7 +22,18 @@ from scalestudy.container.contents import NEEDED, SELF_TEST
 TESTBED = ROOT / "containers" / "testbed"
 ROOM_BYTES = 40 * 10**9
 RECORD = "images/image.json"
-PROGRAMS = ("apptainer", "buildah", "podman", "runc", "dockerd", "mmdebstrap", "setpriv", "unshare")
+PROGRAMS = (
+    "apptainer",
+    "buildah",
+    "podman",
+    "runc",
+    "docker",
+    "dockerd",
+    "docker-registry",
+    "mmdebstrap",
+    "setpriv",
+    "unshare",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -174,18 +185,21 @@ def docker_host(place: Path, user: OrdinaryUser) -> Iterator[str]:
     address = f"unix://{folder}/socket"
     places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
     options = [f"--{name}={folder / path}" for name, path in places.items()]
-    options += [f"--host={address}", f"--group={NAME}", "--iptables=false", "--ip6tables=false", "--bridge=none"]
+    options += [f"--host={address}", f"--group={NAME}", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
+    options += ["--bridge=none"]
     with (folder / "log").open("w") as log:
         daemon = subprocess.Popen(["dockerd", *options], stdout=log, stderr=log)
-    ask = ["docker", "--host", address, "version"]
-    end = time.monotonic() + 60
-    while subprocess.run(ask, capture_output=True, check=False).returncode:
-        assert daemon.poll() is None, (folder / "log").read_text()[-3000:]
-        assert time.monotonic() < end, (folder / "log").read_text()[-3000:]
-        time.sleep(0.2)
-    yield address
-    daemon.terminate()
-    daemon.wait(60)
+    try:
+        ask = ["docker", "--host", address, "version"]
+        end = time.monotonic() + 60
+        while subprocess.run(ask, capture_output=True, check=False).returncode:
+            assert daemon.poll() is None, (folder / "log").read_text()[-3000:]
+            assert time.monotonic() < end, (folder / "log").read_text()[-3000:]
+            time.sleep(0.2)
+        yield address
+    finally:
+        daemon.terminate()
+        daemon.wait(60)
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):  # the innermost first
         if (mounted := line.split()[4]).startswith(f"{folder}/"):
             subprocess.run(["umount", "--lazy", mounted], check=True)

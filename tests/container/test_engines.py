@@ -35,8 +35,8 @@ def podman_study(
 
 
 @pytest.fixture(scope="module")
-def docker_study(place: Path, user: OrdinaryUser, docker_host: str, base_tar: Path) -> StudyFolder:
-    """The same runs in an image that Docker built, with BuildKit."""
+def docker_study(place: Path, user: OrdinaryUser, docker_host: str, base_tar: Path, folder: StudyFolder) -> StudyFolder:
+    """The same runs in an image that Docker built, with BuildKit; ``folder`` brings the programs."""
     user.must("docker", "import", base_tar, BASE, DOCKER_HOST=docker_host)
     there = StudyFolder(place / "docker study", user)
     container = {"engine": "docker", "builder": "docker", "base": f"docker://{BASE}"}

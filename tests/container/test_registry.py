@@ -30,17 +30,24 @@ def registry(place: Path, user: OrdinaryUser, podman_settings: None) -> Iterator
     trusted = user.own(user.home / ".config/containers") / "registries.conf"
     trusted.write_text(f'[[registry]]\nlocation = "{address}"\ninsecure = true\n')
     end = time.monotonic() + 30
-    while True:
-        try:
-            urllib.request.urlopen(f"http://{address}/v2/", timeout=5).close()
-            break
-        except OSError:
+    try:
+        while not answers(address):
             assert time.monotonic() < end, (place / "registry.log").read_text()[-2000:]
             time.sleep(0.1)
-    yield address
-    server.terminate()
-    server.wait(30)
-    trusted.unlink()
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+        trusted.unlink()
+
+
+def answers(address: str) -> bool:
+    """Whether a registry listens there."""
+    try:
+        urllib.request.urlopen(f"http://{address}/v2/", timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture

@@ -252,8 +252,8 @@ def test_gradients_that_do_not_travel_as_the_model_has_it_are_refused(tmp_path):
 
     assert reason("compressed", options={"compression": "bf16"}) == COMPRESSED
     assert reason("shared", implementation="DistributedDataParallel (shared_memory)") == (
-        "needs cells whose gradients travel in messages on 2 numbers of devices above 1, found no such number: "
-        "in the other cells they go through shared memory"
+        "needs cells whose gradients travel in messages on 2 numbers of devices above 1, found no such number "
+        "(through shared memory does not count)"
     )
 
 

@@ -340,7 +340,7 @@ def test_r8_states_passed_checks_their_largest_error_and_what_failed():
     assert "No parity check was recorded" in written("R8")[0]
     (text,) = written("R8", parity=parity_rows(["mnist"], {"ddp": ("1x2",), "hsdp": ("1x2",)}, ("hsdp",)))
     assert text.startswith("2 of 4 parity checks in float64 passed; the largest relative difference among these is 2.0")
-    assert text.endswith("**Not passed: HSDP (mnist); no speedup is given for it**.")
+    assert text.endswith("**Not passed: HSDP for mnist; no speedup is given for it**.")
 
 
 def test_r8_names_strategies_that_no_check_looked_at():

@@ -483,6 +483,10 @@ SAID = [
     ("Error: OCI runtime error: crun: cgroups in hybrid mode not supported, drop all controllers", "install runc"),
     ("Error: sha256:00: image not known", "store has no such image"),
     (
+        "docker: Error response from daemon: No such image: sha256:00.\nSee 'docker run --help'.",
+        "store has no such image",
+    ),
+    (
         "Unable to find image 'sha256:00' locally\ndocker: Error response from daemon: pull access denied for sha256, "
         "repository does not exist or may require 'docker login'",
         "store has no such image",

@@ -113,6 +113,8 @@ SINFO = (
     "main*|up|2:00:00|1|64|99000|gpu:h100:8|idle*\n"
     "main*|up|2:00:00|1|8|16000|(null)|idle~\n"
     "old|up|infinite|2|4|8000|(null)|down*\n"
+    "also|up|1-00:00:00|3|8|16000|(null)|idle\n"
+    "closed|inact|infinite|9|64|99000|(null)|idle\n"
 )
 
 
@@ -128,12 +130,13 @@ def test_only_nodes_that_can_run_a_job_count(tmp_path: Path, monkeypatch: pytest
     assert old is not None
     assert old.nodes == 0
     assert [finding.state for finding in check_partition(old, ClusterSpec(nodes=1))][1] == "wrong"
-    both, _ = find_partition("old,main")
-    assert both is not None
-    assert (both.name, both.nodes, both.cores, both.time_limit) == ("old,main", 4, 16, "infinite")
+    several, _ = find_partition("old,main,also,closed")
+    assert several is not None
+    assert (several.nodes, several.cores, several.time_limit) == (4, 16, "1-00:00:00")  # no job runs in two
+    assert several.name == "old,main,also,closed"
     none, finding = find_partition("main,new")
     assert none is None
-    assert finding.text == "found new; must be one of main, old"
+    assert finding.text == "found new; must be one of main, old, also, closed"
 
 
 @pytest.mark.parametrize(

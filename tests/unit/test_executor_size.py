@@ -7,7 +7,7 @@ from pathlib import Path
 
 import snakemake_executor_plugin_submitit
 
-MOST_LINES, MOST_STATEMENTS = 592, 460
+MOST_LINES, MOST_STATEMENTS = 600, 466
 """About 400 were wanted. What is above answers ways in which SLURM loses, holds or refuses jobs, each with a test; a
 change that needs more says why.
 """

@@ -316,6 +316,14 @@ def test_a_limit_of_the_site_is_named_where_no_job_of_the_user_will_make_room(fl
     assert not list((flow.folder / ".snakemake/submitit").glob("*.pkl"))
 
 
+def test_what_one_job_may_have_of_an_account_no_colleague_makes_room_for(flow: Flow) -> None:
+    refusing(flow, "sbatch: error: MaxCpuPerAccount", LIMIT)
+    flow.write(f"rule one:\n{TOUCH}")
+    process = flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
+    assert process.wait(60) == 1
+    assert len((flow.folder / "calls").read_text().splitlines()) == 2  # and once again when no job was there to end
+
+
 def test_what_a_wrapper_of_sbatch_says_beside_it_is_no_answer(flow: Flow) -> None:
     refusing(flow, "Welcome! Mind the job array limit.", "sbatch: error: invalid partition specified: gold")
     flow.write(f"rule one:\n{TOUCH}")
@@ -393,15 +401,17 @@ def test_at_a_limit_of_an_account_others_may_make_room(flow: Flow, limit: str) -
     assert "Error in rule" not in flow.said
 
 
-def test_ctrl_c_ends_the_job_that_runs_in_snakemakes_own_process_and_starts_no_other(flow: Flow) -> None:
-    flow.write(
-        'rule all:\n    input: "1", "2"\nrule one:\n    output: "{n}"\n    shell: "echo >> starts; exec sleep 30"\n'
-    )
+@pytest.mark.parametrize("terminal", [True, False])
+def test_ctrl_c_lets_the_job_in_snakemakes_own_process_save_and_starts_no_other(flow: Flow, terminal: bool) -> None:
+    (flow.folder / "saving.py").write_text(SAVING)
+    rule = f'rule one:\n    output: "{{n}}"\n    shell: "exec {sys.executable} saving.py"\n'
+    flow.write(f'rule all:\n    input: "1", "2"\n{rule}')
     process = flow.start("--submitit-cluster", "debug")
     wait_until(flow.starts)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    assert process.wait(15) == 1, flow.said
-    assert len(flow.starts()) == 1
+    (os.killpg if terminal else os.kill)(process.pid, signal.SIGINT)
+    assert process.wait(20) == 1, flow.said
+    assert (flow.folder / "saved").read_text() == "with its helper\n"  # before Snakemake ended
+    assert flow.starts() == ["start"]
     assert "Traceback" not in flow.said
 
 

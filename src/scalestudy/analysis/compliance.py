@@ -89,7 +89,7 @@ def _subsets(data: ReportData, _: Sequence[CellRuns]) -> Judgment:
     lost = [row for row in data.runs if row.outcome != "completed" or row.excluded]
     explained = sum(bool(row.reason or row.excluded) for row in lost)
     if not lost and not data.counts.skipped:
-        return _answer(True, "None of the {all} planned runs and no combination is left out.", all=len(data.runs))
+        return _answer(True, "No planned run and no combination is left out.")
     return _answer(
         explained == len(lost),
         "{n} of {all} planned runs and {combinations} are left out; the reason is given for {explained} of these runs "

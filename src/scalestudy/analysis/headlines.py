@@ -76,9 +76,10 @@ def _accuracy_change(evidence: Evidence) -> Headline | None:
     ]
     if not changes:
         return None
-    largest, row = max(changes, key=lambda change: change[0])
+    row = max(changes, key=lambda change: change[0])[1]
     w, margin, ends = evidence.wording, evidence.accuracy_margin, (row.difference_low, row.difference_high)
-    alike = sum(change == largest for change, _ in changes)  # as where strategies compute the same
+    same = (row.difference, *ends)  # as where strategies compute the same
+    alike = sum((one.difference, one.difference_low, one.difference_high) == same for _, one in changes)
     where = f"{evidence.title(row.workload)}, {evidence.name(row)}"
     return Headline(
         label=w.say("largest accuracy change"),

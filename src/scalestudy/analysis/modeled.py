@@ -34,7 +34,7 @@ def modeled_cells(own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] 
     if len(usable) < len(measured):
         few = (
             f"needs cells whose gradients travel in messages on {least_counts} numbers of devices above 1, found "
-            f"{found}: in the other cells they go through shared memory"
+            f"{found} (through shared memory does not count)"
         )
     crowded = ", ".join(map(str, sorted({cell.cell.devices for cell in own if cell.oversubscribed})))
     return f"{few}; cells on {crowded} devices are left out: they have more devices than cores" if crowded else few

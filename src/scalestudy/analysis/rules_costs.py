@@ -105,7 +105,7 @@ def ceiling(evidence: Evidence) -> Iterator[Statement]:
                 "{share} ({interval}) of {ceiling} with {name}",
                 share=w.percent(row.of_ceiling or 0),
                 interval=w.percent_interval(row.of_ceiling_low, row.of_ceiling_high),
-                ceiling=w.times(row.ceiling_speedup or 0),
+                ceiling=w.times(row.ceiling_speedup or 0, row.ceiling_low, row.ceiling_high),
                 name=evidence.name(row),
             )
             for row in largest

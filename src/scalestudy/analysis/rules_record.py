@@ -161,11 +161,10 @@ def parity(evidence: Evidence) -> Iterator[Statement]:
     names = dict.fromkeys(row.strategy for row in evidence.speedup if row.strategy not in checked)
     if unchecked := [evidence.strategy(name) for name in names]:
         text += w.say("; not checked: {names}", names=w.enumeration(unchecked))
-    wrong = list(
-        dict.fromkeys(
-            f"{evidence.strategy(row.strategy)} ({evidence.title(row.workload)})" for row in rows if not row.passed
-        )
+    failing = dict.fromkeys(
+        (evidence.strategy(row.strategy), evidence.title(row.workload)) for row in rows if not row.passed
     )
+    wrong = [w.say("{strategy} for {title}", strategy=strategy, title=title) for strategy, title in failing]
     if wrong:
         names_wrong = w.enumeration(wrong)
         failed = "Not passed: {names}; no speedup is given for it" if len(wrong) == 1 else (
@@ -195,7 +194,8 @@ def load(evidence: Evidence) -> Iterator[Statement]:
     if loaded:
         loads = ((row.run, w.percent_above(row.foreign_load or 0, LOAD_LIMIT)) for row in loaded[:LISTED])
         text += f": {', '.join(f'{run} ({share})' for run, share in loads)}"
-        text += w.say(" and {n} more", n=len(loaded) - LISTED) if len(loaded) > LISTED else ""
+        more = len(loaded) - LISTED
+        text += w.say(" and 1 more" if more == 1 else " and {n} more", n=more) if more > 0 else ""
         excluded = sum(bool(row.excluded) for row in loaded)
         some = "; {n} of them were repeated and enter no number, the times of the others are included"
         fates = {0: "; their times are included", len(loaded): "; they were repeated and enter no number"}

@@ -34,10 +34,13 @@ CAUSES = (
         "and the builder's store in the home folder",
     ),
     Cause(r"container-init binary not found", "podman has no init program here; install the package catatonit"),
-    Cause(r"setrlimit", "the engine may not raise limits here; add --ulimit=host to container.run_options"),
+    Cause(
+        r"setrlimit .RLIMIT_.*not permitted",
+        "podman may not raise limits here; add --ulimit=host to container.run_options",
+    ),
     Cause(
         r"/dev/mqueue",
-        "the host's IPC cannot be shared here, which has no /dev/mqueue; add --ipc=private and --shm-size=2g to "
+        "the host's IPC cannot be shared here, which has no /dev/mqueue; add --ipc=private and --shm-size=1g to "
         "container.run_options",
     ),
     Cause(
@@ -80,7 +83,7 @@ CAUSES = (
         "no network, or the registry cannot be reached; build where there is one, and name the file in container.image",
     ),
     Cause(
-        r"image not known|unable to find image .* locally",
+        r"image not known|unable to find image .* locally|no such image: sha256",
         "this machine's store has no such image: podman and docker keep one on the machine that built or took it",
     ),
     Cause(

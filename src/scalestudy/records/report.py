@@ -419,7 +419,7 @@ class Counts(ReportModel):
     loaded: int
     """Completed runs in which other programs took more than 5 % of the machine."""
     skipped: int = 0
-    """Combinations that the study names but this machine cannot run."""
+    """Combinations that the study names and the plan left out."""
     total_s: float = 0.0
     """Wall-clock time of all completed runs together."""
     excluded: int = 0

@@ -116,7 +116,7 @@ class Study(SpecModel):
     them are wanted."""
     report: ReportSpec = ReportSpec()
     skipped: list[str] = []
-    """Combinations that the study names but this machine cannot run, one line each with the reason."""
+    """Combinations that the study names and the plan left out, one line each with the reason."""
     notes: list[str] = []
     """What the plan chose by itself, and what it lacks, one line each."""
 

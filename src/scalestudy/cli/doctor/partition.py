@@ -4,6 +4,7 @@ import math
 import os
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,13 +35,17 @@ class Partition:
 
     @classmethod
     def merged(cls, name: str, lines: list[list[str]]) -> "Partition":
-        """sinfo gives one line for each partition and kind of node."""
+        """sinfo gives one line for each partition and kind of node; of several partitions those that are up count."""
+        lines = [line for line in lines if line[1] == "up"] or lines
         usable = [line for line in lines if USABLE.fullmatch(line[7])]
+        nodes = Counter[str]()
+        for line in usable:
+            nodes[line[0]] += int(line[3])
         return cls(
             name=name,
-            up=any(line[1] == "up" for line in lines),
-            time_limit=max((line[2] for line in lines), key=lambda limit: minutes_of(limit) or math.inf),
-            nodes=sum(int(line[3]) for line in usable),
+            up=lines[0][1] == "up",
+            time_limit=max((line[2] for line in usable or lines), key=lambda limit: minutes_of(limit) or math.inf),
+            nodes=max(nodes.values(), default=0),  # no job runs in two
             cores=max((_number(line[4]) for line in usable), default=0),
             memory_mb=max((_number(line[5]) for line in usable), default=0),
             gpus=max((gpus_of(line[6]) for line in usable), default=0),

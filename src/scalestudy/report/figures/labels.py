@@ -30,8 +30,8 @@ class Line(NamedTuple):
     strong: bool = True
 
 
-def label_ends(ax: Axes, lines: Sequence[Line], ideal: Path) -> None:
-    """Write each line's name in its color at its end. The axes' limits must be final."""
+def label_ends(ax: Axes, lines: Sequence[Line], others: Sequence[Path]) -> None:
+    """Write each line's name in its color at its end, clear of the other paths. The axes' limits must be final."""
     groups: dict[float, list[Line]] = {}
     for line in lines:
         groups.setdefault(line.path[-1][0], []).append(line)
@@ -41,9 +41,9 @@ def label_ends(ax: Axes, lines: Sequence[Line], ideal: Path) -> None:
         moved = [after - before for before, after in zip(heights, spread(heights, GAP), strict=True)]
         # Names that are moved apart stay beside each other: the best place of each alone may be the same.
         crowd = [(line, shift) for line, shift in zip(members, moved, strict=True) if shift]
-        together = (1, 0.0) if end == last else _free_place(ax, crowd, lines, ideal)
+        together = (1, 0.0) if end == last else _free_place(ax, crowd, lines, others)
         for line, own in zip(members, moved, strict=True):
-            side, more = together if own or end == last else _free_place(ax, [(line, own)], lines, ideal)
+            side, more = together if own or end == last else _free_place(ax, [(line, own)], lines, others)
             leader = {"arrowstyle": "-", "color": line.color, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 2.5}
             ax.annotate(line.name, line.path[-1], (6 * side, own + more), textcoords="offset points", va="center",
                         ha="left" if side > 0 else "right", color=line.color,
@@ -51,11 +51,13 @@ def label_ends(ax: Axes, lines: Sequence[Line], ideal: Path) -> None:
                         arrowprops=leader if abs(own + more) > GAP else None)  # fmt: skip
 
 
-def _free_place(ax: Axes, named: Sequence[tuple[Line, float]], lines: Sequence[Line], ideal: Path) -> tuple[int, float]:
+def _free_place(
+    ax: Axes, named: Sequence[tuple[Line, float]], lines: Sequence[Line], others: Sequence[Path]
+) -> tuple[int, float]:
     """The first side (1: right, -1: left) and further shift at which the names, of lines that end together and each
     with a shift of its own, are clear of all lines, or the best of them.
     """
-    drawn = [[_point(ax, *point) for point in path] for path in (*(line.path for line in lines), ideal)]
+    drawn = [[_point(ax, *point) for point in path] for path in (*(line.path for line in lines), *others)]
 
     def clearance(place: tuple[int, float]) -> float:
         side, more = place

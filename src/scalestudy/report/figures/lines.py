@@ -11,7 +11,7 @@ from scalestudy.records.findings import FitCurve
 from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.drawing import Look
-from scalestudy.report.figures.labels import Line, Path, label_ends
+from scalestudy.report.figures.labels import LETTER, Line, Path, label_ends
 from scalestudy.report.figures.panels import Frame, panels
 from scalestudy.report.figures.single_runs import Runs, epoch_times, run_speedups
 from scalestudy.report.figures.style import (
@@ -88,16 +88,24 @@ def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> No
     ax.plot(1, 1, "o", color=look(data, "serial").color, zorder=4)
     ideal: Path = [(1.0, 1.0), (most, 1.0 if weak else most)]
     ax.plot(*zip(*ideal, strict=True), color=GRAY, linewidth=0.9, linestyle=":", zorder=1)
-    _word(ax, language.say("ideal"), (most, 1.0) if weak else (math.sqrt(most), math.sqrt(most)), aside=not weak)
     _node_mark(ax, rows, language)
     ends = [Line(title_of(data, name), path, look(data, name).color) for name, path in paths.items()]
-    label_ends(ax, [*ends, *_ceiling(ax, rows, language)], ideal)
+    ends += _ceiling(ax, rows, language)
+    others = [ideal]
+    if weak:
+        ends.append(Line(language.say("ideal"), ideal, GRAY, strong=False))
+    else:
+        others.append(_word_aside(ax, language.say("ideal"), math.sqrt(most)))
+    label_ends(ax, ends, others)
 
 
-def _word(ax: Axes, word: str, place: tuple[float, float], *, aside: bool) -> None:
-    """A gray word at the end of a line, or above its middle."""
-    shift, side = ((-6, 5), "right") if aside else ((6, 0), "left")
-    ax.annotate(word, place, shift, textcoords="offset points", color=GRAY, ha=side, va="bottom" if aside else "center")
+def _word_aside(ax: Axes, word: str, at: float) -> Path:
+    """A gray word above the middle of the ideal line; the stretch through it, of which other names are to be clear."""
+    ax.annotate(word, (at, at), (-6, 5), textcoords="offset points", color=GRAY, ha="right", va="bottom")
+    right, up = ax.transData.transform((at, at))
+    point = ax.figure.dpi / 72
+    ends = [(right - (6 + LETTER * len(word)) * point, up + 9 * point), (right - 6 * point, up + 9 * point)]
+    return [(float(x), float(y)) for x, y in ax.transData.inverted().transform(ends)]
 
 
 def _ceiling(ax: Axes, rows: list[SpeedupRow], language: Language) -> list[Line]:
@@ -165,8 +173,8 @@ def _scale(axes: list[Axes], rows: list[SpeedupRow], language: Language, *, weak
     ax.xaxis.set_major_locator(FixedLocator(devices))
     ax.xaxis.set_major_formatter(whole)
     ax.xaxis.set_minor_locator(NullLocator())
-    lows = [row.speedup_low or row.speedup or 1.0 for row in rows]
-    highs = [row.speedup_high or row.speedup or 1.0 for row in rows]
+    lows = [min(row.speedup_low or row.speedup or 1.0, row.ceiling_speedup or math.inf) for row in rows]
+    highs = [max(row.speedup_high or row.speedup or 1.0, row.ceiling_speedup or 0.0) for row in rows]
     if weak:
         low = min(1.0, *(value / row.devices for value, row in zip(lows, rows, strict=True)))
         high = max(1.0, *(value / row.devices for value, row in zip(highs, rows, strict=True)))
