@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from ordinary_user import BASE, NAME, ROOT, OrdinaryUser
+from processes import nothing_is_left
 from quick_study import quick
 from study_folder import StudyFolder
 
@@ -164,13 +165,14 @@ def named_archive(base: str, user: OrdinaryUser) -> Iterator[Path]:
     archive.unlink()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def podman_settings(user: OrdinaryUser) -> Iterator[None]:
     """Podman with the runtime that knows the first version of control groups, too."""
     settings = user.own(user.home / ".config/containers") / "containers.conf"
     settings.write_text('[engine]\nruntime = "runc"\n')
     yield
     user.must("podman", "system", "migrate")  # ends the process that keeps its user namespace
+    nothing_is_left()
 
 
 @pytest.fixture(scope="session")
@@ -178,10 +180,10 @@ def docker_host(place: Path, user: OrdinaryUser) -> Iterator[str]:
     """Where a Docker daemon of these tests listens, whose containers have the host's network or none."""
     folder = place / "docker"
     folder.mkdir()
-    # That of Debian's package has BuildKit in itself; others need a plugin. Before all others on the user's path.
+    # That of Debian's package has BuildKit in itself; others need a plugin. Before the system's on the path.
     programs = user.own(user.home / "programs")
     (programs / "docker").symlink_to("/usr/bin/docker")
-    user.path.insert(0, programs)
+    user.path.append(programs)
     address = f"unix://{folder}/socket"
     places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
     options = [f"--{name}={folder / path}" for name, path in places.items()]
