@@ -5,13 +5,15 @@ what two processes of the same program differ by. They train a few steps in turn
 images/s; what disturbs the machine for longer than a turn disturbs all three. Then all three are started anew, since a
 process keeps what it got by chance at its start (where its memory lies): a start gives one ratio, the median of its
 turns. Start-up is the time from starting a process to the end of its first epoch, each started alone.
-It needs an environment outside that can train, with the versions of the lock and of the same Python: steps of one that
-was built otherwise take another time. Exit code 0 when the 95 % interval for the median of inside over outside is
-wholly within 1 %, 1 when it is wholly beyond, and 2 when it is neither, or that would not tell of the image: another
-Python, 5 % of the machine taken by other programs, or the two processes outside apart by more than 1 % themselves.
+It needs an environment outside that can train, with the same source, torch and Python as the image has: steps of a
+Python that was built otherwise take another time. By the 95 % interval for the median of inside over outside, exit code
+0 when the image costs at most 1 %, 1 when it costs more, and 2 when the interval holds both, or would not tell of the
+image: another program, inside faster by more than 1 %, 5 % of the machine taken by other programs, or the two processes
+outside apart by more than 1 % themselves.
 """
 
 import argparse
+import hashlib
 import os
 import platform
 import socket
@@ -33,6 +35,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+import scalestudy
 from scalestudy.analysis.load import LOAD_LIMIT
 from scalestudy.analysis.statistics import summarize
 from scalestudy.train.load import CpuTimes
@@ -57,7 +60,7 @@ def serve(address: str, name: str, storage: str) -> None:
     run = make_run(name, Path(storage))
     trainer = make_trainer(run, ALONE)
     with suppress(EOFError, ConnectionError), Client(address) as connection:  # who asked may have ended
-        connection.send(sys.version)
+        connection.send(program())
         epoch_of(trainer)
         connection.send((0.0, process_time()))
         trainer.train.start_epoch(run.seed, 0, trainer.samples)
@@ -66,6 +69,15 @@ def serve(address: str, name: str, storage: str) -> None:
             steps = [train_step(trainer, next(numbers)) for _ in range(STEPS)]
             rate = len(steps) * run.global_batch / sum(step.wall_s for step in steps)
             connection.send((rate, sum(step.cpu_s for step in steps)))
+
+
+def program() -> str:
+    """What trains here: Python's version, build and compiler, torch, and a hash of scalestudy's source."""
+    import torch
+
+    files = sorted(Path(scalestudy.__file__).parent.rglob("*.py"))
+    source = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+    return f"Python {' '.join(sys.version.split())}, torch {torch.__version__}, source {source}"
 
 
 class Door:
@@ -109,15 +121,15 @@ def answer(connection: Connection) -> tuple[float, float]:
 
 @contextmanager
 def worker(image: str, door: Door, name: str, storage: Path) -> Iterator[tuple[Connection, float, str]]:
-    """A worker, outside or in an image, the seconds from its start to the end of its first epoch, and its Python."""
+    """A worker, outside or in an image, the seconds from its start to the end of its first epoch, and what it is."""
     before = [sys.executable, "-m", "scalestudy", "inside", image, "python"] if image else [sys.executable]
     begin = monotonic()
     process = subprocess.Popen([*before, HERE, "--serve", door.address, name, storage])
     try:
         with door.accept(process) as connection:
-            python = str(hear(connection))
+            trained = str(hear(connection))
             answer(connection)
-            yield connection, monotonic() - begin, python
+            yield connection, monotonic() - begin, trained
             connection.send(False)
         process.wait(60)
     finally:
@@ -138,8 +150,8 @@ class Measured:
     """Images/s inside over the mean of both outside, and outside again over outside: a median by start."""
     foreign: list[float] = field(default_factory=list)
     """Share of the machine's time that other programs took, by start."""
-    pythons: set[str] = field(default_factory=set)
-    """Version, build and compiler of each."""
+    programs: set[str] = field(default_factory=set)
+    """What trained, see ``program``."""
 
     def start(self, image: str, door: Door, name: str, storage: Path, number: int, turns: int) -> None:
         """Start all three anew and let them train in turn; every start has another order."""
@@ -148,9 +160,9 @@ class Measured:
             workers: dict[str, Connection] = {}
             for place in order:
                 one = worker(image if place == INSIDE else "", door, name, storage)
-                workers[place], seconds, python = stack.enter_context(one)
+                workers[place], seconds, trained = stack.enter_context(one)
                 self.starts[place].append(seconds)
-                self.pythons.add(" ".join(python.split()))
+                self.programs.add(trained)
             before = CpuTimes.now()
             rates, own = self._train(workers, order, turns)
             after = CpuTimes.now()
@@ -176,14 +188,15 @@ class Measured:
 
 
 def verdict(
-    low: float | None, high: float | None, again: float, foreign: float, pythons: Collection[str]
+    low: float | None, high: float | None, again: float, foreign: float, programs: Collection[str]
 ) -> tuple[int, str]:
     """Exit code and why: the interval for inside over outside, the median of outside again, the foreign load, and the
-    Pythons that ran."""
+    programs that trained."""
     obstacles = {
-        f"several Pythons ran: {'; '.join(sorted(pythons))}": len(pythons) > 1,
+        f"several programs trained: {'; '.join(sorted(programs))}": len(programs) > 1,
         f"{foreign:.1%} foreign load, more than {LOAD_LIMIT:.0%}": foreign > LOAD_LIMIT,
         f"two processes outside differ by {abs(again - 1):.2%}, more than {BAR:.0%}": abs(again - 1) > BAR,
+        f"inside is faster by more than {BAR:.0%}, which no image makes": low is not None and low > 1 + BAR,
     }
     for obstacle, there in obstacles.items():
         if there:
@@ -192,9 +205,11 @@ def verdict(
         return 2, "not decided: too few starts for an interval"
     if low >= 1 - BAR and high <= 1 + BAR:
         return 0, f"the steady state inside is within {BAR:.0%} of that outside"
-    if high < 1 - BAR or low > 1 + BAR:
-        return 1, f"the steady state inside differs by more than {BAR:.0%} from that outside"
-    return 2, f"not decided: the interval lies neither within {BAR:.0%} nor beyond; more starts narrow it"
+    if low >= 1 - BAR:
+        return 0, f"the image costs at most {BAR:.0%} of the steady state; whether it is faster by more is not decided"
+    if high < 1 - BAR:
+        return 1, f"the image costs more than {BAR:.0%} of the steady state"
+    return 2, f"not decided: the interval holds costs above and below {BAR:.0%}; more starts narrow it"
 
 
 def rotated(places: Sequence[str], by: int) -> list[str]:
@@ -244,7 +259,7 @@ def main() -> int:
     ratio = summarize(inside)
     if ratio.low is not None:
         print(f"inside / outside: median {ratio.value:.4f}, 95 % interval {ratio.low:.4f} to {ratio.high:.4f}")
-    code, words = verdict(ratio.low, ratio.high, statistics.median(again), foreign, found.pythons)
+    code, words = verdict(ratio.low, ratio.high, statistics.median(again), foreign, found.programs)
     print(
         f"medians with quartiles; {given.starts} starts with {given.turns} turns of {STEPS} steps each, "
         f"{given.network}, one core of {processor()}, Linux {platform.release()}, {datetime.now(UTC):%Y-%m-%d}; "

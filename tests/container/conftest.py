@@ -8,13 +8,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ordinary_user import BASE, NAME, ROOT, OrdinaryUser
-from processes import nothing_is_left
+from processes import nothing_is_left, server
 from quick_study import quick
 from study_folder import StudyFolder
 
@@ -189,19 +188,13 @@ def docker_host(place: Path, user: OrdinaryUser) -> Iterator[str]:
     options = [f"--{name}={folder / path}" for name, path in places.items()]
     options += [f"--host={address}", f"--group={NAME}", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
     options += ["--bridge=none"]
-    with (folder / "log").open("w") as log:
-        daemon = subprocess.Popen(["dockerd", *options], stdout=log, stderr=log)
-    try:
-        ask = ["docker", "--host", address, "version"]
-        end = time.monotonic() + 60
-        while subprocess.run(ask, capture_output=True, check=False).returncode:
-            assert daemon.poll() is None, (folder / "log").read_text()[-3000:]
-            assert time.monotonic() < end, (folder / "log").read_text()[-3000:]
-            time.sleep(0.2)
+    ask = ["docker", "--host", address, "version"]
+    with server(
+        ["dockerd", *options],
+        folder / "log",
+        lambda: subprocess.run(ask, capture_output=True, check=False).returncode == 0,
+    ):
         yield address
-    finally:
-        daemon.terminate()
-        daemon.wait(60)
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):  # the innermost first
         if (mounted := line.split()[4]).startswith(f"{folder}/"):
             subprocess.run(["umount", "--lazy", mounted], check=True)

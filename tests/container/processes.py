@@ -1,9 +1,9 @@
-"""What an engine may have left behind."""
+"""Servers that engines need, and what an engine may have left behind."""
 
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ordinary_user import NAME
@@ -33,6 +33,28 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = PATI
         if time.monotonic() > end:
             raise TimeoutError(f"{what} did not come within {timeout_s:g} s")
         time.sleep(0.2)
+
+
+@contextmanager
+def server(command: Sequence[str | Path], log: Path, answers: Callable[[], object]) -> Iterator[None]:
+    """A server as long as the block runs; where it ends or does not answer within a minute, its log is in the error."""
+    with log.open("w") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out)
+
+    def ready() -> object:
+        assert process.poll() is None, "it ended"
+        return answers()
+
+    try:
+        try:
+            wait_for(ready, f"an answer of {command[0]}", 60)
+        except (AssertionError, TimeoutError) as error:
+            error.add_note(log.read_text()[-3000:])
+            raise
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def nothing_is_left() -> None:

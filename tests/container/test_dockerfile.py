@@ -1,11 +1,13 @@
 """The Dockerfile, built by buildah without a daemon, becomes a SIF that computes what Apptainer's image computes."""
 
 import hashlib
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from ordinary_user import BASE, OrdinaryUser
+from processes import nothing_is_left, wait_for
 from quick_study import quick
 from study_folder import StudyFolder
 
@@ -162,3 +164,16 @@ def test_two_that_need_the_same_image_at_once_get_one(
     images = other_study.folder / "images"
     left = {path for path in images.rglob("*") if path.suffix != ".log"}
     assert left == {images / "image.json", sif.parent, sif.parent / "image.json", sif}
+
+
+def test_an_image_whose_making_is_ended_by_sigterm_leaves_nothing_but_its_log(
+    other_study: StudyFolder, named_archive: Path, user: OrdinaryUser
+) -> None:
+    other_study.configure({"engine": "apptainer", "image": str(named_archive)})
+    images = other_study.folder / "images"
+    process = subprocess.Popen(user.command("scalestudy", "image", "images/image.json"), cwd=other_study.folder)
+    wait_for(lambda: list(images.glob(".*/build.log")), "the beginning", 60)
+    process.terminate()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert [path.suffix for path in images.iterdir()] == [".log"]
+    nothing_is_left()

@@ -142,3 +142,40 @@ def test_a_ready_archive_is_taken_into_the_store(
     assert image["contents"]["packages"]["torch"] == "1"
     shown = other_study.user.must(engine, "image", "inspect", image["reference"], DOCKER_HOST=docker_host)
     assert image["digest"].removeprefix("sha256:") in shown
+
+
+@pytest.mark.parametrize("engine", ["apptainer", "podman", "docker"])
+def test_folders_and_variables_that_the_configuration_names_are_there_inside_and_no_others(
+    engine: str, other_study: StudyFolder, named_archive: Path, docker_host: str, podman_settings: None
+) -> None:
+    shared = other_study.user.own(other_study.folder.with_name("shared by all"))
+    (shared / "words").write_text("from outside")
+    container = {"engine": engine, "image": str(named_archive), "bind": [f"{shared}:/inside:ro"]}
+    other_study.configure(container | {"environment": ["GREETING_*"]} | OPTIONS[engine])
+    done = other_study.snakemake("images/image.json", DOCKER_HOST=docker_host)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    code = (
+        "import json, os\n"
+        "try: wrote = bool(open('/inside/more', 'w'))\n"
+        "except OSError: wrote = False\n"
+        "named = {name: value for name, value in os.environ.items() if 'GREETING' in name or 'proxy' in name}\n"
+        "print(json.dumps([open('/inside/words').read(), wrote, named]))\n"
+    )
+    around = {"GREETING_1": "good, day", "NO_GREETING": "x", "https_proxy": "http://localhost:1"}
+    inside = ("scalestudy", "inside", "images/image.json", "python", "-c", code)
+    said = other_study.user.must(*inside, folder=other_study.folder, DOCKER_HOST=docker_host, **around)
+    assert json.loads(said) == ["from outside", False, {"GREETING_1": "good, day"}]
+
+
+def test_an_archive_that_podman_saved_becomes_a_sif_that_can_train(
+    podman_study: StudyFolder, other_study: StudyFolder, user: OrdinaryUser
+) -> None:
+    image, archive = podman_study.json("images/image.json"), user.home / "saved.tar"
+    user.must("podman", "save", "--quiet", "--format", "docker-archive", "--output", archive, image["reference"])
+    other_study.configure({"engine": "apptainer", "image": str(archive)})
+    done = other_study.snakemake("images/image.json")  # which trains a step in it
+    archive.unlink()
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    taken = other_study.json("images/image.json")
+    assert taken["reference"].endswith("scalestudy.sif")
+    assert taken["contents"] == image["contents"]

@@ -3,14 +3,13 @@
 import json
 import re
 import socket
-import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ordinary_user import OrdinaryUser
+from processes import server
 from study_folder import OPTIONS, StudyFolder
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
@@ -25,20 +24,11 @@ def registry(place: Path, user: OrdinaryUser, podman_settings: None) -> Iterator
     settings = place / "registry.yml"
     store = {"filesystem": {"rootdirectory": str(place / "registry")}}
     settings.write_text(json.dumps({"version": 0.1, "storage": store, "http": {"addr": address}}))
-    with (place / "registry.log").open("w") as log:
-        server = subprocess.Popen(["docker-registry", "serve", settings], stdout=log, stderr=log)
     trusted = user.own(user.home / ".config/containers") / "registries.conf"
     trusted.write_text(f'[[registry]]\nlocation = "{address}"\ninsecure = true\n')
-    end = time.monotonic() + 30
-    try:
-        while not answers(address):
-            assert time.monotonic() < end, (place / "registry.log").read_text()[-2000:]
-            time.sleep(0.1)
+    with server(["docker-registry", "serve", settings], place / "registry.log", lambda: answers(address)):
         yield address
-    finally:
-        server.terminate()
-        server.wait(30)
-        trusted.unlink()
+    trusted.unlink()
 
 
 def answers(address: str) -> bool:

@@ -134,13 +134,15 @@ def test_only_what_is_named_is_passed_and_files_belong_to_the_caller(study: Stud
         *("scalestudy", "inside", "images/image.json", "python", "-c", code),
         folder=study.folder,
         SECRET="hidden",
+        https_proxy="http://me:secret@localhost:1",
+        NO_PROXY="localhost",
         RANK="0",
         SLURM_JOB_ID="7",
         JOB_DEADLINE="1",
     )
     path = study.folder / "inside.json"
     environment, uid, folder = json.loads(path.read_text())
-    assert "SECRET" not in environment
+    assert {"SECRET", "https_proxy", "HTTPS_PROXY", "NO_PROXY", "TERM"}.isdisjoint(environment)
     assert "PYTHONPATH" not in environment
     assert [environment[name] for name in ("RANK", "SLURM_JOB_ID", "JOB_DEADLINE")] == ["0", "7", "1"]
     assert environment["PATH"].startswith("/opt/scalestudy/bin:")
@@ -176,7 +178,7 @@ def test_values_of_variables_arrive_as_they_are_and_the_home_is_the_temporary_fo
     assert has_home
 
 
-def test_data_outside_and_results_that_are_linked_elsewhere_are_reached_inside(
+def test_data_configuration_and_results_that_lie_elsewhere_are_reached_inside(
     other_study: StudyFolder, elsewhere: Path, user: OrdinaryUser, sif: Path
 ) -> None:
     outside = user.own(elsewhere / "outside")
@@ -185,6 +187,8 @@ def test_data_outside_and_results_that_are_linked_elsewhere_are_reached_inside(
     (elsewhere / "named").symlink_to(outside)
     config = tiny() | {"data": {"folder": str(elsewhere / "named/data")}}
     other_study.configure({"engine": "apptainer", "image": str(sif)}, config)
+    (other_study.folder / "config.yaml").rename(elsewhere / "ours.yaml")
+    (other_study.folder / "config.yaml").symlink_to(elsewhere / "ours.yaml")
     run = other_study.run("net/epoch/serial-1x1")
     done = other_study.snakemake(f"{run}/result.json")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]

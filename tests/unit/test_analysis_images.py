@@ -63,6 +63,8 @@ def test_a_run_whose_parts_were_in_two_images_says_so_in_its_own_row(tmp_path):
     note = next(row.note for row in data.speedup if (row.workload, row.strategy, row.devices) == ("mnist", "ddp", 2))
     assert note.startswith("3 container images:")
     assert data.image == f"sha256:{64 * 'a'}, sha256:{64 * 'b'}"
+    (run,) = (run for run in data.runs if run.run == RUN)
+    assert run.image == f"sha256:{64 * 'a'} sha256:{64 * 'b'}"
 
 
 def row(data, item):

@@ -22,6 +22,34 @@ def test_a_bind_source_that_does_not_exist_is_one_line_and_others_keep_their_tar
     assert "\n" not in str(caught.value)
 
 
+def test_a_bind_source_that_may_not_be_seen_or_a_home_that_there_is_none_of_is_one_line(tmp_path, monkeypatch):
+    def closed(path, **options):
+        if path == Path("/srv/x"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return seen(path, **options)
+
+    seen = Path.stat
+    nobodys = Image(engine="apptainer", run=Running(bind=["~nobody-of-this-name/data"]))
+    with pytest.raises(StudyError, match=r"container\.bind: found ~nobody-of-this-name/data; cannot be seen on"):
+        binds(nobodys, tmp_path, tmp_path, False)
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(StudyError, match=r"container\.bind: found /srv/x; cannot be seen on \S+: Permission denied"):
+        binds(Image(engine="apptainer", run=Running(bind=["/srv/x"])), tmp_path, tmp_path, False)
+
+
+def test_a_file_that_a_command_reads_is_bound_where_it_lies_unless_it_is_in_the_study_folder(tmp_path):
+    study, other = tmp_path / "study", tmp_path / "other.yaml"
+    study.mkdir()
+    other.touch()
+    (study / "own.yaml").touch()
+    (study / "linked.yaml").symlink_to(other)
+    plain = [f"{study}:{study}"]
+    image = Image(engine="apptainer")
+    assert binds(image, study, study, True, [study / "own.yaml"]) == plain
+    for path in (other, study / "linked.yaml"):
+        assert binds(image, study, study, True, [path]) == [*plain, f"{other}:{other}:ro"]
+
+
 @pytest.mark.parametrize("name", ["a:b", "a,b"])
 def test_a_path_that_no_bind_option_can_name_is_one_line(name, tmp_path, monkeypatch):
     odd, plain = tmp_path / name, tmp_path / "plain"

@@ -1,8 +1,11 @@
 """What the engines are told, and when an image is made again."""
 
+import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +17,7 @@ from scalestudy.container import inside as running
 from scalestudy.container import key as keys
 from scalestudy.container.addresses import whole_name
 from scalestudy.container.builders import BUILDERS, SUITABLE, Recipe, chosen_builder
-from scalestudy.container.contents import contents, try_out
+from scalestudy.container.contents import QUESTION, contents, try_out
 from scalestudy.container.diagnosis import CAUSES, cause, explained
 from scalestudy.container.engines import ENGINES, Apptainer, Docker, Inside, Podman, chosen_engine
 from scalestudy.container.inside import passed, run_inside
@@ -101,22 +104,27 @@ def test_gpus_are_passed_where_there_are_any(installed, engine, accelerator, opt
     assert follows(engine.command("x", Inside(Path("/"), accelerator=accelerator)), *option)
 
 
-def test_docker_is_given_the_groups_of_amd_gpus_and_podman_keeps_those_of_the_caller(installed, tmp_path, monkeypatch):
+def test_docker_is_given_the_groups_of_the_caller_and_of_amd_gpus_and_podman_keeps_them(
+    installed, tmp_path, monkeypatch
+):
     installed("docker", "podman")
     (tmp_path / "dri").mkdir()
     for name in ("kfd", "dri/renderD128", "dri/card0"):
         (tmp_path / name).touch()
     monkeypatch.setattr(engines, "DEVICES", tmp_path)
     monkeypatch.setattr(os, "getuid", lambda: 1000)
-    amd = Inside(Path("/"), accelerator="amd")
+    monkeypatch.setattr(os, "getgroups", lambda: [4321])
+    amd, nvidia = (Inside(Path("/"), accelerator=kind) for kind in ("amd", "nvidia"))
     group = str((tmp_path / "kfd").stat().st_gid)
-    assert Docker().command("x", amd).count("--group-add") == 1
+    assert Docker().command("x", amd).count("--group-add") == 2
+    for inside in (amd, nvidia):
+        assert follows(Docker().command("x", inside), "--group-add", "4321")
+    assert Docker().command("x", nvidia).count("--group-add") == 1
     assert follows(Docker().command("x", amd), "--group-add", group)
     assert follows(Podman().command("x", amd), "--group-add", "keep-groups")
     monkeypatch.setattr(os, "getuid", lambda: 0)
     assert "--group-add" not in Podman().command("x", amd)
-    for engine in (Docker(), Podman()):
-        assert "--group-add" not in engine.command("x", Inside(Path("/"), accelerator="nvidia"))
+    assert "--group-add" not in Podman().command("x", nvidia)
 
 
 @pytest.mark.parametrize(("gpus", "option"), [("auto", True), ("none", False)])
@@ -158,6 +166,55 @@ def test_selinux_labels_hide_nothing_from_commands_and_builds(installed, engine)
     recipe = Recipe(ROOT, ContainerSpec(), {}, tag="x")
     for name in ("podman", "buildah"):
         assert follows(BUILDERS[name].build(recipe, "x"), *option)
+
+
+def test_of_a_package_that_is_there_twice_the_one_that_is_imported_is_recorded(tmp_path):
+    for version in ("1", "2"):
+        facts = tmp_path / version / f"twice-{version}.dist-info" / "METADATA"
+        facts.parent.mkdir(parents=True)
+        facts.write_text(f"Metadata-Version: 2.1\nName: twice\nVersion: {version}\n")
+    around = os.environ | {"PYTHONPATH": f"{tmp_path / '1'}:{tmp_path / '2'}"}
+    done = subprocess.run([sys.executable, "-c", QUESTION], env=around, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["packages"]["twice"] == "1"
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_the_entry_point_of_an_image_does_not_stand_before_the_command(installed, engine):
+    installed(engine)
+    assert follows(ENGINES[engine].command("x", INSIDE), "--entrypoint", "")
+
+
+@pytest.mark.parametrize("base", ["/home/o'neil/base.sif", 'docker://a"b', "docker://a\\b", "docker://a\nb"])
+def test_a_base_that_a_definition_cannot_quote_is_refused(base):
+    with pytest.raises(StudyError, match=r"container\.base: found "):
+        config({"engine": "apptainer", "base": base})
+
+
+@pytest.mark.parametrize("online", [False, True])
+def test_an_engine_gets_no_proxy_that_it_would_hand_on_but_for_a_download(installed, tmp_path, monkeypatch, online):
+    installed("apptainer")
+    monkeypatch.setenv("https_proxy", "http://me:secret@proxy")
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    seen = []
+    monkeypatch.setattr(running, "_supervised", lambda _, environment: seen.append(environment) or 0)
+    monkeypatch.setattr(running, "_check_file", lambda *_: None)
+    write_model(tmp_path / RECORD, Image(engine="apptainer", reference="x.sif"))
+    assert run_inside(tmp_path / RECORD, ["true"], online) == 0
+    assert [name in seen[0] for name in ("https_proxy", "NO_PROXY", "APPTAINERENV_https_proxy")] == 3 * [online]
+
+
+def test_an_image_in_a_folder_that_is_closed_is_one_line(installed, tmp_path, monkeypatch):
+    def closed(path):
+        if path.is_relative_to("/home/other"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return seen(path)
+
+    seen = Path.is_file
+    installed("apptainer")
+    monkeypatch.setattr(Path, "is_file", closed)
+    for key, name in (("image", "/home/other/x.sif"), ("base", "/home/other/base.sif")):
+        with pytest.raises(StudyError, match=r"/home/other/\S+: cannot be read: Permission denied"):
+            Making.of(Apptainer(), ContainerSpec(engine="apptainer", **{key: name}))
 
 
 def test_docker_runs_as_the_caller_without_a_network_unless_it_is_needed(installed):
@@ -434,6 +491,8 @@ SAID = [
         "INFO:    User not listed in /etc/subuid, trying root-mapped\nerror: Failed to fetch: https://x",
         "no network",
     ),
+    ("Error during unshare(CLONE_NEWUSER): No space left on device", "no user namespaces"),
+    ("cannot clone: Operation not permitted", "no user namespaces"),
     ("newuidmap: write to uid_map failed: Operation not permitted", "no user namespaces"),
     ('Get "https://index/v2/": dial tcp: lookup index: no such host', "no network"),
     ("error: Failed to fetch: https://x\n  Caused by: dns error", "no network"),
@@ -441,6 +500,7 @@ SAID = [
     ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "container.certificates"),
     ("error: Hash mismatch for `torch==2.15.0`", "the locks in containers/"),
     ("FATAL: could not open image x.sif: image format not recognized", "damaged"),
+    ("Error: writing blob: copying layer: unexpected EOF", "its transfer, ended too early"),
     ("FATAL: container creation failed: no root filesystem found in x.sif", "damaged"),
     ("panic: runtime error: makeslice: len out of range\ngoroutine 1 [running]:\n\tcli.go:22 +0x30", "damaged"),
     (
@@ -501,6 +561,11 @@ SAID = [
 def test_a_failure_is_explained_in_plain_words(said, words):
     assert words in cause(f"INFO: Starting build...\n{said}\n")
     assert "\n" not in explained("x", said)
+
+
+def test_a_limit_of_namespaces_is_not_taken_for_a_full_disk():
+    assert "12 GB" in cause("write /tmp/x: no space left on device")
+    assert "12 GB" not in cause("Error during unshare(CLONE_NEWUSER): No space left on device")
 
 
 def test_every_cause_has_been_seen_and_is_found_first():

@@ -34,7 +34,9 @@ PARITY = of_parity(STUDY, HERE)
 # What stands before the commands that need torch, and before those of them that use the network; nothing without image.
 RECORD = [IMAGE.record] if IMAGE else []
 INSIDE, ONLINE = (
-    [f"scalestudy inside {option}{shlex.quote(IMAGE.record)}" for option in ("", "--online ")] if IMAGE else ("", "")
+    [f"scalestudy inside {option}{shlex.quote(IMAGE.record)}" for option in ("", '--online --see "$CONFIG" ')]
+    if IMAGE
+    else ("", "")
 )
 
 # The commands of this very environment, whether or not it is activated. CONFIG: for the rule whose results do not depend

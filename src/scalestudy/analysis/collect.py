@@ -185,7 +185,7 @@ def _row(run: Run, outcome: str, reason: str = "", result: Result | None = None,
             "implementation": result.implementation if result else "",
             "host": " ".join(provenance.hosts) if provenance else "",
             "commit": provenance.commit if provenance else "",
-            "image": provenance.image_digest if provenance else "",
+            "image": " ".join(filter(None, sorted(result.images))) if result else "",
             "weights_sha256": (result.weights_sha256 if result else None) or "",
             **values,
         }

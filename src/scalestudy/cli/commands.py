@@ -1,6 +1,7 @@
 """What each command does, on the way from its arguments to the layer that does the work."""
 
 import os
+import signal
 import sys
 import time
 from argparse import Namespace
@@ -44,7 +45,8 @@ def plan(arguments: Namespace) -> int:
 
 
 def image(arguments: Namespace) -> int:
-    """Build or take the image that the study runs in, and record it."""
+    """Build or take the image that the study runs in, and record it. A SIGTERM removes what was begun."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     from scalestudy.container.prepare import prepare
     from scalestudy.spec.reading import load_config
 
@@ -59,7 +61,7 @@ def inside(arguments: Namespace) -> int:
     """Run a command in the image of a study."""
     from scalestudy.container.inside import run_inside
 
-    return run_inside(arguments.image, arguments.command_inside, arguments.online)
+    return run_inside(arguments.image, arguments.command_inside, arguments.online, arguments.see)
 
 
 def data(arguments: Namespace) -> int:
@@ -176,10 +178,12 @@ def repeats(arguments: Namespace) -> int:
 
 
 def analyze(arguments: Namespace) -> int:
-    """Make the tables and report.json."""
+    """Make the tables and report.json of a study, named by its study.json or its folder."""
     from scalestudy.analysis.analyze import analyze as work
 
-    work(arguments.study.parent)
+    paths = StudyPaths(arguments.study if arguments.study.is_dir() else arguments.study.parent)
+    work(paths.results)
+    print(f"{paths.report}: written, with the tables in {paths.tables}")
     return 0
 
 
@@ -189,7 +193,8 @@ def report(arguments: Namespace) -> int:
 
     if arguments.pdf.name != PDF:
         raise StudyError(f"{arguments.pdf}: found {arguments.pdf.name}; must end in {PDF}, in a folder of your choice")
-    build_report(arguments.report.parent, arguments.pdf.parent)
+    written = build_report(arguments.report.parent, arguments.pdf.parent)
+    print(f"{written}: written, with figures and tables beside it")
     return 0
 
 
@@ -198,6 +203,7 @@ def figure(arguments: Namespace) -> int:
     from scalestudy.report.build import write_figure
 
     write_figure(arguments.name, arguments.report, arguments.output)
+    print(f"{arguments.output}: written")
     return 0
 
 

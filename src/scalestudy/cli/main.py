@@ -73,6 +73,14 @@ COMMANDS = {
         "run a command inside the image of a study, as the workflow does",
         (
             _argument("--online", action="store_true", help="let it use the network, for downloads"),
+            _argument(
+                "--see",
+                type=Path,
+                action="append",
+                default=[],
+                metavar="FILE",
+                help="a file that it reads, which need not be in the study's folder",
+            ),
             _argument("image", type=Path, metavar="image.json", help="what `image` wrote"),
             _argument(
                 "command_inside", nargs=argparse.REMAINDER, metavar="COMMAND", help="such as: scalestudy train run.json"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scalestudy.container.addresses import whole_name
 from scalestudy.container.builders import BUILDERS
+from scalestudy.container.key import is_file
 from scalestudy.records.image import Base
 from scalestudy.spec.container import ContainerSpec
 
@@ -33,7 +34,7 @@ def base_of_ready(name: str) -> Base:
 def _digest(base: str, builder: str, root: Path, log: str) -> str | None:
     if pinned := PINNED.search(base):
         return pinned[1]
-    if (root / base).is_file():
+    if is_file(root / base):
         with (root / base).open("rb") as stream:
             return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
     name = whole_name(base)

@@ -1,7 +1,7 @@
 """What of the host a command inside sees, as the engines' bind options."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from scalestudy.container.builders import CERTIFICATES
@@ -12,22 +12,32 @@ SEPARATORS = ":,"
 """Where engines split a bind option, and there is no way to quote them."""
 
 
-def binds(image: Image, folder: Path, scratch: Path, online: bool) -> list[str]:
-    """Study folder and temporary folder by their own paths, then what the configuration names, each once.
+def binds(image: Image, folder: Path, scratch: Path, online: bool, seen: Sequence[Path] = ()) -> list[str]:
+    """Study folder and temporary folder by their own paths, then what the configuration names, each once; ``seen``
+    are files that the command reads.
 
-    Raises StudyError for a source that does not exist, or that no bind option can name.
+    Raises StudyError for a source that does not exist, that may not be looked at, or that no bind option can name.
     """
     found = [_same(folder, "the study's folder"), _same(scratch, "TMPDIR")]
     found += [_same(path, "results") for path in linked_results(folder)]
     for bind in image.run.bind:
         source, _, target = bind.partition(":")
-        path = nameable(Path(source).expanduser().absolute(), "container.bind")
-        if not path.exists():
+        try:
+            path = nameable(Path(source).expanduser().absolute(), "container.bind")
+            path.stat()
+        except FileNotFoundError as error:
             raise StudyError(
                 f"container.bind: found {source}; must exist, and there is no such file or folder on "
                 f"{os.uname().nodename}"
-            )
+            ) from error
+        except (OSError, RuntimeError) as error:  # the latter for the home of a user that does not exist
+            why = error.strerror if isinstance(error, OSError) else error
+            raise StudyError(
+                f"container.bind: found {source}; cannot be seen on {os.uname().nodename}: {why}"
+            ) from error
         found.append(f"{path}:{target or path}")
+    for path in seen:
+        found += [f"{_same(place, 'a file that the command reads')}:ro" for place in outside(path, folder)]
     if online and image.run.certificates:
         path = nameable(Path(image.run.certificates).absolute(), "container.certificates")
         found.append(f"{path}:{CERTIFICATES}:ro")

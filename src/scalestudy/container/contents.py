@@ -14,7 +14,9 @@ from scalestudy.records.image import Contents
 
 QUESTION = """
 import importlib.metadata, json, platform
-packages = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions()}
+packages = {}
+for one in importlib.metadata.distributions():  # the first of a name is the one that is imported
+    packages.setdefault(one.metadata["Name"], one.version)
 try:
     from scalestudy.records.source import built
     facts = built()

@@ -27,7 +27,14 @@ class Cause:
     words: str
 
 
+NO_USER_NAMESPACES = (
+    "no user namespaces for ordinary users here; ask the administrator (user.max_user_namespaces, /etc/subuid), or "
+    "build elsewhere and name the file in container.image"
+)
+
 CAUSES = (
+    # Before a full disk: the kernel says of a limit of namespaces that there is no space left.
+    Cause(r"(clone|unshare)\S*: (operation not permitted|no space left|invalid argument)", NO_USER_NAMESPACES),
     Cause(
         r"no space left on device|disk quota exceeded",
         "no space: building needs 12 GB in {tmp}; name a larger folder in TMPDIR, and look at the folder of the image "
@@ -54,10 +61,8 @@ CAUSES = (
         "apptainer with its setuid helper",
     ),
     Cause(
-        r"user namespace|newuidmap|newgidmap|subuid|setgroups|uid_map|gid_map|max_user_namespaces|"
-        r"(clone|unshare)\S*: (operation not permitted|no space left|invalid argument)",
-        "no user namespaces for ordinary users here; ask the administrator (user.max_user_namespaces, /etc/subuid), or "
-        "build elsewhere and name the file in container.image",
+        r"user namespace|newuidmap|newgidmap|subuid|setgroups|uid_map|gid_map|max_user_namespaces",
+        NO_USER_NAMESPACES,
     ),
     Cause(
         r"x509|certificate verify failed|unknownissuer|invalid peer certificate|certificate signed by unknown",
@@ -109,9 +114,10 @@ CAUSES = (
         r"cannot connect to the docker daemon|docker daemon socket|is the docker daemon running",
         "the Docker daemon does not run, or this user may not talk to it",
     ),
+    Cause(r"unexpected eof", "the image, or its transfer, ended too early; copy or take it again"),
     Cause(
         r"bad magic|image format not recognized|squashfs superblock|while loading .*sif|not a valid sif|"
-        r"could not open image|read the squashfs image|input/output error|unexpected eof|invalid tar header|"
+        r"could not open image|read the squashfs image|input/output error|invalid tar header|"
         r"no root filesystem found|makeslice|^panic:",
         "the image is damaged; build or copy it again",
     ),

@@ -150,6 +150,7 @@ class Docker(Engine):
         binds = [word for bind in inside.binds for word in ("--volume", bind)]
         names = [word for name, value in inside.environment.items() for word in ("--env", f"{name}={value}")]
         fixed = ["--rm", "--init", "--ipc", "host", "--network", "host" if inside.network else "none"]
+        fixed += ["--entrypoint", ""]  # of a base or a ready image: what is to run is the command
         fixed += [*UNLABELLED, *self.user(), "--workdir", str(inside.folder), *self.gpus[inside.accelerator]]
         fixed += [word for group in self.groups(inside.accelerator) for word in ("--group-add", group)]
         return [self.program(), "run", *fixed, *binds, *names, *inside.options, reference]
@@ -159,9 +160,11 @@ class Docker(Engine):
         return ["--user", f"{os.getuid()}:{os.getgid()}"]
 
     def groups(self, accelerator: Accelerator) -> list[str]:
-        """The groups that may open the device files of AMD GPUs, by number: the image knows other names."""
+        """Those of the caller, and those that may open the device files of AMD GPUs, by number: the image knows other
+        names.
+        """
         files = [file for pattern in AMD_FILES for file in DEVICES.glob(pattern)] if accelerator == "amd" else []
-        return sorted({str(file.stat().st_gid) for file in files})
+        return sorted({str(group) for group in (*os.getgroups(), *(file.stat().st_gid for file in files))})
 
     def take(self, source: str, target: Path) -> list[str]:  # noqa: ARG002
         """Archives are loaded, addresses pulled."""

@@ -26,13 +26,18 @@ PASSED = (
     *("USER", "LOGNAME", "LANG", "LC_*", "TZ", "COLUMNS", "NO_COLOR"),
 )
 """Environment variables that a command inside sees, beside those that the configuration names."""
-ONLINE = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-"""And those that only a download needs."""
+PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
+ONLINE = (*PROXIES, *map(str.upper, PROXIES))
+"""And those that only a download needs: they may hold a password."""
+HANDED_ON = frozenset({*ONLINE, "TERM"})
+"""Variables of its own environment that an engine hands on unasked: Apptainer in spite of ``--cleanenv``."""
 CHECK_TIMEOUT_S = 120
 
 
-def run_inside(record: Path, command: Sequence[str], online: bool = False) -> int:
+def run_inside(record: Path, command: Sequence[str], online: bool = False, seen: Sequence[Path] = ()) -> int:
     """Run a command in the recorded image, in this working directory. Returns its exit code.
+
+    ``online``: it may use the network. ``seen``: files that it reads, wherever they lie.
 
     Without an image it replaces this process. SIGTERM and SIGINT are passed on to the engine alone, which passes them
     on to the command: a signal to the whole group would also end what serves the container's files.
@@ -46,10 +51,11 @@ def run_inside(record: Path, command: Sequence[str], online: bool = False) -> in
     if image.engine not in ENGINES:
         raise StudyError(f"{record}: found engine {image.engine}; must be one of {', '.join(ENGINES)}, none")
     engine = ENGINES[image.engine]
-    inside = _inside(engine, image, online)
+    inside = _inside(engine, image, online, seen)
     program = engine.command(image.reference, inside)
     _check_file(image, record)
-    code = _supervised([*program, *command], os.environ | engine.variables(inside))
+    own = {name: value for name, value in os.environ.items() if name in inside.environment or name not in HANDED_ON}
+    code = _supervised([*program, *command], own | engine.variables(inside))
     if code == UNREADABLE:  # the command itself could say nothing
         print(f"{image.reference}: {UNREADABLE_WORDS}", file=sys.stderr)
     if code in engine.failed:
@@ -57,13 +63,13 @@ def run_inside(record: Path, command: Sequence[str], online: bool = False) -> in
     return code
 
 
-def _inside(engine: Engine, image: Image, online: bool) -> Inside:
+def _inside(engine: Engine, image: Image, online: bool, seen: Sequence[Path]) -> Inside:
     environment = passed(os.environ, [*image.run.environment, *(ONLINE if online else ())])
     facts = Around(engine=engine.name, engine_version=engine.version(), image_digest=image.digest)
     scratch = tempfile.gettempdir()
     return Inside(
         folder=Path.cwd(),
-        binds=binds(image, Path.cwd(), Path(scratch), online),
+        binds=binds(image, Path.cwd(), Path(scratch), online, seen),
         environment=environment
         | {"HOME": scratch, "TMPDIR": scratch, MARK: facts.model_dump_json(), STARTED: f"{time.time():.3f}"},
         accelerator=_accelerator() if image.run.gpus == "auto" else "none",

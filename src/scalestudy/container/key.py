@@ -70,7 +70,15 @@ def _sources(folder: Path) -> Iterator[Path]:
 
 def _facts(path: Path) -> list[int]:
     """Size and time of an image's file, ready or to build upon; nothing for an address."""
-    return [path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else []
+    return [path.stat().st_size, path.stat().st_mtime_ns] if is_file(path) else []
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file. Raises StudyError where that cannot be known, in a folder that is closed."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def _hash(path: Path) -> str:

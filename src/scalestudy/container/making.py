@@ -15,7 +15,7 @@ from scalestudy.container.base import base_of, base_of_ready
 from scalestudy.container.builders import BUILDERS, Recipe, chosen_builder
 from scalestudy.container.diagnosis import LAST_LINES, explained
 from scalestudy.container.engines import Engine
-from scalestudy.container.key import LOCK, image_key, project_root
+from scalestudy.container.key import LOCK, image_key, is_file, project_root
 from scalestudy.errors import StudyError
 from scalestudy.records.image import Base, Contents
 from scalestudy.records.source import commit_of
@@ -23,6 +23,7 @@ from scalestudy.spec.container import ContainerSpec
 
 SIF = "scalestudy.sif"
 LOG = "build.log"
+RIGHT_IMAGE = "must be a SIF, a docker archive (.tar) or an address such as docker://NAME"
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -42,7 +43,7 @@ class Making:
         engine runs no such image.
         """
         builder = "" if spec.image else chosen_builder(engine.name, spec.builder)
-        if not spec.image and _only_a_file(spec.base) and not (project_root() / spec.base).is_file():
+        if not spec.image and _only_a_file(spec.base) and not is_file(project_root() / spec.base):
             raise StudyError(f"container.base: found {spec.base}; there is no such file")
         making = cls(engine, spec, builder, image_key(engine.name, builder, spec))
         if making.in_place and not engine.files:
@@ -124,12 +125,11 @@ def _existing(image: str) -> str:
         with path.open("rb") as stream:
             start = stream.read(64)
     except OSError as error:
-        raise StudyError(f"container.image: found {image}; cannot be read: {error.strerror or error}") from error
-    if start[32:42] != b"SIF_MAGIC\0":
         raise StudyError(
-            f"container.image: found {image}; is no SIF, or a damaged one; must be a SIF, a docker archive (.tar) or "
-            "an address such as docker://NAME"
-        )
+            f"container.image: found {image}; cannot be read: {error.strerror or error}; {RIGHT_IMAGE}"
+        ) from error
+    if start[32:42] != b"SIF_MAGIC\0":
+        raise StudyError(f"container.image: found {image}; is no SIF, or a damaged one; {RIGHT_IMAGE}")
     return image
 
 
@@ -137,7 +137,7 @@ def _source(image: str) -> str:
     """A ready image as engines name it. Raises StudyError for an archive that does not exist."""
     if "://" in image:
         return image
-    if not Path(image).is_file():
+    if not is_file(Path(image)):
         raise StudyError(f"container.image: found {image}; there is no such file")
     return f"{DOCKER_ARCHIVE}{image}"
 

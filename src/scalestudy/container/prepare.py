@@ -8,6 +8,7 @@ from pathlib import Path
 from scalestudy.container.binds import nameable, outside
 from scalestudy.container.contents import contents, try_out
 from scalestudy.container.engines import chosen_engine
+from scalestudy.container.key import is_file
 from scalestudy.container.making import Making
 from scalestudy.errors import StudyError
 from scalestudy.records.current import is_asked_for
@@ -91,7 +92,7 @@ def _running(config: Config) -> Running:
 
 
 def _check_files(spec: ContainerSpec) -> None:
-    if spec.engine != "none" and spec.certificates and not Path(spec.certificates).is_file():
+    if spec.engine != "none" and spec.certificates and not is_file(Path(spec.certificates)):
         raise StudyError(f"container.certificates: found {spec.certificates}; must be a file, and there is none")
 
 

@@ -8,6 +8,8 @@ from scalestudy.spec.base import SpecModel
 
 DIGEST_PATTERN = r"^(sha256:[0-9a-f]{64})?$"
 BIND_PATTERN = r"^[^:,]+(:/[^:,]*(:(ro|rw))?)?$"
+BASE_PATTERN = r"^[^'\"\\\n\r]+$"
+"""Definitions quote it for a shell and write it into JSON."""
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*\*?$"
 Bind = Annotated[str, Field(pattern=BIND_PATTERN)]
 Variable = Annotated[str, Field(pattern=VARIABLE_PATTERN)]
@@ -29,7 +31,7 @@ class ContainerSpec(SpecModel):
     builder: Literal["auto", "apptainer", "podman", "buildah", "docker"] = "auto"
     """What builds. ``auto``: the engine itself; apptainer builds from containers/scalestudy.def, the others from
     containers/Dockerfile, and an image of another one is handed over as an archive."""
-    base: str = Field(default="docker://python:3.11-slim", min_length=1)
+    base: str = Field(default="docker://python:3.11-slim", pattern=BASE_PATTERN)
     """The image to build upon: an address (pin it: ``docker://python@sha256:...``), or for apptainer a local SIF."""
     torch: Literal["lock", "base"] = "lock"
     """``lock``: torch as the lock has it, with CUDA; ``base``: the base's own, such as that of a ROCm image."""

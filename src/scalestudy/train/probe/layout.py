@@ -65,7 +65,7 @@ def probe_as(probing: Probing, run: Run, rank: Rank, started: float) -> Probe:
     )
     before = CpuTimes.now()
     if run.oversubscribed:  # ranks that share cores tell nothing of the machine
-        return bare
+        return bare.model_copy(update={"provenance": _provenance(context, malloc_tuned, started)})
     throughput, all_reduce = list(_throughputs(probing, context, control)), all_reduce_times(context, control)
     node = 0 if rank.one_machine else context.mesh.node_of(rank.rank)
     return bare.model_copy(
