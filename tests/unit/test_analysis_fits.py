@@ -150,7 +150,7 @@ def test_weak_scaling_is_fitted_by_gustafson_alone(tmp_path):
 def test_too_few_numbers_of_devices_are_refused_with_the_reason(tmp_path):
     data = study(tmp_path, strategies={"ddp": ("1x2", "1x4")})
     assert [(row.law, row.value, row.refused) for row in data.fits] == [
-        ("amdahl", None, "needs speedups on 3 numbers of devices above 1, found 2 (2, 4 devices)"),
-        ("usl", None, "needs speedups on 4 numbers of devices above 1, found 2 (2, 4 devices)"),
+        ("amdahl", None, "needs speedups on 3 different device counts above 1, found 2 (2, 4 devices)"),
+        ("usl", None, "needs speedups on 4 different device counts above 1, found 2 (2, 4 devices)"),
     ]
     assert data.fit_curves == []

@@ -175,7 +175,7 @@ def test_what_cannot_be_predicted_is_refused_with_the_reason(tmp_path):
     data = report_data(collect(make_study(tmp_path, workloads=1, strategies=strategies).results))
     assert data.predictions == []
     assert {row.strategy: row.reason for row in data.refusals} == {
-        "ddp": "needs cells with measured phases on 2 numbers of devices above 1, found 1 (2 devices)",
+        "ddp": "needs cells with measured phases on 2 different device counts above 1, found 1 (2 devices)",
         "hsdp": "the model is of replicas that sum their gradients between processes, and of nothing else",
         "hybrid": "needs the probe's all-reduce times on 2 devices or more, or a latency and a bandwidth",
     }
@@ -204,14 +204,14 @@ def test_a_curve_that_no_held_out_cell_checked_is_refused_in_the_report(tmp_path
 def test_a_refusal_names_the_cells_left_out_for_more_devices_than_cores(tmp_path):
     paths = make_study(tmp_path, workloads=1, strategies={"hybrid": ("2x1", "4x1", "8x1")}, oversubscribed_above=2)
     expected = (
-        "needs cells with measured phases on 2 numbers of devices above 1, found 1 (2 devices); cells on 4, 8 devices "
-        "are left out: they have more devices than cores"
+        "needs cells with measured phases on 2 different device counts above 1, found 1 (2 devices); cells on 4, 8 "
+        "devices are left out: they have more devices than cores"
     )
     with pytest.raises(StudyError, match=rf"nothing can be predicted: hybrid: {re.escape(expected)}$"):
         ask_study(paths.results, 64)
     assert GERMAN.reason(expected) == (
-        "nötig sind Zellen mit gemessenen Phasen für 2 Gerätezahlen über 1, gefunden: 1 (2 Geräte); Zellen auf 4, 8 "
-        "Geräten bleiben weg: Sie haben mehr Geräte als Kerne"
+        "nötig sind Zellen mit gemessenen Phasen für 2 verschiedene Gerätezahlen über 1, gefunden: 1 (2 Geräte); "
+        "Zellen auf 4, 8 Geräten bleiben weg: Sie haben mehr Geräte als Kerne"
     )
 
 
@@ -252,7 +252,7 @@ def test_gradients_that_do_not_travel_as_the_model_has_it_are_refused(tmp_path):
 
     assert reason("compressed", options={"compression": "bf16"}) == COMPRESSED
     assert reason("shared", implementation="DistributedDataParallel (shared_memory)") == (
-        "needs cells whose gradients travel in messages on 2 numbers of devices above 1, found no such number "
+        "needs cells whose gradients travel in messages on 2 different device counts above 1, found no such count "
         "(through shared memory does not count)"
     )
 

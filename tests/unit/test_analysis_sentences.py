@@ -29,7 +29,9 @@ from scalestudy.records.report import (
     Counts,
     EfficiencyRow,
     EnvironmentRow,
+    LinkRow,
     PhaseRow,
+    ProbeFacts,
     RunRow,
     SpeedupRow,
     StrategyRow,
@@ -685,6 +687,44 @@ def test_r26_takes_the_most_devices_that_have_a_ratio_and_is_silent_without_one(
     assert text.count("against") == 1
     assert said_of_options(mitigation_row(**nothing)) == []
     assert said_of_options() == []
+
+
+def link_row(error, **changes):
+    values = {
+        "nodes": 1, "devices": 2, "group": "all", "ranks": 2, "backend": "gloo", "sizes": 8, "repeats": 9,
+        "alpha_s": 1e-4, "alpha_low_s": None, "alpha_high_s": None, "beta_s_per_byte": 1e-9,
+        "beta_low_s_per_byte": None, "beta_high_s_per_byte": None,
+    }  # fmt: skip
+    return LinkRow(**values | changes, largest_error=error)
+
+
+@pytest.mark.parametrize(("error", "said"), [(0.25, ""), (0.2501, "25.01%"), (0.94, "94%")])
+def test_r27_names_a_fit_of_the_all_reduce_that_misses_a_time_by_more_than_a_quarter(error, said):
+    text = "The fit of start-up and rate differs from a measured time of the all-reduce by more than 25%: "
+    found = written("R27", probe=ProbeFacts(links=[link_row(0.1), link_row(error)]))
+    assert found == ([f"{text}{said} between all 2 ranks on 1 node."] if said else [])
+
+
+def test_r27_tells_one_rank_of_each_node_from_all_ranks():
+    links = [link_row(0.5, nodes=2, devices=4, ranks=4), link_row(0.4, nodes=2, devices=4, group="nodes")]
+    (text,) = written("R27", probe=ProbeFacts(links=links))
+    assert text.endswith("50% between all 4 ranks on 2 nodes and 40% between one rank each of 2 nodes.")
+
+
+@pytest.mark.parametrize(
+    ("speedup", "low", "said"),
+    [
+        (2.0, 1.9, ""),
+        (2.002, 1.9, "100.1%, 95% CI 95.0%–110.0%"),
+        (2.1, 2.004, "105.0%, 95% CI 100.2%–110.0%"),
+        (2.1, 1.9, "105%, 95% CI 95%–110%"),
+    ],
+)
+def test_r28_names_what_trains_more_images_per_device_than_the_base(speedup, low, said):
+    rows = [speedup_row(speedup=speedup, low=low, high=2.2)]
+    found = written("R28", speedup=rows, workloads=[facts()])
+    start = "For MNIST, more images per second and device than on one device alone are trained by "
+    assert found == ([f"{start}DDP, 2 CPU cores (efficiency {said})."] if said else [])
 
 
 @pytest.mark.parametrize(

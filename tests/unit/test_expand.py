@@ -171,7 +171,7 @@ def test_a_labeled_entry_that_the_machine_cannot_run_is_named_by_its_label():
 def test_a_machine_with_one_device_runs_the_base_and_says_what_it_skips():
     study = expand(config(), cpus(1))
     assert {run.cell.strategy for run in study.runs} == {"serial"}
-    assert study.skipped[0] == "DataParallel: needs at least 2 devices, and the study has 1"
+    assert study.skipped[0] == "DataParallel twin: needs at least 2 devices, and the study has 1"
     assert study.notes == ["nothing parallel is left to compare: the report shows the serial base alone"]
     assert len(study.skipped) == len(ALL) - 1
 

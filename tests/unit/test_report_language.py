@@ -108,13 +108,16 @@ def test_whole_numbers_in_a_phrase_have_their_marks():
 
 
 def test_a_text_with_its_values_in_it_is_translated_with_them():
-    refused = "needs speedups on 4 numbers of devices above 1, found 2 (2, 4 devices)"
-    assert GERMAN.render(refused) == "nötig sind Speedups für 4 Gerätezahlen über 1, gefunden: 2 (2, 4 Geräte)"
-    lacking = "needs speedups on 4 numbers of devices above 1, found no such number"
-    assert GERMAN.render(lacking) == "nötig sind Speedups für 4 Gerätezahlen über 1, gefunden: keine"
+    refused = "needs speedups on 4 different device counts above 1, found 2 (2, 4 devices)"
+    assert (
+        GERMAN.render(refused)
+        == "nötig sind Speedups für 4 verschiedene Gerätezahlen über 1, gefunden: 2 (2, 4 Geräte)"
+    )
+    lacking = "needs speedups on 4 different device counts above 1, found no such count"
+    assert GERMAN.render(lacking) == "nötig sind Speedups für 4 verschiedene Gerätezahlen über 1, gefunden: keine"
     note = "no interval: the base has fewer than 3 completed runs"
     assert GERMAN.render(note) == "kein Intervall: die Basis hat weniger als 3 beendete Läufe"
-    assert GERMAN.render("needs cells with measured phases on 2 numbers of devices above 1, found 2").startswith(
+    assert GERMAN.render("needs cells with measured phases on 2 different device counts above 1, found 2").startswith(
         "nötig"
     )
     assert GERMAN.render("RuntimeError: {weather}") == "RuntimeError: {weather}"

@@ -23,4 +23,4 @@ rule analyze:
         f"{RESULTS}/logs/analyze.log",
     localrule: True
     shell:
-        "scalestudy analyze {input.study:q} 2> >(tee {log:q} >&2)"
+        "scalestudy analyze {input.study:q} > {log:q} 2> >(tee -a {log:q} >&2)"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from scalestudy import __version__
 from scalestudy.analysis.accuracy import accuracy_rows, equivalence_rows
 from scalestudy.analysis.ceilings import with_ceilings
 from scalestudy.analysis.cells import CellRuns, cells_of
@@ -87,6 +88,7 @@ def _computed(collection: Collection) -> tuple[ReportData, str, list[WorkloadFac
         data_sha256=hashlib.sha256(runs.encode()).hexdigest(),
         device_name=language.say(evidence.device_name),
         device_plural=language.say(f"{evidence.device_name}s"),
+        version=__version__,
         image=image_of(collection.runs),
         thresholds=Thresholds(efficiency=EFFICIENCY_TARGET, foreign_load=LOAD_LIMIT, runs=SMALLEST_N),
         accuracy_margin=evidence.accuracy_margin,

@@ -35,8 +35,8 @@ class StrategyPoints:
         """Why the law is not fitted to cells of these numbers of devices; empty when it can be."""
         if len(counts) >= law.least:
             return ""
-        found = f"{len(counts)} ({', '.join(map(str, counts))} devices)" if counts else "no such number"
-        return f"needs speedups on {law.least} numbers of devices above 1, found {found}"
+        found = f"{len(counts)} ({', '.join(map(str, counts))} devices)" if counts else "no such count"
+        return f"needs speedups on {law.least} different device counts above 1, found {found}"
 
 
 def strategy_points(speedup: Sequence[SpeedupRow]) -> list[StrategyPoints]:

@@ -29,11 +29,11 @@ def modeled_cells(own: Sequence[CellRuns], least_counts: int) -> list[CellRuns] 
     counts = sorted({cell.cell.devices for cell in usable})
     if len(counts) >= least_counts:
         return usable
-    found = f"{len(counts)} ({', '.join(map(str, counts))} devices)" if counts else "no such number"
-    few = f"needs cells with measured phases on {least_counts} numbers of devices above 1, found {found}"
+    found = f"{len(counts)} ({', '.join(map(str, counts))} devices)" if counts else "no such count"
+    few = f"needs cells with measured phases on {least_counts} different device counts above 1, found {found}"
     if len(usable) < len(measured):
         few = (
-            f"needs cells whose gradients travel in messages on {least_counts} numbers of devices above 1, found "
+            f"needs cells whose gradients travel in messages on {least_counts} different device counts above 1, found "
             f"{found} (through shared memory does not count)"
         )
     crowded = ", ".join(map(str, sorted({cell.cell.devices for cell in own if cell.oversubscribed})))

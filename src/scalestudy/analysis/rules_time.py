@@ -166,6 +166,34 @@ def efficient(evidence: Evidence) -> Iterator[Statement]:
         )
 
 
+def above_ideal(evidence: Evidence) -> Iterator[Statement]:
+    """R28."""
+    w = evidence.wording
+    for workload, scaling in evidence.scaling_groups():
+        rows = [row for row in evidence.compared(workload, scaling) if (row.efficiency or 0) > 1]
+        parts = [
+            w.say(
+                "{name} (efficiency {efficiency}, {interval})",
+                name=evidence.name(row),
+                efficiency=w.percent(row.efficiency or 0, _digits_beside_one(row)),
+                interval=w.percent_interval(row.efficiency_low, row.efficiency_high, _digits_beside_one(row)),
+            )
+            for row in rows
+        ]
+        if parts:
+            yield evidence.statement(
+                "{subject}, more images per second and device than on one device alone are trained by {parts}.",
+                rows[0],
+                parts="; ".join(parts),
+            )
+
+
+def _digits_beside_one(row: SpeedupRow) -> int:
+    """Decimals with which neither an efficiency nor an end of its interval is written as 100 % without being it."""
+    shares = [row.efficiency, row.efficiency_low, row.efficiency_high]
+    return decimals_of((100,), 0, *(None if share is None else 100 * share for share in shares))
+
+
 def weak_efficiency(evidence: Evidence) -> Iterator[Statement]:
     """R9."""
     w = evidence.wording

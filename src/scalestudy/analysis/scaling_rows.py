@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
+from scalestudy.analysis.cells import SHARED_BASE
 from scalestudy.records.base import OfCell
 
 C = TypeVar("C", bound=OfCell)
@@ -20,8 +21,6 @@ def of_scaling(rows: Sequence[C], scaling: str) -> list[C]:
     based = {row.workload for row in found if row.strategy == "serial"}
     wanted = {row.workload for row in found} - based
     borrowed = [
-        row
-        for row in rows
-        if row.strategy == "serial" and row.scaling in {"strong", "epoch"} and row.workload in wanted
+        row for row in rows if row.strategy == "serial" and row.scaling in SHARED_BASE and row.workload in wanted
     ]
     return [*borrowed, *found]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from scalestudy.analysis import rules_beyond, rules_costs, rules_record, rules_time
+from scalestudy.analysis import rules_beyond, rules_costs, rules_machine, rules_record, rules_time
 from scalestudy.analysis.evidence import Evidence, Statement
 from scalestudy.analysis.language import Language
 from scalestudy.records.report import Place, Rule, Sentence
@@ -176,6 +176,18 @@ RULES = (
         "a strategy stands in the study with other options and both have runs on one layout; not separated when the "
         "interval holds 1",
         {"mitigation": rules_costs.mitigations},
+    ),
+    SentenceRule(
+        "R27",
+        "largest error of each fit of the all-reduce that is far from the times that it was fitted to",
+        "the error is above 25%",
+        {"architecture": rules_machine.loose_links},
+    ),
+    SentenceRule(
+        "R28",
+        "parallel configurations that train more images per second and device than the base, with their efficiency",
+        "efficiency above 100%",
+        {"performance": rules_time.above_ideal},
     ),
 )
 

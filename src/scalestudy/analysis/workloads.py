@@ -39,7 +39,7 @@ def strategy_rows(cells: Sequence[CellRuns], language: Language) -> list[Strateg
         rows.append(
             StrategyRow(
                 name=name,
-                title=called(planned.cell.strategy, planned.cell.label),
+                title=called(language.say(facts.title_on(planned.device)), planned.cell.label),
                 replicated=language.say(facts.replicated),
                 exchanged=language.say(facts.exchanged),
                 implementations=[text for text in dict.fromkeys(ran) if text],

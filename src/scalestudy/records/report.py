@@ -383,8 +383,8 @@ class Headline(ReportModel):
 
 
 Place = Literal[
-    "abstract", "overview", "setup", "performance", "accuracy", "target", "parity", "challenges", "factors",
-    "communication", "mitigation", "prediction", "discussion",
+    "abstract", "overview", "architecture", "setup", "performance", "accuracy", "target", "parity", "challenges",
+    "factors", "communication", "mitigation", "prediction", "discussion",
 ]  # fmt: skip
 """Where in the report a sentence stands."""
 
@@ -488,6 +488,8 @@ class ReportData(ReportModel):
     report's language."""
     device_plural: str = "devices"
     """What several are called."""
+    version: str = ""
+    """Of scalestudy that analyzed the runs."""
     image: str = ""
     """Digest of the container image that the runs were in; empty: in none. Several are listed."""
     thresholds: Thresholds = Thresholds()

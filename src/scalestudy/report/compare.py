@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalestudy.analysis.compare import CellComparison, StudyComparison
-from scalestudy.analysis.wording import decimals_of
 from scalestudy.errors import StudyError
 from scalestudy.records.files import is_there
 from scalestudy.records.paths import StudyPaths, results_of
@@ -64,7 +63,7 @@ def _print_tables(cells: Sequence[CellComparison], names: Sequence[str], console
 
 
 def _cells(row: CellComparison) -> tuple[str, ...]:
-    decimals = decimals_of((1.0,), 3, row.low, row.high)
+    decimals = numbers.factor_decimals(row.low, row.high, 3)
     return (
         row.cell.strategy,
         _layout(row),

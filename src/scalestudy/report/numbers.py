@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 from scalestudy.analysis.language import ENGLISH, Language
+from scalestudy.analysis.wording import decimals_of
 
 MISSING = "\u2013"
 MOST_DECIMALS = 5
@@ -25,6 +26,16 @@ def fixed(value: float | None, decimals: int, language: Language = ENGLISH) -> s
 def significant(value: float | None, language: Language = ENGLISH) -> str:
     """With three significant digits."""
     return fixed(value, decimals_for([value]), language)
+
+
+def factor_decimals(low: float | None, high: float | None, fewest: int = 2) -> int:
+    """As many, for a factor and its interval, as it takes for no end that is not 1 to read as it."""
+    return decimals_of((1.0,), fewest, low, high)
+
+
+def factor(value: float | None, low: float | None, high: float | None, language: Language = ENGLISH) -> str:
+    """A speedup or price with the decimals of its interval."""
+    return fixed(value, factor_decimals(low, high), language)
 
 
 def percent(share: float | None, language: Language = ENGLISH) -> str:

@@ -4,9 +4,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from scalestudy import __version__
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_text, write_bytes
 from scalestudy.records.report import ReportData
@@ -16,6 +18,8 @@ from scalestudy.report.reasons import with_reasons
 from scalestudy.report.run_facts import run_facts
 
 TEMPLATE = Path(__file__).parent / "template"
+SETTING = ("typst", "matplotlib")
+"""Packages on whose versions the bytes of the file depend, besides the program's own."""
 STANDARDS = ["a-3a", "ua-1"]
 """Archivable, with attachments, and accessible."""
 
@@ -119,6 +123,7 @@ def _inputs(data: ReportData, figures: Sequence[Drawing], runs: str) -> dict[str
         "colors": json.dumps(colors),
         "runs": runs,
         "language": data.words.language,
+        "versions": json.dumps({"scalestudy": __version__} | {name: version(name) for name in SETTING}),
     }
 
 

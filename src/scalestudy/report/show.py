@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalestudy.analysis.scaling_rows import of_scaling
-from scalestudy.analysis.wording import decimals_of
 from scalestudy.records.files import is_there, read_model
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import ReportData, SpeedupRow
@@ -145,7 +144,7 @@ def _table(data: ReportData, title: str, rows: Iterable[SpeedupRow]) -> "Table":
             _layout(row),
             str(row.n),
             numbers.fixed(row.time_s, times),
-            numbers.fixed(row.speedup, _decimals(row)),
+            numbers.factor(row.speedup, row.speedup_low, row.speedup_high),
             _interval(row, data.thresholds.runs),
             numbers.percent(row.efficiency),
             numbers.significant(row.images_per_s),
@@ -182,10 +181,6 @@ def _interval(row: SpeedupRow, fewest: int) -> str:
     if row.strategy == "serial":
         return "baseline"
     if row.speedup_low is not None:
-        return numbers.interval(row.speedup_low, row.speedup_high, _decimals(row))
+        low, high = row.speedup_low, row.speedup_high
+        return numbers.interval(low, high, numbers.factor_decimals(low, high))
     return f"n = {row.n}" if row.n < fewest else f"base: n < {fewest}"
-
-
-def _decimals(row: SpeedupRow) -> int:
-    """As many, for the speedup and its interval, as it takes for no end that is not 1 to read as it."""
-    return decimals_of((1.0,), 2, row.speedup_low, row.speedup_high)

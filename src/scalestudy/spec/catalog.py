@@ -30,6 +30,12 @@ class StrategyFacts:
     """Whether it works differently along the nodes and the devices of the mesh."""
     options: tuple[str, ...] = ()
     """Keys that its entry in config.yaml may have under ``options``."""
+    title_on_cpus: str = ""
+    """How tables and figures call it there, where something else runs than its title names; empty: the same."""
+
+    def title_on(self, device: Literal["cpu", "cuda"]) -> str:
+        """How tables and figures call it on these devices."""
+        return (self.title_on_cpus or self.title) if device == "cpu" else self.title
 
 
 STRATEGIES: dict[str, StrategyFacts] = {
@@ -50,6 +56,7 @@ STRATEGIES: dict[str, StrategyFacts] = {
         replicated="One process drives all devices of a node. On GPUs nn.DataParallel; on CPU devices its "
         "shared-memory twin: one thread per device, parameters shared, batch-norm buffers per device.",
         exchanged="Gradients, summed in the process in fixed order; on GPUs also weights and outputs in every step.",
+        title_on_cpus="DataParallel twin",  # nn.DataParallel does nothing there
     ),
     "ddp": StrategyFacts(
         title="DDP",
@@ -83,9 +90,8 @@ STRATEGIES: dict[str, StrategyFacts] = {
 }
 
 
-def called(strategy: str, label: str | None) -> str:
+def called(title: str, label: str | None) -> str:
     """How tables, sentences and plans call an entry: ``DDP``, or with a label ``DDP (ddp_fp16)``."""
-    title = STRATEGIES[strategy].title
     return f"{title} ({label})" if label else title
 
 

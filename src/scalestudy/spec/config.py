@@ -117,6 +117,8 @@ class ReportSpec(SpecModel):
     """A paragraph of yours in the conclusion."""
     published: list[PublishedSpeedup] = []
     """Speedups published elsewhere, printed beside the measured ones and labeled so."""
+    availability: str = ""
+    """Where the program, configuration and records of the study can be had: an address or a DOI."""
 
 
 class StorageSpec(SpecModel):

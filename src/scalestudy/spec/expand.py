@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scalestudy.errors import StudyError
-from scalestudy.spec.catalog import called
+from scalestudy.spec.catalog import STRATEGIES, called
 from scalestudy.spec.cell_checks import cell_problems
 from scalestudy.spec.config import Config, Scaling, StrategyEntry, StudySpec
 from scalestudy.spec.data_key import prepared_key
@@ -138,7 +138,7 @@ class _Planner:
             by_machine = BY_MACHINE.get(text)
             layouts = by_machine(entry.name, self.nodes, self._automatic) if by_machine else [parse(text)]
             if not layouts:
-                title = called(entry.name, entry.label)
+                title = called(STRATEGIES[entry.name].title_on(self.machine.device), entry.label)
                 has = "auto takes 1" if self.devices * self.nodes > 1 else "the study has 1"
                 self.skipped.append(f"{title}: needs at least 2 devices, and {has}")
                 continue

@@ -5,7 +5,6 @@ from typing import NamedTuple
 from scalestudy.analysis.cells import key_of
 from scalestudy.analysis.language import Language
 from scalestudy.analysis.scaling_rows import of_scaling
-from scalestudy.analysis.wording import decimals_of
 from scalestudy.records.base import OfCell
 from scalestudy.records.report import PhaseRow, ReportData
 from scalestudy.report import numbers
@@ -37,8 +36,7 @@ class Bar(NamedTuple):
             return language.say("phases were not measured" if self.completed else "no completed run")
         if self.phases.price is None or self.cell.strategy == "serial":
             return ""
-        ends = (self.phases.price_low, self.phases.price_high)
-        return numbers.fixed(self.phases.price, decimals_of((1.0,), 2, *ends), language) + "×"
+        return numbers.factor(self.phases.price, self.phases.price_low, self.phases.price_high, language) + "×"
 
 
 def bars_of(data: ReportData, scaling: str) -> list[Bar]:

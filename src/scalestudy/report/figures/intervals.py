@@ -4,7 +4,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
-from scalestudy.analysis.wording import decimals_of
 from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.figures.panels import Frame, label_room, panels
@@ -60,7 +59,7 @@ def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> li
             seen.append(row.ceiling_speedup)
         face = style.color if style.filled else "white"
         ax.plot(row.speedup or 0.0, place, style.marker, color=style.color, markerfacecolor=face, markersize=5)
-        text = numbers.fixed(row.speedup, decimals_of((1.0,), 2, *ends), language) + "×"
+        text = numbers.factor(row.speedup, row.speedup_low, row.speedup_high, language) + "×"
         ax.annotate(text, (1.02, place), xycoords=("axes fraction", "data"), va="center", color=style.color, weight=600)
         seen += [*single, *ends, row.speedup or 1.0]
     one = language.say("one {device}", device=shorten(data.device_name, 14))

@@ -3,7 +3,6 @@
 With one number of devices a line through two points says little, so the cells are drawn as intervals instead.
 """
 
-from scalestudy.analysis.wording import decimals_of
 from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.drawing import Drawing
@@ -41,7 +40,7 @@ def _alt(data: ReportData, workloads: list[WorkloadFacts], rows: list[SpeedupRow
             language.say(
                 "{cell} {speedup} of ideally {devices}",
                 cell=cell_label(data, row),
-                speedup=numbers.fixed(row.speedup, decimals_of((1.0,), 2, row.speedup_low, row.speedup_high), language),
+                speedup=numbers.factor(row.speedup, row.speedup_low, row.speedup_high, language),
                 devices=row.devices,
             )
             for row in rows

@@ -20,6 +20,8 @@ from scalestudy.report.printable import FONTS
 
 WIDTH_IN = 6.38
 """Width of the text on the page, in inches: figures are drawn at their final size."""
+NAME = 21
+"""Letters that the name of a strategy has at most; the longest in any language has as many."""
 GRAY, PALE, INK = "#4d4d4d", "#d9dce0", "#22242a"
 SCALINGS = ("strong", "epoch", "weak")
 
@@ -44,8 +46,8 @@ def title_of(data: ReportData, strategy: str) -> str:
     """What figures call the entry of a strategy: its title or its label, which its color says the strategy of."""
     row = next((row for row in data.strategies if row.name == strategy), None)
     if row is None or row.name == row.strategy:
-        return shorten(row.title if row else strategy, 16)
-    return shorten(row.title, 16) if not row.strategy else _shorten_middle(row.name, 16)
+        return shorten(row.title if row else strategy, NAME)
+    return shorten(row.title, NAME) if not row.strategy else _shorten_middle(row.name, 16)
 
 
 def _shorten_middle(text: str, length: int) -> str:
