@@ -357,7 +357,8 @@ def event_lines(run: Run, rank: int, result: Result, own: random.Random | None =
         write("error", message=result.error)
     now += 4 + late(0.1)
     for epoch in result.epochs:
-        time_s = epoch.time_s - min(0.5 * epoch.time_s, late(0.001))
+        faster_s = min(0.5 * epoch.time_s, late(0.001))
+        time_s = epoch.time_s - (0.0 if rank == epoch.epoch % run.processes else faster_s)  # one is the slowest
         now += epoch.time_s + late(0.001)
         write("epoch", epoch=epoch.epoch, train_loss=epoch.train_loss, time_s=time_s)
         now += epoch.evaluation_s + late(0.001)

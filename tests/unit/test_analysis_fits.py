@@ -9,7 +9,10 @@ from synthetic_study import make_study
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
+from scalestudy.analysis.fits import fit_curves, law_validation_rows
+from scalestudy.analysis.language import GERMAN
 from scalestudy.analysis.laws import LAWS, fit, leave_one_out
+from scalestudy.records.report import SpeedupRow
 
 DEVICES = [2, 4, 8, 16, 32]
 GUNTHER_LOAD = [1, 18, 36, 72, 108, 144, 216]
@@ -48,6 +51,22 @@ def test_amdahls_own_example_half_serial_never_passes_two():
     """Hennessy and Patterson, Computer Architecture, section 1.9: 40 % of the work 10 times faster gives 1.56."""
     assert made("amdahl", 0.6, devices=[10]) == [pytest.approx(1.5625)]
     assert made("amdahl", 0.5, devices=[10**9]) == [pytest.approx(2)]
+
+
+def test_a_law_ends_at_its_pole():
+    """Speedups above the number of devices give a negative serial fraction, and with it a pole at some 29 devices."""
+    rows = [
+        SpeedupRow.model_construct(
+            workload="mnist", scaling="strong", strategy="ddp", nodes=1, devices=devices, speedup=speedup
+        )
+        for devices, speedup in ((2, 2.08), (4, 4.5), (8, 10.8), (16, 35.0), (32, 40.0))
+    ]
+    (curve,) = (curve for curve in fit_curves(rows[:3]) if curve.law == "amdahl")
+    assert curve.devices == [1, 2, 4, 8, 16]
+    assert min(curve.speedup) == 1
+    (held,) = (row for row in law_validation_rows(rows) if (row.model, row.devices) == ("amdahl", 32))
+    assert (held.predicted, held.error) == (None, None)
+    assert GERMAN.reason(held.reason) == "das angepasste Gesetz hat auf so vielen Geräten keinen Speedup"
 
 
 def test_gustafsons_published_speedups_on_1024_processors_are_those_of_his_serial_fractions():

@@ -60,7 +60,7 @@ def test_the_largest_of_n_normal_numbers_is_that_of_harters_table(n, expected):
 @given(st.integers(1, 16384), st.sampled_from(ALGORITHMS))
 @settings(max_examples=60)
 def test_without_jitter_and_network_every_number_of_devices_is_fully_efficient(devices, algorithm):
-    values, step_s = efficiency(inputs(), Exchange(10**7), algorithm, devices, lambda _: 1.0, UNIFORM)
+    values, step_s = efficiency(inputs(), Exchange(10**7), algorithm, devices, 1.0, 1.0, UNIFORM)
     assert values == pytest.approx(1.0)
     assert step_s == pytest.approx(1.0)
 
@@ -79,10 +79,10 @@ def test_an_exchange_after_the_backward_pass_costs_exactly_its_time():
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_one_device_is_the_base_whatever_slows_several(algorithm):
     slowed = inputs(inflation=1.1, spread=0.05, hop=HOP_S, byte=BYTE_S)
-    values, step_s = efficiency(slowed, Exchange(10**6), algorithm, 1, lambda _: 1.0, UNIFORM)
+    values, step_s = efficiency(slowed, Exchange(10**6), algorithm, 1, 1.0, 1.0, UNIFORM)
     assert values.tolist() == [1.0] * 3
     assert step_s == pytest.approx(1.0)
-    assert (efficiency(slowed, Exchange(10**6), algorithm, 2, lambda _: 1.0, UNIFORM)[0] < 1 / 1.1).all()
+    assert (efficiency(slowed, Exchange(10**6), algorithm, 2, 1.0, 1.0, UNIFORM)[0] < 1 / 1.1).all()
 
 
 def test_devices_of_one_process_send_no_message_among_themselves():
@@ -472,9 +472,9 @@ def of_scaling(cells, scaling):
     ]
 
 
-def test_a_strong_curve_ends_where_every_device_has_one_image(tmp_path):
+def test_a_curve_ends_where_every_device_has_one_image_or_one_batch_or_at_the_most_that_is_predicted(tmp_path):
     cells = cells_of(collect(modeled_study(tmp_path).results))
-    for scaling, most in (("strong", 64), ("epoch", 16_384)):
+    for scaling, most in (("strong", 64), ("epoch", 64), ("weak", 16_384)):
         ((model,), _) = models(of_scaling(cells, scaling), [link(2, 2), link(4, 4)])
         checked = [ValidationRow.model_construct(
             workload="mnist", scaling=scaling, strategy="hybrid", model="step model (ring)"
@@ -484,6 +484,55 @@ def test_a_strong_curve_ends_where_every_device_has_one_image(tmp_path):
     ((model,), _) = models(of_scaling(cells, "strong"), [link(2, 2), link(4, 4)])
     assert model.step.refusal(64) == ""
     assert model.step.refusal(65) == "strong scaling divides a batch of 64 images: at most 64 devices"
+    ((model,), _) = models(cells, [link(2, 2), link(4, 4)])
+    assert model.step.refusal(96) == ""
+    reason = "epoch scaling gives every device a batch of 64 images, of 6144 in all: at most 96 devices"
+    assert model.step.refusal(97) == reason
+    assert GERMAN.reason(reason).endswith("höchstens 96 Geräte")
+
+
+def test_under_strong_scaling_the_device_with_most_images_holds_up_the_others(tmp_path):
+    cells = cells_of(collect(modeled_study(tmp_path, spread=0.0).results))
+    ((model,), _) = models(of_scaling(cells, "strong"), [link(2, 2), link(4, 4)], gbps=1e6, latency_us=1e-6)
+    efficiency, step_s = {}, {}
+    for devices in (32, 48, 63, 64):
+        efficiency[devices], step_s[devices] = (float(np.median(one)) for one in model.predict("ring", devices))
+    assert [step_s[48], step_s[63]] == pytest.approx([step_s[32]] * 2, rel=1e-6)  # two images at most, and no network
+    assert step_s[64] < 0.9 * step_s[63]
+    assert efficiency[48] == pytest.approx(efficiency[32] * 32 / 48, rel=1e-6)
+
+
+def with_inner_sums(cells, inner_s):
+    """The same, each step longer by what the devices of a process take to sum their gradients."""
+    for cell in cells:
+        if cell.cell.devices_per_node > 1:
+            cell.results[:] = [_with_inner_sum(result, cell.cell.nodes, inner_s) for result in cell.results]
+    return cells
+
+
+def _with_inner_sum(result, nodes, inner_s):
+    talking = 2 * (nodes - 1) * (HOP_S + result.gradient_bytes / nodes * BYTE_S)
+    phases = []
+    for phase in result.phases:
+        more = phase.steps * (inner_s + talking) - phase.communication
+        changes = {"communication": phase.communication + more, "time_s": phase.time_s + more}
+        phases.append(replace(phase, **changes))
+    return result.model_copy(update={"phases": phases})
+
+
+def test_what_the_devices_of_a_process_sum_is_in_the_step_and_needs_such_a_process_alone(tmp_path):
+    cells = with_inner_sums(
+        cells_of(collect(modeled_study(tmp_path, layouts=("1x2", "2x2", "4x2"), spread=0.0).results)), 0.02
+    )
+    ((model,), _) = models(cells, [link(2, 2), link(4, 4)])
+    talking = 2 * 3 * (HOP_S + cells[0].results[0].gradient_bytes / 4 * BYTE_S)
+    assert np.median(model.predict("ring", 8)[1]) == pytest.approx(0.1 + 0.02 + talking, rel=1e-3)
+    assert np.median(model.predict("ring", 2)[1]) == pytest.approx(0.1 + 0.02, rel=1e-3)
+    several = [cell for cell in cells if cell.cell.devices != 2]
+    found, (refused,) = models(several, [link(2, 2), link(4, 4)])
+    assert found == []
+    assert refused.reason.endswith("needs a cell on 1x2, where there is nothing else")
+    assert GERMAN.reason(refused.reason).startswith("was die Geräte eines Prozesses summieren")
 
 
 def test_devices_that_are_no_whole_nodes_are_refused_where_a_process_has_a_node(tmp_path):
@@ -521,7 +570,7 @@ def test_the_command_answers_from_a_finished_study_without_torch(tmp_path):
     analyze(modeled_study(tmp_path / "results").results)
     program = (
         "import sys; sys.modules['torch'] = None; from scalestudy.cli import main; "
-        "sys.exit(main(['predict', *sys.argv[1:], '--devices', '256']))"
+        "sys.exit(main(['predict', *sys.argv[1:], '--devices', '64']))"
     )
 
     def ask(*given):
@@ -535,7 +584,7 @@ def test_the_command_answers_from_a_finished_study_without_torch(tmp_path):
     found = dict(zip(header, ring, strict=True))
     assert (found["algorithm"], found["devices"], found["network"]) == (
         "ring",
-        "256",
+        "64",
         "5 us as given; 100 Gbit/s as given",
     )
     assert 0 < float(found["low"]) <= float(found["efficiency"]) <= float(found["high"]) < 1

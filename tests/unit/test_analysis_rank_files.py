@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_study import event_lines, make_study
+from synthetic_study import event_lines, make_study, rewrite
 
 from scalestudy.analysis import plain_ranks, rank_files
 from scalestudy.analysis.analyze import report_data
@@ -457,6 +457,19 @@ def test_the_quick_look_passes_epochs_of_numbers_with_more_digits_than_others(tm
     for number in range(1, 12):
         other = contents[1].replace(b'"epoch": %d,' % number, b'"epoch": %d,' % (number - 1))
         assert not quick.holds([contents[0], other])
+
+
+def test_a_result_of_short_epochs_that_no_rank_file_bears_out_is_marked(tmp_path):
+    """Times of 40 ms, and the result says 20: no file has that."""
+    paths = make_study(tmp_path, **SMALL)
+    result = read_model(paths.run(RUN).result, Result)
+    short = [epoch.model_copy(update={"time_s": epoch.time_s / 100}) for epoch in result.epochs]
+    rewrite(paths.run(RUN), result.model_copy(update={"epochs": short, "phases": []}))
+    assert collect(paths.results).problems == []
+    shorter = [epoch.model_copy(update={"time_s": epoch.time_s - 0.0195}) for epoch in short]
+    write_model(paths.run(RUN).result, result.model_copy(update={"epochs": shorter, "phases": []}))
+    (problem,) = collect(paths.results).problems
+    assert "epochs[0].time_s: found" in problem
 
 
 VALUES = ["NaN", "Infinity", "1e999", "-1", "2.5", "1e-05", "true", "null", '"x"', "[" * 200_000, "1" * 5000, "9" * 400]

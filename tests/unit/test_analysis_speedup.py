@@ -210,14 +210,16 @@ def test_the_price_is_the_total_over_the_bases_and_devices_over_the_speedup_thou
     assert sum(parts) == pytest.approx(row.total_s)
 
 
-def test_phases_that_do_not_add_up_are_a_problem(tmp_path):
+def test_phases_that_do_not_add_up_mark_the_run_and_are_in_no_number(tmp_path):
     paths = make_study(tmp_path, workloads=1, strategies=DDP, noise=0)
     result = paths.run("mnist/epoch/ddp-1x2/seed0").result
     result.write_text(result.read_text().replace('"forward": 6.0', '"forward": 6.5'))
-    problems = report_data(collect(paths.results)).problems
-    assert problems == [
-        "runs/mnist/epoch/ddp-1x2/seed0/result.json: phases of device 0 add up to 20.9 s, step time is 20.4 s"
-    ]
+    data = report_data(collect(paths.results))
+    (problem,) = data.problems
+    assert problem.endswith("result.json: phases[0] add up to 20.9 s, its time_s is 20.4 s; this part is not used")
+    assert [run.run for run in data.runs if run.flaw] == ["mnist/epoch/ddp-1x2/seed0"]
+    assert data.counts.flawed == 1
+    assert [row.n for row in data.phases if (row.strategy, row.devices) == ("ddp", 2)] == [2]
 
 
 def test_unmeasured_phases_leave_no_row_and_no_sentence(tmp_path):

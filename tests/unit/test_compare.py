@@ -223,6 +223,7 @@ def test_the_exit_code_is_what_ci_needs_and_a_pipe_gets_tab_separated_lines(tmp_
         ("few", {"speedups": {("ddp", "1x2"): 0.1}, "seeds": (0, 1)}),
         ("wrong", {"speedups": {("ddp", "1x2"): 1.8}, "parity": ["ddp"]}),
         ("none", {"failures": {f"mnist/epoch/{cell}/seed{seed}": "failed" for cell in CELLS for seed in range(5)}}),
+        ("lame", {"failures": {f"mnist/epoch/ddp-1x2/seed{seed}": "failed" for seed in range(5)}}),
     ):
         analyze(study(tmp_path / "results", name, **settings).results)
     assert run(tmp_path, "one", "one").returncode == 0
@@ -234,7 +235,10 @@ def test_the_exit_code_is_what_ci_needs_and_a_pipe_gets_tab_separated_lines(tmp_
     assert lines[-1] == "results/slow against one: 1 slower, 3 not separated"
     assert run(tmp_path, "one", "results/less/report.json").returncode == 3
     assert [run(tmp_path, "one", name).returncode for name in ("few", "wrong")] == [4, 4]
-    assert run(tmp_path, "none", "none").returncode == 4
+    assert [run(tmp_path, "none", name).returncode for name in ("none", "one")] == [4, 4]
+    assert [run(tmp_path, *names).returncode for names in (("lame", "lame"), ("lame", "one"))] == [4, 4]
+    assert run(tmp_path, "one", "lame").returncode == 3
+    assert run(tmp_path, "less", "one").returncode == 0  # what the second has besides is not missing
     lost = run(tmp_path, "one", "nowhere")
     assert (lost.returncode, len(lost.stderr.splitlines())) == (2, 1)
     assert "results/nowhere: found no such study; planned here: few, " in lost.stderr

@@ -264,7 +264,7 @@ def test_the_name_of_a_ceiling_that_strategies_nearly_reach_covers_no_other(abov
             names = [
                 text
                 for text in ax.texts
-                if text.get_text() in ("ceiling", "ideal", "DDP", "HSDP", "DataParallel twin", "Hybrid")
+                if text.get_text() in ("ceiling", "ideal", "DDP", "HSDP", "DataParallel", "Hybrid")
             ]
             for text in names:
                 text.update_positions(renderer)

@@ -33,7 +33,7 @@ from scalestudy.analysis.language import ENGLISH, LANGUAGES, in_language
 from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.methods import methods_used
 from scalestudy.analysis.mitigations import mitigation_rows
-from scalestudy.analysis.phases import phase_problems, phase_rows
+from scalestudy.analysis.phases import phase_rows
 from scalestudy.analysis.predictions import models, prediction_curves, step_validation_rows
 from scalestudy.analysis.probes import probe_facts, probe_problems
 from scalestudy.analysis.repeats import repeat_rows
@@ -123,7 +123,6 @@ def _computed(collection: Collection) -> tuple[ReportData, str, list[WorkloadFac
         work=work_rows(cells),
         problems=[
             *collection.problems,
-            *phase_problems(cells),
             *probe_problems(collection.probes),
             *environment_problems(evidence.environment, language),
         ],
@@ -162,7 +161,7 @@ def _evidence(collection: Collection, cells: Sequence[CellRuns]) -> Evidence:
         efficiencies=efficiency_rows(cells, speedup),
         targets=target_rows(cells, collection.study),
         predictions=curves,
-        validation=[*law_validation_rows(speedup), *in_language(checked, language, "reason")],
+        validation=in_language([*law_validation_rows(speedup), *checked], language, "reason"),
         refusals=[*refused, *unchecked],
         repeats=repeat_rows(collection.study, rows),
         stopping=collection.study.repeats,

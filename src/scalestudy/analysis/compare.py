@@ -11,6 +11,7 @@ from scalestudy.analysis.statistics import LEVEL, SMALLEST_N, ratio
 from scalestudy.records.report import ReportData, RunRow
 
 Verdict = Literal["faster", "slower", "not separated", "not computed", "missing"]
+JUDGED = ("faster", "slower", "not separated")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class CellComparison:
     """Together, the intervals of all cells hold the true ratios with 95 %."""
     verdict: Verdict
     note: str = ""
+    expected: bool = True
+    """Whether the first study planned it."""
 
 
 @dataclass(frozen=True)
@@ -56,24 +59,32 @@ class StudyComparison:
     @property
     def missing(self) -> int:
         """Cells without a time in the second study that have one in the first."""
-        return sum(cell.verdict == "missing" and cell.other_time_s is None for cell in self.cells)
+        return sum(cell.time_s is not None and cell.other_time_s is None for cell in self.cells)
 
     @property
     def unjudged(self) -> int:
-        """Cells with times in both studies of which nothing can be said."""
-        return sum(cell.verdict == "not computed" for cell in self.cells)
+        """Cells of the first study, missing ones apart, of which nothing can be said; all where none was judged."""
+        known = [cell for cell in self.cells if cell.verdict in JUDGED]
+        lost = [cell for cell in self.cells if cell.expected and cell.verdict not in JUDGED]
+        return len(lost) - self.missing if known else len(self.cells)
 
 
 def compare_studies(first: ReportData, second: ReportData) -> StudyComparison:
     """The second study against the first. Intervals are widened for the number of cells (Bonferroni): of studies that
     do not differ, 5 % have any cell called faster or slower."""
     times = [_times(data.runs) for data in (first, second)]
-    keys = list(dict.fromkeys([*times[0], *times[1]]))
+    keys = list(dict.fromkeys(key_of(run) for data in (first, second) for run in data.runs if not run.oversubscribed))
     work = [{key_of(row): row.settings for row in data.work} for data in (first, second)]
     wrong = {key: reason for key in keys if (reason := _wrong(key, first, second) or _other_work(key, *work))}
     shared = sum(key in times[0] and key in times[1] and key not in wrong for key in keys)
     level = 1 - (1 - LEVEL) / max(1, shared)
-    cells = [_cell(key, times[0].get(key, []), times[1].get(key, []), level, wrong.get(key, "")) for key in keys]
+    planned = {key_of(run) for run in first.runs}
+    cells = [
+        replace(
+            _cell(key, times[0].get(key, []), times[1].get(key, []), level, wrong.get(key, "")), expected=key in planned
+        )
+        for key in keys
+    ]
     differences = [*_differences(first, second), *_differences_of_epochs(first, second), *_differences_of_work(*work)]
     return StudyComparison(cells, differences)
 

@@ -5,12 +5,14 @@ import numpy as np
 from scalestudy.analysis.device_columns import DeviceColumns
 from scalestudy.analysis.planned import Planned
 from scalestudy.analysis.soundness import NOT_USED
-from scalestudy.records.result import Result
+from scalestudy.records.result import PHASES, Result
 
 LONGER = 1.02
 """The steps of the timed epochs may take longer than these epochs by so much: other clocks measure them on GPUs."""
 LONGER_S = 0.02
 """And by this much, where epochs are short."""
+SUM_TOLERANCE = 0.01
+"""The phases of a device add up to the time of its steps within this share of it."""
 
 
 def wrong_epoch(result: Result, planned: Planned) -> str | None:
@@ -54,4 +56,13 @@ def _wrong_phases(result: Result, devices: int) -> str | None:
         place = int(longer.argmax())
         found = columns.column("time_s")[place]
         return f"phases[{place}].time_s: found {found:.4g} s, the timed epochs took {time_s:.4g} s"
-    return None
+    return _not_adding_up(columns)
+
+
+def _not_adding_up(columns: DeviceColumns) -> str | None:
+    """Of the first device whose phases do not add up to the time of its steps."""
+    place = columns.first_not_adding_up(SUM_TOLERANCE)
+    if place is None:
+        return None
+    sums, times = columns.measured(*PHASES), columns.column("time_s")
+    return f"phases[{place}] add up to {sums[place]:.4g} s, its time_s is {times[place]:.4g} s"

@@ -90,11 +90,11 @@ class DeviceColumns(Sequence[DevicePhases]):
         found: Column = columns.sum(axis=0)
         return found
 
-    def adds_up(self, tolerance: float) -> bool:
-        """Whether the phases of every device that has any add up to its step time, within a share of it."""
+    def first_not_adding_up(self, tolerance: float) -> int | None:
+        """The first device that has phases, and whose do not add up to its step time within a share of it."""
         time_s = self.column("time_s")
         far = np.abs(self.measured(*PHASES) - time_s) > tolerance * time_s
-        if not far.any():
-            return True
-        phases = self._values[[_PLACES[name] for name in PHASES]]
-        return not bool(np.any(far & ~np.isnan(phases).all(axis=0)))
+        if far.any():
+            phases = self._values[[_PLACES[name] for name in PHASES]]
+            far &= ~np.isnan(phases).all(axis=0)
+        return int(far.argmax()) if far.any() else None

@@ -15,6 +15,7 @@ from scalestudy.records.result import Result
 
 NO_RUN = "no completed run"
 NO_PHASES = "phases were not measured"
+NO_DATA = "waiting for data was not measured"
 NOT_APART = "communication was not told apart from computing"
 NO_BASE = "no base whose phases were measured"
 NO_PARALLEL_TIME = "a device did nothing"
@@ -99,6 +100,8 @@ def _measured(cell: CellRuns) -> Measured:
         phases = DeviceColumns.of(result.phases)
         if not len(phases) or phases.totals["forward"] is None:
             return [], _because(NO_PHASES, result)
+        if phases.totals["data"] is None:
+            return [], NO_DATA
         if len(phases) > 1 and phases.totals["communication"] is None:
             return [], _because(NOT_APART, result)
         run = _of(result, phases)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from scalestudy.analysis.laws import LAWS, OF_SCALING, Law, fit, leave_one_out
+from scalestudy.analysis.laws import LAWS, NONE, OF_SCALING, Law, fit, leave_one_out
 from scalestudy.records.findings import FitCurve, FitRow, ValidationRow
 from scalestudy.records.report import SpeedupRow
 
@@ -64,7 +64,9 @@ def fit_curves(speedup: Sequence[SpeedupRow]) -> list[FitCurve]:
             largest = BEYOND * points.counts[-1]
             devices = sorted({2**k for k in range(int(math.log2(largest)) + 1)} | set(points.counts))
             values = [found.predict(p)[0] if p > 1 else 1.0 for p in devices]
-            curves.append(FitCurve(**points.key, law=law.name, devices=devices, speedup=values))
+            # A negative serial fraction ends the law at a pole, behind which it has no speedup.
+            ends = next((place for place, value in enumerate(values) if value < 2 * NONE), len(values))
+            curves.append(FitCurve(**points.key, law=law.name, devices=devices[:ends], speedup=values[:ends]))
     return curves
 
 
@@ -97,15 +99,17 @@ def _validation(points: StrategyPoints, law: Law) -> Iterator[ValidationRow]:
         if held % 2 or points.refusal(law, sorted(set(devices))) or held // 2 not in devices:
             continue
         predicted, low, high = fit(law, devices, seen).predict(held)
+        ended = predicted < 2 * NONE
         yield ValidationRow(
             **points.key,
             model=law.name,
             fitted_devices=held // 2,
             nodes=nodes,
             devices=held,
-            predicted=predicted / held,
-            low=low / held,
-            high=high / held,
+            predicted=None if ended else predicted / held,
+            low=None if ended else low / held,
+            high=None if ended else high / held,
             measured=measured / held,
-            error=predicted / measured - 1,
+            error=None if ended else predicted / measured - 1,
+            reason="the fitted law has no speedup on so many devices" if ended else "",
         )

@@ -13,6 +13,8 @@ from typing import Any, Literal
 LawName = Literal["amdahl", "gustafson", "usl"]
 Vector = Any
 """A NumPy array: NumPy is imported where it is used."""
+NONE = 1e-12
+"""In place of a speedup that is none: behind the pole of a law with a negative serial fraction."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _log_speedup(law: Law, devices: Vector, values: Vector) -> Vector:
 
     with np.errstate(divide="ignore", invalid="ignore"):
         speedup = law.speedup(devices, values)
-    return np.log(np.where(np.isfinite(speedup) & (speedup > 1e-12), speedup, 1e-12))
+    return np.log(np.where(np.isfinite(speedup) & (speedup > NONE), speedup, NONE))
 
 
 def _slopes(law: Law, devices: Vector, values: Vector) -> Vector:

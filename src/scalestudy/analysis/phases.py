@@ -1,7 +1,6 @@
 """phases.csv: where the device time of an epoch goes."""
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from statistics import fmean, median
 
 from scalestudy.analysis.cells import CellRuns, bases_in
@@ -11,8 +10,6 @@ from scalestudy.analysis.statistics import Estimate, ratio
 from scalestudy.records.report import PhaseRow
 from scalestudy.records.result import PHASES, Result
 
-SUM_TOLERANCE = 0.01
-"""The phases add up to the step time within this share of it."""
 Seconds = Mapping[str, float | None]
 """By column of DevicePhases."""
 
@@ -42,25 +39,6 @@ def phase_rows(cells: Sequence[CellRuns]) -> list[PhaseRow]:
             )
         )
     return rows
-
-
-def phase_problems(cells: Sequence[CellRuns]) -> list[str]:
-    """One line for each run whose phases do not add up to the step time within 1 %."""
-    problems = []
-    phases_of = attrgetter(*PHASES)
-    for cell in cells:
-        for run in cell.runs:
-            if run.result is None or DeviceColumns.of(run.result.phases).adds_up(SUM_TOLERANCE):
-                continue
-            for device in run.result.phases:
-                parts = [part for part in phases_of(device) if part is not None]
-                if parts and abs(sum(parts) - device.time_s) > SUM_TOLERANCE * device.time_s:
-                    problems.append(
-                        f"runs/{run.run.id}/result.json: phases of device {device.device} add up to "
-                        f"{sum(parts):.4g} s, step time is {device.time_s:.4g} s"
-                    )
-                    break
-    return problems
 
 
 def _epochs(cell: CellRuns) -> list[Seconds]:

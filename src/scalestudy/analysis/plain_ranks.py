@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from scalestudy.analysis.clocks import STALL_S, evaluation_agrees, training_agrees
 from scalestudy.analysis.planned import Planned
-from scalestudy.analysis.rank_epochs import CLOSE_S
 from scalestudy.records.events import SCHEMA_VERSION
 from scalestudy.records.result import Epoch
 
@@ -72,6 +71,9 @@ class PlainRanks:
         run_ids, digests, counts = ((text,) * ranks for text in own)
         self._starts = [run_ids, digests, _texts(ranks), counts]
         self._times_s = np.array([epoch.time_s for epoch in epochs], dtype=np.float64)
+        written = [repr(epoch.time_s) for epoch in epochs]
+        self._before_points = np.array([len(time_s.partition(".")[0]) for time_s in written], dtype=np.int64)
+        self._slowest = _rows((f"{time_s}}}\n".encode() for time_s in written), bytes.ljust)
         self._evaluations_s = np.array([epoch.evaluation_s for epoch in epochs], dtype=np.float64)
         accuracies = (f'"test_accuracy": {epoch.test_accuracy!r}}}'.encode() for epoch in epochs)
         self._accuracies = _rows(accuracies, bytes.rjust)
@@ -136,15 +138,13 @@ class PlainRanks:
             training_agrees(gaps_s[:, epochs[1:] - 1], spent[:, 1:], slack_s=-_SLACK_S),  # a start-up may take any time
             evaluation_agrees(gaps_s[:, epochs], self._evaluations_s, slack_s=-_SLACK_S),
             gaps_s[:, -1] <= STALL_S - _SLACK_S,
-            self._are_the_times(spent.max(axis=0)),
+            spent.max(axis=0) <= self._times_s + _SLACK_S,
+            # As a rank wrote it, digit by digit: two decimals say little of an epoch of milliseconds.
+            _stand_at(text, points[:, -len(epochs) :] - self._before_points, self._slowest).all(axis=-1).any(axis=0),
             _stand_at(text, _after_decimals(text, points.take(told, axis=1)), self._numbers),
             _stand_at(text, marks.take(pattern.evaluation_ends, axis=1) - width, self._accuracies),
         )
         return all(map(np.all, agree))
-
-    def _are_the_times(self, slowest_s: Numbers) -> NDArray[np.bool_]:
-        """Whether the slowest ranks' times, of two decimals and so up to 0.01 s too short, are those of the result."""
-        return (slowest_s <= self._times_s + CLOSE_S - 0.01) & (slowest_s >= self._times_s - CLOSE_S)
 
 
 @cache

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from scalestudy.records.events import EventLine
 from scalestudy.records.result import Epoch
 
-CLOSE_S = 0.02
-"""The trainer writes the largest time of all ranks; only a damage makes it differ."""
 CLOSE = 1e-6
-"""Of accuracies, likewise."""
+"""The trainer writes the largest time of all ranks, and the accuracy of all; only a damage makes them differ. Of times
+relative.
+"""
 CONTRADICTS = "result and rank files contradict each other"
 
 
@@ -40,7 +40,7 @@ def contradiction(ranks: Sequence[RankEpochs], count: int, epochs: Sequence[Epoc
         times = [(rank.times_s[epoch.epoch], rank.file) for rank in ranks if epoch.epoch in rank.times_s]
         time_s, file = max(times, default=(epoch.time_s, ""), key=lambda time: time[0])
         whole = len(times) == count  # without the slowest rank the others may all be faster
-        if time_s > epoch.time_s + CLOSE_S or (whole and time_s < epoch.time_s - CLOSE_S):
+        if time_s > epoch.time_s * (1 + CLOSE) or (whole and time_s < epoch.time_s * (1 - CLOSE)):
             return f"epochs[{epoch.epoch}].time_s: found {epoch.time_s:.4g} s, {file} says {time_s:.4g} s"
         for rank in ranks:
             accuracy = rank.accuracies.get(epoch.epoch, epoch.test_accuracy)

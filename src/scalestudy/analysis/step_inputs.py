@@ -1,5 +1,6 @@
 """What the model of one step is filled with: a strategy's own cells and its base, over a network."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,8 @@ class Step:
     base: Sequence[tuple[float, float, float]]
     """Forward, backward and all else of a step of the base, in seconds, one triple per run."""
     exchange: Exchange
+    inner_s: Sequence[float] = ()
+    """Seconds of a step in which the devices of a process sum their gradients, one per run of such a process alone."""
 
     @property
     def fitted_devices(self) -> int:
@@ -55,8 +58,18 @@ class Step:
 
     @property
     def most_devices(self) -> int | None:
-        """Under strong scaling the global batch: more devices would have no image of it. None: there is no limit."""
-        return _largest(self.cells).runs[0].run.global_batch if self.strategy[1] == "strong" else None
+        """More have no image of the batch (strong scaling) or no batch of the data (epoch scaling). None: no limit."""
+        return {"strong": self.batch, "epoch": self.images // self.batch}.get(self.strategy[1])
+
+    @property
+    def batch(self) -> int:
+        """Images per step of the base."""
+        return _largest(self.cells).runs[0].run.workload.batch_size
+
+    @property
+    def images(self) -> int:
+        """Of an epoch, of all devices of the largest cell."""
+        return _largest(self.cells).images
 
     def works_as(self, cell: Cell) -> bool:
         """Whether a process of the cell has as many devices as one of this step."""
@@ -66,7 +79,12 @@ class Step:
         """Why so many devices cannot be predicted, or nothing."""
         most = self.most_devices
         if most is not None and devices > most:
-            return f"strong scaling divides a batch of {most} images: at most {most} devices"
+            if self.strategy[1] == "strong":
+                return f"strong scaling divides a batch of {most} images: at most {most} devices"
+            return (
+                f"epoch scaling gives every device a batch of {self.batch} images, of {self.images} in all: at most "
+                f"{most} devices"
+            )
         if devices > 1 and devices % self.exchange.devices_per_rank:
             per_node = self.exchange.devices_per_rank
             return f"one process has all {per_node} devices of a node: needs a multiple of {per_node} devices"
@@ -81,14 +99,22 @@ class Step:
         random = np.random.default_rng([SEED, len(cells), len(self.base)])
         steps = np.log(np.maximum(self.base, LEAST_S))
         mean = np.exp(draw_means([steps], random, REPLICATES)[:, 0])
-        weights = np.array([len(cell.results) for cell in cells], dtype=np.float64) / sum(len(c.results) for c in cells)
+        weights = _weights(cells)
+        # What devices of a node cost each other is that of a node with as many as there will be.
+        full = _weights(cells, self.devices_per_node)
         busy = draw_means(
             [np.log([[max(LEAST_S, _busy_s(one))] for one in cell.results]) for cell in cells], random, REPLICATES
         )
-        shares = np.array([_share_of(self.strategy[1], cell.cell.devices) for cell in cells])
+        shares = np.array([1 / cell.cell.devices if self.strategy[1] == "strong" else 1.0 for cell in cells])
         expected = np.outer(mean[:, 0] + mean[:, 1], shares) + mean[:, 2:]
         spreads = [np.array([[_spread(cell, one)] for one in cell.results]) for cell in cells]
         spread = draw_means(spreads, random, REPLICATES)[..., 0] @ weights
+        hop_s, byte_s = (
+            np.maximum(0.0, random.normal(mean, sd, REPLICATES))
+            for mean, sd in ((network.hop_s, network.hop_sd), (network.byte_s, network.byte_sd))
+        )
+        uniform = random.uniform(size=(REPLICATES, STEPS))
+        inner = [np.log([[max(LEAST_S, time_s)] for time_s in self.inner_s])] if self.inner_s else []
         return Model(
             step=self,
             network=network,
@@ -96,12 +122,13 @@ class Step:
                 forward_s=mean[:, 0],
                 backward_s=mean[:, 1],
                 rest_s=mean[:, 2],
-                inflation=np.exp(busy[..., 0]) / expected @ weights,
+                inflation=np.exp(busy[..., 0]) / expected @ full,
                 spread=np.maximum(0.0, spread),
-                hop_s=np.maximum(0.0, random.normal(network.hop_s, network.hop_sd, REPLICATES)),
-                byte_s=np.maximum(0.0, random.normal(network.byte_s, network.byte_sd, REPLICATES)),
+                hop_s=hop_s,
+                byte_s=byte_s,
+                inner_s=np.exp(draw_means(inner, random, REPLICATES)[:, 0, 0]) if inner else np.zeros(REPLICATES),
             ),
-            uniform=random.uniform(size=(REPLICATES, STEPS)),
+            uniform=uniform,
         )
 
 
@@ -116,10 +143,10 @@ class Model:
 
     def predict(self, algorithm: Algorithm, devices: int) -> tuple[Array, Array]:
         """Efficiency and time of a step on so many devices, in each replicate [R]."""
-        return efficiency(self.inputs, self.step.exchange, algorithm, devices, self._share, self.uniform)
-
-    def _share(self, devices: int) -> float:
-        return _share_of(self.step.strategy[1], devices)
+        strong, batch = self.step.strategy[1] == "strong", self.step.batch
+        share = math.ceil(batch / devices) / batch if strong else 1.0  # of the device with most images
+        work = 1 / devices if strong else 1.0
+        return efficiency(self.inputs, self.step.exchange, algorithm, devices, share, work, self.uniform)
 
 
 def measured_step(own: Sequence[CellRuns], cells: Sequence[CellRuns], least_counts: int = LEAST_COUNTS) -> Step | str:
@@ -135,16 +162,27 @@ def measured_step(own: Sequence[CellRuns], cells: Sequence[CellRuns], least_coun
     known = [step for step in steps if step is not None]
     if len(known) < LEAST_RUNS:
         return f"needs {LEAST_RUNS} runs of the serial base with measured phases, found {len(known)}"
-    return Step(largest.key[:3], usable, known, _exchange(largest, sized))
+    exchange = _exchange(largest, sized)
+    # A process alone exchanges nothing: all its communication is the sum of its own devices.
+    alone = [cell for cell in usable if cell.cell.nodes == 1 and cell.cell.devices == exchange.devices_per_rank > 1]
+    if exchange.devices_per_rank > 1 and not alone:
+        layout = f"1x{exchange.devices_per_rank}"
+        return (
+            "what the devices of a process sum is recorded with what the processes exchange: needs a cell on "
+            f"{layout}, where there is nothing else"
+        )
+    inner_s = [_talking_s(result) for cell in alone for result in cell.results]
+    return Step(largest.key[:3], usable, known, exchange, inner_s)
 
 
 def _largest(cells: Sequence[CellRuns]) -> CellRuns:
     return max(cells, key=lambda cell: cell.cell.devices)
 
 
-def _share_of(scaling: str, devices: int) -> float:
-    """The part of the base's batch that each device works on."""
-    return 1 / devices if scaling == "strong" else 1.0
+def _weights(cells: Sequence[CellRuns], devices_per_node: int = 0) -> Array:
+    """By the runs of each cell, and none for those whose nodes had fewer devices."""
+    runs = [len(cell.results) * (cell.cell.devices_per_node >= devices_per_node) for cell in cells]
+    return np.array(runs, dtype=np.float64) / sum(runs)
 
 
 def _exchange(cell: CellRuns, sized: Result) -> Exchange:
@@ -185,6 +223,12 @@ def _busy_s(result: Result) -> float:
     phases = DeviceColumns.of(result.phases)
     own = phases.column("time_s") - phases.measured("communication", "waiting")
     return float((own / phases.column("steps")).mean())
+
+
+def _talking_s(result: Result) -> float:
+    """Communication of a step, mean over the devices."""
+    phases = DeviceColumns.of(result.phases)
+    return float((phases.measured("communication") / phases.column("steps")).mean())
 
 
 def _spread(cell: CellRuns, result: Result) -> float:

@@ -44,6 +44,8 @@ class Replicates:
     """Latency of one message."""
     byte_s: Array
     """Time of one byte on a link."""
+    inner_s: Array | float = 0.0
+    """Of a step in which the devices of one process sum their gradients, before the processes exchange theirs."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def simulate(
 ) -> Array:
     """Mean time of a step in each replicate, in seconds [R].
 
-    ``share`` is the part of the base's batch that each device works on (1 but under strong scaling); ``uniform`` are
+    ``share`` is the part of the base's batch that a device works on (1 but under strong scaling); ``uniform`` are
     numbers in (0, 1) [R, STEPS] that decide how late the slowest device is: the same for every number of devices, so
     curves are smooth. One device alone is the base, which no other one slows.
     """
@@ -114,13 +116,14 @@ def simulate(
     scale = (inputs.inflation * share)[:, None] * slowest
     forward, backward = scale * inputs.forward_s[:, None], scale * inputs.backward_s[:, None]
     rest = (inputs.inflation * inputs.rest_s)[:, None] * slowest
+    inner = np.broadcast_to(inputs.inner_s, inputs.hop_s.shape)[:, None]
     ranks = max(1, devices // exchange.devices_per_rank)
     ready, done = 0, np.zeros_like(forward)
     for size in exchange.buckets:
         ready += size
         part = ready / exchange.bytes if exchange.bucketed else 1.0
         time_s = all_reduce_s(algorithm, ranks, size, inputs.hop_s, inputs.byte_s)[:, None]
-        done = np.maximum(done, forward + part * backward) + time_s
+        done = np.maximum(done, forward + part * backward + inner) + time_s
     return np.asarray((np.maximum(done, forward + backward) + rest).mean(axis=1), dtype=np.float64)
 
 
@@ -129,14 +132,17 @@ def efficiency(
     exchange: Exchange,
     algorithm: Algorithm,
     devices: int,
-    share_of: Callable[[int], float],
+    share: float,
+    work: float,
     uniform: Array,
 ) -> tuple[Array, Array]:
-    """Efficiency and time of a step in each replicate [R]: the base's work per device-second over this one's."""
-    share = share_of(devices)
+    """Efficiency and time of a step in each replicate [R]: the base's work per device-second over this one's.
+
+    ``share`` of the base's batch has the device that has most, ``work`` is the mean over the devices.
+    """
     step_s = simulate(inputs, exchange, algorithm, devices, share, uniform)
     base_s = simulate(inputs, exchange, algorithm, 1, 1.0, uniform)
-    return base_s * share / step_s, step_s
+    return base_s * work / step_s, step_s
 
 
 def interval(values: Array) -> tuple[float, float, float]:

@@ -233,8 +233,8 @@ def doctor(arguments: Namespace) -> int:
 def compare(arguments: Namespace) -> int:
     """Compare two analyzed studies.
 
-    Exit code 0: every cell was judged and none is slower; 1: some are; 3: none is, but some are missing; 4: neither,
-    but of some, or of all, nothing can be said.
+    Exit code 0: every cell of the first was judged and none is slower; 1: some are; 3: none is, but some are missing;
+    4: neither, but of some, or of all, nothing can be said.
     """
     from scalestudy.analysis.compare import compare_studies
     from scalestudy.report.compare import print_comparison, report_path

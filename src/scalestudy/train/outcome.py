@@ -56,7 +56,9 @@ def make_result(
         images_per_s=trainer.samples / statistics.median(epoch.time_s for epoch in timed) if timed else None,
         peak_memory_bytes=max(part["memory"] for part in everywhere),
         parameters=sum(parameter.numel() for parameter in parameters),
-        gradient_bytes=sum(parameter.numel() * parameter.element_size() for parameter in parameters),
+        gradient_bytes=sum(
+            parameter.numel() * parameter.element_size() for parameter in parameters if parameter.requires_grad
+        ),
         layers=layers,
         weights_sha256=weights_digest(strategy),
         resumed=progress.resumed,
