@@ -181,7 +181,8 @@ def analyze(arguments: Namespace) -> int:
     """Make the tables and report.json of a study, named by its study.json or its folder."""
     from scalestudy.analysis.analyze import analyze as work
 
-    paths = StudyPaths(arguments.study if arguments.study.is_dir() else arguments.study.parent)
+    given = StudyPaths(arguments.study)
+    paths = given if given.study.is_file() else StudyPaths(arguments.study.parent)
     work(paths.results)
     print(f"{paths.report}: written, with the tables in {paths.tables}")
     return 0
