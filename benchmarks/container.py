@@ -37,7 +37,7 @@ from rich.table import Table
 
 import scalestudy
 from scalestudy.analysis.load import LOAD_LIMIT
-from scalestudy.analysis.statistics import summarize
+from scalestudy.analysis.statistics import Estimate, summarize
 from scalestudy.train.load import CpuTimes
 from scalestudy.train.provenance import processor
 
@@ -187,16 +187,15 @@ class Measured:
         return rates, own
 
 
-def verdict(
-    low: float | None, high: float | None, again: float, foreign: float, programs: Collection[str]
-) -> tuple[int, str]:
-    """Exit code and why: the interval for inside over outside, the median of outside again, the foreign load, and the
-    programs that trained."""
+def verdict(ratio: Estimate, again: float, foreign: float, programs: Collection[str]) -> tuple[int, str]:
+    """Exit code and why: inside over outside, the median of outside again, the foreign load, and the programs that
+    trained."""
+    low, high = ratio.low, ratio.high
     obstacles = {
         f"several programs trained: {'; '.join(sorted(programs))}": len(programs) > 1,
         f"{foreign:.1%} foreign load, more than {LOAD_LIMIT:.0%}": foreign > LOAD_LIMIT,
         f"two processes outside differ by {abs(again - 1):.2%}, more than {BAR:.0%}": abs(again - 1) > BAR,
-        f"inside is faster by more than {BAR:.0%}, which no image makes": low is not None and low > 1 + BAR,
+        f"inside is faster by more than {BAR:.0%}, which no image makes": ratio.value > 1 + BAR,
     }
     for obstacle, there in obstacles.items():
         if there:
@@ -259,7 +258,7 @@ def main() -> int:
     ratio = summarize(inside)
     if ratio.low is not None:
         print(f"inside / outside: median {ratio.value:.4f}, 95 % interval {ratio.low:.4f} to {ratio.high:.4f}")
-    code, words = verdict(ratio.low, ratio.high, statistics.median(again), foreign, found.programs)
+    code, words = verdict(ratio, statistics.median(again), foreign, found.programs)
     print(
         f"medians with quartiles; {given.starts} starts with {given.turns} turns of {STEPS} steps each, "
         f"{given.network}, one core of {processor()}, Linux {platform.release()}, {datetime.now(UTC):%Y-%m-%d}; "

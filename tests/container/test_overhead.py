@@ -14,6 +14,8 @@ import pytest
 from ordinary_user import ROOT
 from study_folder import StudyFolder
 
+from scalestudy.analysis.statistics import Estimate
+
 BENCHMARK = ROOT / "benchmarks" / "container.py"
 
 
@@ -97,29 +99,37 @@ def test_an_inside_that_is_slower_or_faster_is_told_from_as_many_starts_as_the_t
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "again", "foreign", "code"),
+    ("middle", "low", "high", "again", "foreign", "code"),
     [
-        (1.0, 1.0, 1.0, 0.0, 0),
-        (0.992, 1.009, 1.008, 0.049, 0),
-        (0.97, 0.98, 1.0, 0.01, 1),
-        (1.011, 1.03, 1.0, 0.01, 2),
-        (0.98, 1.0, 1.0, 0.01, 2),
-        (1.0, 1.02, 1.0, 0.01, 0),
-        (0.99, 1.02, 1.0, 0.01, 0),
-        (0.97, 1.03, 1.0, 0.01, 2),
-        (None, None, 1.0, 0.01, 2),
-        (0.97, 0.98, 1.02, 0.01, 2),
-        (1.0, 1.0, 0.98, 0.01, 2),
-        (0.97, 0.98, 1.0, 0.06, 2),
+        (1.0, 1.0, 1.0, 1.0, 0.0, 0),
+        (1.0, 0.992, 1.009, 1.008, 0.049, 0),
+        (0.975, 0.97, 0.98, 1.0, 0.01, 1),
+        (1.011, 1.0, 1.03, 1.0, 0.01, 2),
+        (0.99, 0.98, 1.0, 1.0, 0.01, 2),
+        (1.01, 1.0, 1.02, 1.0, 0.01, 0),
+        (1.0, 0.99, 1.02, 1.0, 0.01, 0),
+        (1.0, 0.97, 1.03, 1.0, 0.01, 2),
+        (1.0, None, None, 1.0, 0.01, 2),
+        (0.975, 0.97, 0.98, 1.02, 0.01, 2),
+        (1.0, 1.0, 1.0, 0.98, 0.01, 2),
+        (0.975, 0.97, 0.98, 1.0, 0.06, 2),
     ],
 )
 def test_the_verdict_follows_the_interval_foreign_load_and_what_two_processes_outside_differ_by(
-    module: ModuleType, low: float | None, high: float | None, again: float, foreign: float, code: int
+    module: ModuleType,
+    middle: float,
+    low: float | None,
+    high: float | None,
+    again: float,
+    foreign: float,
+    code: int,
 ) -> None:
-    assert module.verdict(low, high, again, foreign, {"3.11"})[0] == code
+    assert module.verdict(Estimate(middle, low, high), again, foreign, {"3.11"})[0] == code
 
 
 def test_steps_of_two_programs_tell_nothing_of_the_image(module: ModuleType) -> None:
-    code, words = module.verdict(1.0, 1.0, 1.0, 0.0, {"Python 3.11.2, torch 2", "Python 3.11.7, torch 2"})
+    code, words = module.verdict(
+        Estimate(1.0, 1.0, 1.0), 1.0, 0.0, {"Python 3.11.2, torch 2", "Python 3.11.7, torch 2"}
+    )
     assert code == 2
     assert words == "not decided: several programs trained: Python 3.11.2, torch 2; Python 3.11.7, torch 2"

@@ -526,8 +526,10 @@ def test_what_the_devices_of_a_process_sum_is_in_the_step_and_needs_such_a_proce
     )
     ((model,), _) = models(cells, [link(2, 2), link(4, 4)])
     talking = 2 * 3 * (HOP_S + cells[0].results[0].gradient_bytes / 4 * BYTE_S)
-    assert np.median(model.predict("ring", 8)[1]) == pytest.approx(0.1 + 0.02 + talking, rel=1e-3)
-    assert np.median(model.predict("ring", 2)[1]) == pytest.approx(0.1 + 0.02, rel=1e-3)
+    for devices, step_s in ((8, 0.1 + 0.02 + talking), (2, 0.1 + 0.02), (1, 0.1)):
+        efficiency, found_s = (np.median(values) for values in model.predict("ring", devices))
+        assert found_s == pytest.approx(step_s, rel=1e-3)
+        assert efficiency == pytest.approx(0.1 / step_s, rel=1e-3)
     several = [cell for cell in cells if cell.cell.devices != 2]
     found, (refused,) = models(several, [link(2, 2), link(4, 4)])
     assert found == []

@@ -472,6 +472,22 @@ def test_a_result_of_short_epochs_that_no_rank_file_bears_out_is_marked(tmp_path
     assert "epochs[0].time_s: found" in problem
 
 
+@pytest.mark.parametrize("more_s", [0.01, 0.002, 0.0001])
+def test_the_time_of_a_faster_rank_is_not_that_of_an_epoch(one_run, more_s):
+    """To the quick look as to the close one, though both times have the same first decimals."""
+    run, result = one_run
+    epochs = [epoch.model_copy(update={"time_s": 0.0298}) for epoch in result.epochs]
+    slower = [epoch.model_copy(update={"time_s": 0.0298 + more_s}) for epoch in result.epochs]
+    contents = [
+        event_lines(run, rank, result.model_copy(update={"epochs": times})).encode()
+        for rank, times in enumerate((epochs, slower))
+    ]
+    quick, right = (PlainRanks(Planned.of(run), times) for times in (epochs, slower))
+    quick.learn(contents[0])
+    assert not quick.holds(contents)
+    assert right.holds(contents)
+
+
 VALUES = ["NaN", "Infinity", "1e999", "-1", "2.5", "1e-05", "true", "null", '"x"', "[" * 200_000, "1" * 5000, "9" * 400]
 
 

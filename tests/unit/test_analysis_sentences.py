@@ -228,6 +228,33 @@ def test_r3_separates_strategies_only_when_the_interval_lacks_one(tmp_path):
     assert re.search(r"1\.00 times as long as with Hybrid on 2 nodes \(95% CI .*\), the data do not separate", hybrid)
 
 
+def test_r2_names_what_is_not_separated_from_the_fastest(tmp_path):
+    layouts = {"ddp": ("1x2", "1x4"), "hsdp": ("1x4",), "hybrid": ("2x2",)}
+    speedups = {("ddp", "1x4"): 3.0, ("hsdp", "1x4"): 2.5, ("hybrid", "2x2"): 2.999, ("ddp", "1x2"): 1.5}
+    study = make_study(tmp_path, workloads=1, strategies=layouts, speedups=speedups)
+    texts = {s.text for s in report_data(collect(study.results)).sentences if s.rule == "R2"}
+    assert [text.rpartition("; ")[2] for text in texts] == [
+        "the data do not separate it from Hybrid, 4 CPU cores on 2 nodes."
+    ]
+
+
+def test_r2_names_three_at_most_of_those_that_are_as_fast(tmp_path):
+    layouts = {"ddp": ("1x2", "2x1"), "hsdp": ("1x2", "2x1"), "hybrid": ("2x1",)}
+    speedups = {(name, layout): 1.8 for name, own in layouts.items() for layout in own}
+    study = make_study(tmp_path, workloads=1, strategies=layouts, speedups=speedups)
+    texts = {s.text for s in report_data(collect(study.results)).sentences if s.rule == "R2"}
+    assert all(text.endswith(" and 1 more.") for text in texts)
+
+
+def test_r5_names_all_of_the_largest_that_pass():
+    rows = [speedup_row(1.7, 1.65, 1.75), speedup_row(1.8, 1.7, 1.9, nodes=2), speedup_row(1, devices=4)]
+    (text,) = written("R5", speedup=rows)
+    assert text == (
+        "For mnist, the largest configurations whose efficiencies lie above 80% with their whole intervals are DDP, 2 "
+        "CPU cores on 2 nodes: 90.0% (95% CI 85.0%–95.0%); DDP, 2 CPU cores: 85.0% (95% CI 82.5%–87.5%)."
+    )
+
+
 @pytest.mark.parametrize(
     ("host", "language", "said"),
     [
@@ -329,12 +356,16 @@ def test_r7_counts_what_is_equivalent_shown_not_and_untested():
         accuracy_row("not shown", low=-0.012, devices=4),
         accuracy_row("not computed", low=None, high=None, devices=8),
     ]
-    (text,) = written("R7", speedup=[speedup_row()], accuracy=rows)
+    short, text = written("R7", speedup=[speedup_row()], accuracy=rows)
+    assert short == (
+        "Equivalence in test accuracy to the serial baseline within ±1 pp (percentage points) is shown for 1 of 2 "
+        "parallel configurations."
+    )
     assert "1 of 2 parallel configurations is equivalent" in text
     assert "not shown for DDP, 4 CPU cores (difference −0.10 pp, 90% CI −1.20 to +0.20)" in text
     assert text.endswith("; 1 could not be tested, for want of runs.")
     assert "is not tested" in written("R7", speedup=[speedup_row()], accuracy=[rows[3]])[0]
-    assert "0 of 1 parallel configuration is equi" in written("R7", speedup=[speedup_row()], accuracy=[rows[2]])[0]
+    assert "0 of 1 parallel configuration is equi" in written("R7", speedup=[speedup_row()], accuracy=[rows[2]])[1]
     assert written("R7", speedup=[speedup_row()], accuracy=rows[:1]) == []
 
 
@@ -516,7 +547,7 @@ def target_row(time_s, **changes):
     return TargetRow(**{**row, **values, **changes})
 
 
-def test_r21_names_the_parallel_cell_that_reaches_the_target_first():
+def test_r21_names_the_parallel_cell_with_the_shortest_time_to_the_target():
     assert written("R21", speedup=[speedup_row()], targets=[target_row(None)]) == []
     assert written("R21", speedup=[speedup_row()], targets=[target_row(1.0, strategy="serial", devices=1)]) == []
     parallel = [target_row(20.0), target_row(12.0, devices=4)]
@@ -524,9 +555,9 @@ def test_r21_names_the_parallel_cell_that_reaches_the_target_first():
     def said(*serial):
         (text,) = written("R21", speedup=[speedup_row()], targets=[*parallel, *serial])
         assert (
-            "DDP, 4 CPU cores is among the parallel configurations the first to reach a test accuracy of 90.0%" in text
+            "the shortest median time to a test accuracy of 90.0% among the parallel configurations is that of" in text
         )
-        assert "after 12.00 s of training (no interval), in 3 of 3 runs; " in text
+        assert "of DDP, 4 CPU cores: 12.00 s of training (no interval), in 3 of 3 runs; " in text
         return text.partition("; ")[2]
 
     base = target_row(1.0, strategy="serial", devices=1, scaling="strong")

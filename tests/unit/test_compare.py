@@ -251,6 +251,14 @@ def test_the_exit_code_is_what_ci_needs_and_a_pipe_gets_tab_separated_lines(tmp_
     )
 
 
+def test_a_cell_that_the_first_machine_was_too_small_for_is_not_expected(tmp_path):
+    large, small = report(tmp_path / "large"), report(tmp_path / "small")
+    runs = [run.model_copy(update={"oversubscribed": run.devices == 4}) for run in small.runs]
+    found = compare_studies(small.model_copy(update={"runs": runs}), large)
+    assert {cell.cell.devices for cell in found.cells if not cell.expected} == {4}
+    assert (found.missing, found.unjudged) == (0, 0)
+
+
 def test_a_terminal_gets_a_table(tmp_path):
     data, out = report(tmp_path), io.StringIO()
     print_comparison(compare_studies(data, data), ("a", "b"), Console(file=out, width=120))

@@ -55,6 +55,14 @@ def test_reports_of_every_shape_are_built(shape, tmp_path):
     }
 
 
+def test_the_attachments_of_a_report_side_by_side_make_it_again(tmp_path):
+    first = build_report(store(report_data.laptop(), tmp_path / "results"), tmp_path / "reports").read_bytes()
+    for name, (content,) in pypdf.PdfReader(io.BytesIO(first)).attachments.items():
+        (tmp_path / "saved").mkdir(exist_ok=True)
+        (tmp_path / "saved" / name).write_bytes(content)
+    assert build_report(tmp_path / "saved", tmp_path / "again").read_bytes() == first
+
+
 def test_a_single_run_has_no_interval(tmp_path):
     text = " ".join(text_of(build_report(store(report_data.single(), tmp_path), tmp_path)).split())
     assert "n = 1" in text

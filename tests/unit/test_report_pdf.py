@@ -383,7 +383,11 @@ def test_every_number_of_the_table_of_all_runs_is_printed():
     assert len(completed) > 300
 
     def cells(row):
-        times = [numbers.significant(time_s) for time_s in (row.epoch_time_s, row.startup_s, row.total_s)]
+        own = [one for one in data.runs if one.workload == row.workload]
+        times = [
+            numbers.fixed(getattr(row, name), numbers.decimals_for([getattr(one, name) for one in own]))
+            for name in ("epoch_time_s", "startup_s", "total_s")
+        ]
         rates = [numbers.fixed(row.images_per_s, 0), numbers.fixed(100 * row.accuracy, 2)]
         shares = [numbers.fixed(row.peak_memory_bytes / 2**20, 0), numbers.fixed(100 * row.foreign_load, 1)]
         return [row.run, *times, *rates, *shares, row.weights_sha256[:8]]

@@ -78,7 +78,7 @@ def compare_studies(first: ReportData, second: ReportData) -> StudyComparison:
     wrong = {key: reason for key in keys if (reason := _wrong(key, first, second) or _other_work(key, *work))}
     shared = sum(key in times[0] and key in times[1] and key not in wrong for key in keys)
     level = 1 - (1 - LEVEL) / max(1, shared)
-    planned = {key_of(run) for run in first.runs}
+    planned = {key_of(run) for run in first.runs if not run.oversubscribed}
     cells = [
         replace(
             _cell(key, times[0].get(key, []), times[1].get(key, []), level, wrong.get(key, "")), expected=key in planned

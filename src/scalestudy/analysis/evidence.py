@@ -162,6 +162,10 @@ class Evidence:
                 largest[row.strategy] = row
         return list(largest.values())
 
+    def has_runs(self, row: SpeedupRow) -> bool:
+        """Whether the times of the cell's single runs are known."""
+        return key_of(row) in self._cells
+
     def time_ratio(self, numerator: SpeedupRow, denominator: SpeedupRow) -> Estimate:
         """Epoch time of one cell over that of another, with its interval."""
         return ratio(self._cells[key_of(numerator)].times_s, self._cells[key_of(denominator)].times_s)

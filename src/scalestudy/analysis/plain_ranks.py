@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from scalestudy.analysis.clocks import STALL_S, evaluation_agrees, training_agrees
 from scalestudy.analysis.planned import Planned
+from scalestudy.analysis.rank_epochs import CLOSE
 from scalestudy.records.events import SCHEMA_VERSION
 from scalestudy.records.result import Epoch
 
@@ -39,6 +40,8 @@ _WHOLE = 10
 _DECIMALS = 6
 """At most, of a Unix time."""
 _WEIGHTS = np.array([0, *10.0 ** np.arange(_WHOLE - 1, -1, -1), 0, 0.1, 0.01])
+_FINE = np.array([*_WEIGHTS, *10.0 ** np.arange(-3, -7, -1)])
+"""For times of epochs, which may take milliseconds: six decimals."""
 _SLACK_S = 0.02
 """Of a difference of times of which two decimals are read."""
 Numbers = NDArray[np.float64]
@@ -127,9 +130,14 @@ class PlainRanks:
     def _agrees(self, text: Characters, marks: Places, pattern: Pattern, begun: Numbers) -> bool:
         """Whether epochs follow each other as the result has them, and no clock jumps."""
         epochs, points = pattern.epochs, marks.take(pattern.points, axis=1)
-        if len(epochs) != len(self._times_s) or (numbers := _numbers_at(text, points)) is None:
+        if len(epochs) != len(self._times_s):
             return False
-        times, spent = numbers[:, : -len(epochs)], numbers[:, -len(epochs) :]
+        times, spent = (
+            _numbers_at(text, points[:, : -len(epochs)], _WEIGHTS),
+            _numbers_at(text, points[:, -len(epochs) :], _FINE),
+        )
+        if times is None or spent is None:
+            return False
         gaps_s = times[:, 1:] - times[:, :-1]
         told, width = np.concatenate([epochs, epochs + 1]), self._accuracies.shape[1]
         agree = (
@@ -138,8 +146,8 @@ class PlainRanks:
             training_agrees(gaps_s[:, epochs[1:] - 1], spent[:, 1:], slack_s=-_SLACK_S),  # a start-up may take any time
             evaluation_agrees(gaps_s[:, epochs], self._evaluations_s, slack_s=-_SLACK_S),
             gaps_s[:, -1] <= STALL_S - _SLACK_S,
-            spent.max(axis=0) <= self._times_s + _SLACK_S,
-            # As a rank wrote it, digit by digit: two decimals say little of an epoch of milliseconds.
+            # That of the result is the slowest rank's, digit by digit: none has more, less what was not read.
+            spent.max(axis=0) <= self._times_s * (1 + CLOSE),
             _stand_at(text, points[:, -len(epochs) :] - self._before_points, self._slowest).all(axis=-1).any(axis=0),
             _stand_at(text, _after_decimals(text, points.take(told, axis=1)), self._numbers),
             _stand_at(text, marks.take(pattern.evaluation_ends, axis=1) - width, self._accuracies),
@@ -210,11 +218,13 @@ def _after_decimals(text: Characters, points: Places) -> Places:
     return after
 
 
-def _numbers_at(text: Characters, points: Places) -> Numbers | None:
-    """The numbers around these points, of which two decimals are read; None where any has too many digits."""
-    digits = _window(text, points - _WHOLE - 1, len(_WEIGHTS)) - np.uint8(ord("0"))  # above 9 for other characters
+def _numbers_at(text: Characters, points: Places, weights: Numbers) -> Numbers | None:
+    """The numbers around these points, of which as many decimals are read as there are weights for; None where any has
+    too many digits before its point.
+    """
+    digits = _window(text, points - _WHOLE - 1, len(weights)) - np.uint8(ord("0"))  # above 9 for other characters
     if digits[..., 0].min() <= 9:
         return None
     digits *= digits <= 9
-    numbers: Numbers = digits.astype(np.float64) @ _WEIGHTS
+    numbers: Numbers = digits.astype(np.float64) @ weights
     return numbers

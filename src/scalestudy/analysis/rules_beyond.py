@@ -9,7 +9,7 @@ from scalestudy.records.findings import PredictionCurve, TargetRow, ValidationRo
 
 
 def time_to_accuracy(evidence: Evidence) -> Iterator[Statement]:
-    """R21: per workload and scaling, the parallel cell that reaches the accuracy target first, beside its base."""
+    """R21: per workload and scaling, the parallel cell with the shortest time to the target, beside its base."""
     w = evidence.wording
     for workload, scaling in evidence.scaling_groups():
         rows = [
@@ -23,8 +23,8 @@ def time_to_accuracy(evidence: Evidence) -> Iterator[Statement]:
             continue
         row = min(rows, key=lambda row: row.time_s or 0)
         yield evidence.statement(
-            "{subject}, {name} is among the parallel configurations the first to reach a test accuracy of {target}: "
-            "after {time} of training ({interval}), in {reached} of {runs}; {base}.",
+            "{subject}, the shortest median time to a test accuracy of {target} among the parallel configurations is "
+            "that of {name}: {time} of training ({interval}), in {reached} of {runs}; {base}.",
             row,
             target=w.percent(row.target, 1),
             name=evidence.name(row),

@@ -8,6 +8,8 @@ from scalestudy.analysis.load import LOAD_LIMIT, is_loaded
 from scalestudy.analysis.wording import LEVELS, plain
 from scalestudy.records.report import AccuracyRow
 
+TESTED = ("equivalent", "not shown")
+"""Verdicts on an accuracy of which the data allow one."""
 LISTED = 5
 """So many runs are named in a sentence; the table of all runs has the rest."""
 
@@ -83,7 +85,7 @@ def accuracy(evidence: Evidence) -> Iterator[Statement]:
     for workload, scaling in evidence.scaling_groups():
         rows = [row for row in evidence.accuracy if (row.workload, row.scaling) == (workload, scaling)]
         parallel = [row for row in rows if row.strategy != "serial"]
-        tested = [row for row in parallel if row.verdict in ("equivalent", "not shown")]
+        tested = [row for row in parallel if row.verdict in TESTED]
         if not parallel:
             continue
         if not tested:
@@ -106,14 +108,33 @@ def accuracy(evidence: Evidence) -> Iterator[Statement]:
                 "{subject}, {some} of {all} is equivalent in test accuracy to the serial baseline within "
                 "{margin}{more}."
             )
-        margin = f"±{w.language.number(f'{100 * evidence.accuracy_margin:g}')}"
         yield evidence.statement(
             text,
             parallel[0],
             some=len(equivalent),
             all=w.counted(len(tested), "parallel configuration"),
-            margin=w.say("{margin} pp (percentage points)", margin=margin),
+            margin=_margin(evidence),
             more=more,
+        )
+
+
+def _margin(evidence: Evidence) -> str:
+    margin = f"±{evidence.wording.language.number(f'{100 * evidence.accuracy_margin:g}')}"
+    return evidence.wording.say("{margin} pp (percentage points)", margin=margin)
+
+
+def accuracy_in_short(evidence: Evidence) -> Iterator[Statement]:
+    """R7, of all workloads and scalings together."""
+    w = evidence.wording
+    verdicts = [row.verdict for row in evidence.accuracy if row.verdict in TESTED]
+    if verdicts:
+        yield Statement(
+            w.say(
+                "Equivalence in test accuracy to the serial baseline within {margin} is shown for {some} of {all}.",
+                margin=_margin(evidence),
+                some=verdicts.count("equivalent"),
+                all=w.counted(len(verdicts), "parallel configuration"),
+            )
         )
 
 

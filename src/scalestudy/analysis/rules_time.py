@@ -8,6 +8,8 @@ from scalestudy.analysis.wording import decimals_of
 from scalestudy.records.report import SpeedupRow
 
 EFFICIENCY_TARGET = 0.8
+MOST_NAMED = 3
+"""So many configurations that are as fast as the fastest are named."""
 SLOWER = (
     "{subject}, {names} is slower than one device ({one}, serial).",
     "{subject}, {names} are slower than one device ({one}, serial).",
@@ -55,10 +57,29 @@ def _gain(evidence: Evidence, row: SpeedupRow) -> Statement:
         time=w.seconds(row.time_s or 0),
         base=w.seconds(row.base_time_s or 0),
         speedup=speedup if open_question else f"**{speedup}**",
-        unclear=w.say(", and the data do not separate it from one device") if open_question else "",
+        unclear=(w.say(", and the data do not separate it from one device") if open_question else "")
+        + _as_fast(evidence, row),
         interval=_interval_or_why(evidence, row),
         efficiency=w.percent(row.efficiency or 0),
     )
+
+
+def _as_fast(evidence: Evidence, fastest: SpeedupRow) -> str:
+    """From which other configurations the data do not separate the fastest, or nothing."""
+    rows = evidence.compared(fastest.workload, fastest.scaling)
+    if fastest.scaling == "weak":  # elsewhere an epoch has other images
+        rows = [row for row in rows if row.devices == fastest.devices]
+    ratios = [(row, evidence.time_ratio(fastest, row)) for row in rows if row is not fastest and evidence.has_runs(row)]
+    names = [
+        evidence.name(row)
+        for row, ratio in ratios
+        if ratio.low is not None and ratio.high is not None and holds_one(ratio.low, ratio.high)
+    ]
+    if not names:
+        return ""
+    w, more = evidence.wording, len(names) - MOST_NAMED
+    shown = names if more <= 0 else [*names[:MOST_NAMED], w.say("{n} more", n=more)]
+    return w.say("; the data do not separate it from {others}", others=w.enumeration(shown))
 
 
 def _interval_or_why(evidence: Evidence, row: SpeedupRow) -> str:
@@ -146,24 +167,38 @@ def efficient(evidence: Evidence) -> Iterator[Statement]:
                 target=target,
             )
             continue
-        row = max(above, key=lambda row: (row.devices, row.efficiency or 0))
-        ends = [None if end is None else 100 * end for end in (row.efficiency_low, row.efficiency_high)]
-        digits = decimals_of((100 * EFFICIENCY_TARGET,), 1, *ends)
+        most = max(row.devices for row in above)
+        largest = sorted((row for row in above if row.devices == most), key=lambda row: -(row.efficiency or 0))
         unknown = ""
         if len(known) < len(rows):
             some = len(rows) - len(known)
             text = "; {some} of {all} has no interval" if some == 1 else "; {some} of {all} have no interval"
             unknown = w.say(text, some=some, all=len(rows))
-        yield evidence.statement(
+        one = (
             "{subject}, the largest configuration whose efficiency lies above {target} with its whole interval is "
-            "{name}: {efficiency} ({interval}){unknown}.",
-            row,
+            "{parts}{unknown}."
+        )
+        several = (
+            "{subject}, the largest configurations whose efficiencies lie above {target} with their whole intervals "
+            "are {parts}{unknown}."
+        )
+        yield evidence.statement(
+            one if len(largest) == 1 else several,
+            largest[0],
             target=target,
-            name=evidence.name(row),
-            efficiency=w.percent(row.efficiency or 0, digits),
-            interval=w.percent_interval(row.efficiency_low, row.efficiency_high, digits),
+            parts="; ".join(_efficiency_words(evidence, row) for row in largest),
             unknown=unknown,
         )
+
+
+def _efficiency_words(evidence: Evidence, row: SpeedupRow) -> str:
+    """A configuration with its efficiency; no end of its interval is written as the target that it is not."""
+    w = evidence.wording
+    ends = [None if end is None else 100 * end for end in (row.efficiency_low, row.efficiency_high)]
+    digits = decimals_of((100 * EFFICIENCY_TARGET,), 1, *ends)
+    efficiency = w.percent(row.efficiency or 0, digits)
+    interval = w.percent_interval(row.efficiency_low, row.efficiency_high, digits)
+    return f"{evidence.name(row)}: {efficiency} ({interval})"
 
 
 def above_ideal(evidence: Evidence) -> Iterator[Statement]:

@@ -62,7 +62,7 @@ RULES = (
         "R7",
         "equivalence of accuracies within the margin",
         "two one-sided tests at 5%",
-        {"accuracy": rules_record.accuracy},
+        {"abstract": rules_record.accuracy_in_short, "accuracy": rules_record.accuracy},
     ),
     SentenceRule(
         "R8", "outcome of the parity checks and their largest error", "always", {"parity": rules_record.parity}

@@ -99,16 +99,18 @@ class Step:
         random = np.random.default_rng([SEED, len(cells), len(self.base)])
         steps = np.log(np.maximum(self.base, LEAST_S))
         mean = np.exp(draw_means([steps], random, REPLICATES)[:, 0])
-        weights = _weights(cells)
         # What devices of a node cost each other is that of a node with as many as there will be.
-        full = _weights(cells, self.devices_per_node)
+        full = _weights(cells, [cell.cell.devices_per_node == self.devices_per_node for cell in cells])
+        # Where one has more images than another, the others wait for that as well, which is no jitter.
+        strong = self.strategy[1] == "strong"
+        even = _weights(cells, [not strong or self.batch % cell.cell.devices == 0 for cell in cells])
         busy = draw_means(
             [np.log([[max(LEAST_S, _busy_s(one))] for one in cell.results]) for cell in cells], random, REPLICATES
         )
-        shares = np.array([1 / cell.cell.devices if self.strategy[1] == "strong" else 1.0 for cell in cells])
+        shares = np.array([1 / cell.cell.devices if strong else 1.0 for cell in cells])
         expected = np.outer(mean[:, 0] + mean[:, 1], shares) + mean[:, 2:]
         spreads = [np.array([[_spread(cell, one)] for one in cell.results]) for cell in cells]
-        spread = draw_means(spreads, random, REPLICATES)[..., 0] @ weights
+        spread = draw_means(spreads, random, REPLICATES)[..., 0] @ even
         hop_s, byte_s = (
             np.maximum(0.0, random.normal(mean, sd, REPLICATES))
             for mean, sd in ((network.hop_s, network.hop_sd), (network.byte_s, network.byte_sd))
@@ -179,9 +181,9 @@ def _largest(cells: Sequence[CellRuns]) -> CellRuns:
     return max(cells, key=lambda cell: cell.cell.devices)
 
 
-def _weights(cells: Sequence[CellRuns], devices_per_node: int = 0) -> Array:
-    """By the runs of each cell, and none for those whose nodes had fewer devices."""
-    runs = [len(cell.results) * (cell.cell.devices_per_node >= devices_per_node) for cell in cells]
+def _weights(cells: Sequence[CellRuns], wanted: Sequence[bool]) -> Array:
+    """By the runs of each cell that is wanted; of all, where none is."""
+    runs = [len(cell.results) * (want or not any(wanted)) for cell, want in zip(cells, wanted, strict=True)]
     return np.array(runs, dtype=np.float64) / sum(runs)
 
 

@@ -3,15 +3,21 @@
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median
+from typing import Literal
 
 from scalestudy.analysis.cells import SHARED_BASE, CellRuns
 from scalestudy.analysis.language import Language
 from scalestudy.records.report import StrategyRow, WorkloadFacts
 from scalestudy.spec.catalog import DATASETS, MODELS, STRATEGIES, called
 from scalestudy.spec.options import show_option
-from scalestudy.spec.workload import OptimizerSpec, Workload
+from scalestudy.spec.workload import Workload
 
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+LR_SCALINGS = {
+    "none": "the same for every batch",
+    "linear": "growing with the batch",
+    "sqrt": "growing with the square root of the batch",
+}
 AUGMENTATIONS = {"none": "none", "crop_flip": "random crop after padding by 4, random horizontal flip"}
 
 
@@ -72,11 +78,12 @@ def _facts(name: str, cells: Sequence[CellRuns], language: Language) -> Workload
         parameters=example.parameters if example else 0,
         gradient_bytes=example.gradient_bytes if example else 0,
         layers=example.layers if example else [],
-        optimizer=_optimizer(spec.optimizer, language),
+        optimizer=_optimizer(spec, language),
         batch_size=spec.batch_size,
         epochs=spec.epochs,
         untimed_epochs=spec.untimed_epochs,
-        train_images=base.images if base and base.results else _planned_images(spec),
+        train_images=base.images if base and base.results else _planned_images(spec, "train"),
+        test_images=_planned_images(spec, "test"),
         augment=language.say(AUGMENTATIONS[spec.data.augment]),
         precision=spec.precision,
         base_time_s=base_time_s,
@@ -99,15 +106,17 @@ def _title(spec: Workload, model: str, data: str, synthetic: bool, language: Lan
     return f"{title} ({mark})" if synthetic and not said else title
 
 
-def _optimizer(spec: OptimizerSpec, language: Language) -> str:
+def _optimizer(workload: Workload, language: Language) -> str:
+    spec = workload.optimizer
     parts = [OPTIMIZERS[spec.name]]
     named = {"learning rate": spec.lr, "momentum": spec.momentum, "weight decay": spec.weight_decay}
     parts += [f"{language.say(name)} {language.number(f'{value:g}')}" for name, value in named.items() if value]
+    parts.insert(2, language.say(LR_SCALINGS[workload.lr_scaling]))
     return (", " if language.decimal == "." else "; ").join(parts)
 
 
-def _planned_images(spec: Workload) -> int:
-    """Training images as the plan has them, for a study without a completed base; 0 when only the data would tell."""
-    dataset = DATASETS.get(spec.data.name)
-    whole = int(spec.data.options.get("train", dataset.train if dataset else 0))
-    return min(spec.data.train, whole) if spec.data.train and whole else spec.data.train or whole
+def _planned_images(spec: Workload, split: Literal["train", "test"]) -> int:
+    """Images as the plan has them, for training where no base completed; 0 when only the data would tell."""
+    dataset, asked = DATASETS.get(spec.data.name), getattr(spec.data, split)
+    whole = int(spec.data.options.get(split, getattr(dataset, split) if dataset else 0))
+    return min(asked, whole) if asked and whole else asked or whole

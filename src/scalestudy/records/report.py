@@ -349,6 +349,8 @@ class WorkloadFacts(ReportModel):
     epochs: int
     untimed_epochs: int
     train_images: int
+    test_images: int = 0
+    """0: only the data would tell."""
     augment: str
     precision: str
     base_time_s: float | None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scalestudy.errors import StudyError
-from scalestudy.records.files import read_model, write_bytes, write_text
+from scalestudy.records.files import is_there, read_model, write_bytes, write_text
 from scalestudy.records.paths import StudyPaths
 from scalestudy.records.report import ReportData
 from scalestudy.report.drawing import Drawing
@@ -18,17 +18,21 @@ from scalestudy.report.tables import write_table_pages
 
 COMMANDS = "README.md"
 PDF = "report.pdf"
+RUNS = "runs.csv"
 
 
 def build_report(results: Path, reports: Path) -> Path:
     """Write ``report.pdf``, ``figures/`` and ``tables/`` below ``reports/STUDY`` and return the PDF's path.
 
-    ``results`` is ``results/STUDY``, ``reports`` is ``reports/STUDY``; each file is written whole or not at all.
-    Raises StudyError when report.json or tables/runs.csv is missing or damaged, or when a file cannot be written.
+    ``results`` is ``results/STUDY``, or a folder with the two attachments of a report; ``reports`` is
+    ``reports/STUDY``; each file is written whole or not at all. Raises StudyError when report.json or tables/runs.csv
+    is missing or damaged, or when a file cannot be written.
     """
     paths = StudyPaths(results)
     output = reports / PDF
-    write_pdf(_manuscript_of(paths.report, paths.tables / "runs.csv", reports / "figures"), output)
+    beside = results / RUNS  # as the attachments of a report are saved
+    runs = beside if is_there(beside) and not is_there(paths.tables) else paths.tables / RUNS
+    write_pdf(_manuscript_of(paths.report, runs, reports / "figures"), output)
     write_table_pages(paths.tables, reports / "tables")
     return output
 

@@ -66,11 +66,14 @@ def _blocks(data: ReportData) -> list[dict[str, Any]]:
     column, or one run that did not, or whose name is too long for a line.
     """
     language, blocks = LANGUAGES[data.words.language], list[dict[str, Any]]()
+    decimals = {
+        facts.name: _decimals([row for row in data.runs if row.workload == facts.name]) for facts in data.workloads
+    }
     for row in data.runs:
         if row.outcome != "completed":
             blocks.append({"runs": 0, "run": row.run, "outcome": row.outcome, "reason": row.reason})
             continue
-        cells = _cells(row, language)
+        cells = _cells(row, decimals.get(row.workload, (3, 3, 3)), language)
         if len(row.run) > LONGEST:
             blocks.append({"runs": 0, "run": row.run, "outcome": "completed", "cells": cells[1:]})
         elif blocks and 0 < blocks[-1]["runs"] < MOST_LINES:
@@ -82,13 +85,23 @@ def _blocks(data: ReportData) -> list[dict[str, Any]]:
     return blocks
 
 
-def _cells(row: RunRow, language: Language) -> list[str]:
+def _decimals(runs: Sequence[RunRow]) -> tuple[int, int, int]:
+    """Of the times of a workload's runs: the same down the column."""
+    columns = zip(*((row.epoch_time_s, row.startup_s, row.total_s) for row in runs), strict=True)
+    epoch, startup, total = map(numbers.decimals_for, columns) if runs else (0, 0, 0)
+    return epoch, startup, total
+
+
+def _cells(row: RunRow, decimals: tuple[int, int, int], language: Language) -> list[str]:
     accuracy = None if row.accuracy is None else 100 * row.accuracy
     memory = None if row.peak_memory_bytes is None else row.peak_memory_bytes / 2**20
     load = None if row.foreign_load is None else 100 * row.foreign_load
     return [
         row.run,
-        *(numbers.significant(time_s, language) for time_s in (row.epoch_time_s, row.startup_s, row.total_s)),
+        *(
+            numbers.fixed(time_s, digits, language)
+            for time_s, digits in zip((row.epoch_time_s, row.startup_s, row.total_s), decimals, strict=True)
+        ),
         numbers.fixed(row.images_per_s, 0, language),
         numbers.fixed(accuracy, 2, language),
         numbers.fixed(memory, 0, language),
