@@ -118,5 +118,6 @@ def _optimizer(workload: Workload, language: Language) -> str:
 def _planned_images(spec: Workload, split: Literal["train", "test"]) -> int:
     """Images as the plan has them, for training where no base completed; 0 when only the data would tell."""
     dataset, asked = DATASETS.get(spec.data.name), getattr(spec.data, split)
-    whole = int(spec.data.options.get(split, getattr(dataset, split) if dataset else 0))
+    # What a data set of the user's own takes by this name may be anything.
+    whole = int(spec.data.options.get(split, getattr(dataset, split))) if dataset else 0
     return min(asked, whole) if asked and whole else asked or whole
