@@ -177,3 +177,4 @@ def test_an_image_whose_making_is_ended_by_sigterm_leaves_nothing_but_its_log(
     assert process.wait(60) == 128 + signal.SIGTERM
     assert [path.suffix for path in images.iterdir()] == [".log"]
     nothing_is_left()
+    assert list((user.home / "tmp").glob("b*-*")) == []  # what Apptainer unpacks into

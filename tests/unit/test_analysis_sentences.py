@@ -238,6 +238,14 @@ def test_r2_names_what_is_not_separated_from_the_fastest(tmp_path):
     ]
 
 
+def test_r2_holds_the_fastest_of_weak_scaling_against_cells_of_as_many_devices(tmp_path):
+    layouts = {"ddp": ("1x2", "1x4"), "hsdp": ("1x4",)}
+    speedups = {("ddp", "1x2"): 2.0, ("ddp", "1x4"): 4.0, ("hsdp", "1x4"): 3.99}
+    study = make_study(tmp_path, workloads=1, scalings=("weak",), strategies=layouts, speedups=speedups)
+    texts = {s.text for s in report_data(collect(study.results)).sentences if s.rule == "R2"}
+    assert [text.rpartition("; ")[2] for text in texts] == ["the data do not separate it from HSDP, 4 CPU cores."]
+
+
 def test_r2_names_three_at_most_of_those_that_are_as_fast(tmp_path):
     layouts = {"ddp": ("1x2", "2x1"), "hsdp": ("1x2", "2x1"), "hybrid": ("2x1",)}
     speedups = {(name, layout): 1.8 for name, own in layouts.items() for layout in own}
@@ -359,8 +367,13 @@ def test_r7_counts_what_is_equivalent_shown_not_and_untested():
     short, text = written("R7", speedup=[speedup_row()], accuracy=rows)
     assert short == (
         "Equivalence in test accuracy to the serial baseline within ±1 pp (percentage points) is shown for 1 of 2 "
-        "parallel configurations."
+        "parallel configurations; 1 could not be tested, for want of runs."
     )
+    weak = [row.model_copy(update={"scaling": "weak"}) for row in rows]
+    assert written("R7", accuracy=[*rows, *weak])[0] == short
+    assert written("R7", accuracy=weak) == []
+    nothing = "Equivalence of test accuracies is not tested: no interval of a difference from the base exists."
+    assert written("R7", accuracy=[rows[3]]) == [nothing]
     assert "1 of 2 parallel configurations is equivalent" in text
     assert "not shown for DDP, 4 CPU cores (difference −0.10 pp, 90% CI −1.20 to +0.20)" in text
     assert text.endswith("; 1 could not be tested, for want of runs.")
@@ -746,9 +759,9 @@ def test_r27_tells_one_rank_of_each_node_from_all_ranks():
     ("speedup", "low", "said"),
     [
         (2.0, 1.9, ""),
-        (2.002, 1.9, "100.1%, 95% CI 95.0%–110.0%"),
+        (2.002, 1.9, "100.1%, 95% CI 95.0%–110.0%, the data do not separate it from 100%"),
         (2.1, 2.004, "105.0%, 95% CI 100.2%–110.0%"),
-        (2.1, 1.9, "105%, 95% CI 95%–110%"),
+        (2.1, 1.9, "105%, 95% CI 95%–110%, the data do not separate it from 100%"),
     ],
 )
 def test_r28_names_what_trains_more_images_per_device_than_the_base(speedup, low, said):

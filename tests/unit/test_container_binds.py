@@ -50,6 +50,36 @@ def test_a_file_that_a_command_reads_is_bound_where_it_lies_unless_it_is_in_the_
         assert binds(image, study, study, True, [path]) == [*plain, f"{other}:{other}:ro"]
 
 
+def test_a_bind_source_that_is_missing_here_is_found_before_anything_is_built_unless_nodes_may_have_it(
+    tmp_path, monkeypatch
+):
+    apptainer = tmp_path / "apptainer"
+    apptainer.write_text("#!/bin/sh\n")
+    apptainer.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    config = load_config(
+        ROOT / "config.yaml", {"container": {"engine": "apptainer", "image": "x.sif", "bind": ["/nowhere/at/all"]}}
+    )
+    with pytest.raises(StudyError, match=r"container\.bind: found /nowhere/at/all; must exist"):
+        planned_image(config)
+    assert planned_image(config, cluster=True)
+
+
+def test_results_that_are_linked_into_a_closed_folder_are_not_bound(tmp_path, monkeypatch):
+    def closed(path, **options):
+        if path == tmp_path / "results" / "old" and options.get("follow_symlinks", True):
+            raise PermissionError(13, "Permission denied", str(path))
+        return seen(path, **options)
+
+    seen = Path.stat
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "old").symlink_to("/srv")
+    assert "/srv:/srv" in binds(Image(engine="apptainer"), tmp_path, tmp_path, False)
+    monkeypatch.setattr(Path, "stat", closed)
+    assert binds(Image(engine="apptainer"), tmp_path, tmp_path, False) == [f"{tmp_path}:{tmp_path}"]
+
+
 @pytest.mark.parametrize("name", ["a:b", "a,b"])
 def test_a_path_that_no_bind_option_can_name_is_one_line(name, tmp_path, monkeypatch):
     odd, plain = tmp_path / name, tmp_path / "plain"

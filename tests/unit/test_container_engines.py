@@ -417,8 +417,17 @@ def test_an_engine_with_a_store_of_its_own_is_refused_where_other_machines_train
 
 
 def test_only_named_variables_are_passed():
-    environment = {"RANK": "0", "SLURM_JOB_ID": "1", "SECRET": "x", "MY_ONE": "2", "MY_TWO": "3", "PYTHONPATH": "y"}
+    environment = {
+        "RANK": "0",
+        "SLURM_JOB_ID": "1",
+        "SLURM_JWT": "a token",
+        "SECRET": "x",
+        "MY_ONE": "2",
+        "MY_TWO": "3",
+        "PYTHONPATH": "y",
+    }
     assert passed(environment, ["MY_*"]) == {"RANK": "0", "SLURM_JOB_ID": "1", "MY_ONE": "2", "MY_TWO": "3"}
+    assert passed(environment, ["SLURM_JWT"])["SLURM_JWT"] == "a token"
 
 
 def test_a_process_knows_the_container_around_it():

@@ -61,6 +61,11 @@ def test_the_attachments_of_a_report_side_by_side_make_it_again(tmp_path):
         (tmp_path / "saved").mkdir(exist_ok=True)
         (tmp_path / "saved" / name).write_bytes(content)
     assert build_report(tmp_path / "saved", tmp_path / "again").read_bytes() == first
+    pages = tmp_path / "saved" / "tables"  # as where the PDF lies already
+    pages.mkdir()
+    (pages / "runs.html").touch()
+    assert build_report(tmp_path / "saved", tmp_path / "saved").read_bytes() == first
+    assert (pages / "runs.html").is_file()
 
 
 def test_a_single_run_has_no_interval(tmp_path):

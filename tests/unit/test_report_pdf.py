@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 import pypdf
@@ -19,6 +20,7 @@ import report_data
 import typst
 from report_findings import with_findings
 
+from scalestudy import __version__
 from scalestudy.analysis.cells import key_of
 from scalestudy.analysis.methods import METHODS
 from scalestudy.errors import StudyError
@@ -534,6 +536,26 @@ def test_what_the_authors_left_out_is_said_in_a_sentence(laptop):
     text = bare(text_of(laptop))
     for word in ("overview", "interpretation", "conclusion"):
         assert f"No{word}wassuppliedbytheauthors" in text
+
+
+def test_who_analyzed_and_set_the_report_and_where_the_artifact_can_be_had_is_said():
+    data = report_data.laptop()
+    facts = [one.model_copy(update={"test_images": 1234}) for one in data.workloads]
+    data = data.model_copy(update={"version": "7.8.9", "workloads": facts})
+    text = bare(text_of(make(data)))
+    query = b'#metadata(array(sys.version).map(str).join(".")) <out>'
+    compiler = typst.query(query, "<out>", field="value", one=True).strip('"')
+    assert (
+        bare(f"analyzed by scalestudy 7.8.9; this file was set by scalestudy {__version__} with Typst {compiler}")
+        in text
+    )
+    assert bare(f"matplotlib {version('matplotlib')}") in text
+    assert text.count("1,234") >= len(facts)
+    assert bare("Where they can be had, the authors did not say (report.availability is empty)") in text
+    words = data.words.model_copy(update={"availability": "https://example.org/it"})
+    text = bare(text_of(make(data.model_copy(update={"words": words, "version": ""}))))
+    assert bare("Where they can be had: https://example.org/it") in text
+    assert bare("analyzed by an earlier version of scalestudy") in text
 
 
 def test_the_authors_words_and_the_sentences_with_their_rules_are_printed():

@@ -11,6 +11,7 @@ if IMAGE:
             f"{RESULTS}/logs/image.log",
         params:
             made_from=IMAGE.made_from,
+        retries: 0  # what cannot be made is not tried again, whatever the profile says
         localrule: True
         shell:
             "scalestudy image --config {input.config:q} {output:q} 2> >(tee {log:q} >&2)"

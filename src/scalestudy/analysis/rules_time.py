@@ -203,18 +203,9 @@ def _efficiency_words(evidence: Evidence, row: SpeedupRow) -> str:
 
 def above_ideal(evidence: Evidence) -> Iterator[Statement]:
     """R28."""
-    w = evidence.wording
     for workload, scaling in evidence.scaling_groups():
         rows = [row for row in evidence.compared(workload, scaling) if (row.efficiency or 0) > 1]
-        parts = [
-            w.say(
-                "{name} (efficiency {efficiency}, {interval})",
-                name=evidence.name(row),
-                efficiency=w.percent(row.efficiency or 0, _digits_beside_one(row)),
-                interval=w.percent_interval(row.efficiency_low, row.efficiency_high, _digits_beside_one(row)),
-            )
-            for row in rows
-        ]
+        parts = [_efficiency_beside_one(evidence, row) for row in rows]
         if parts:
             yield evidence.statement(
                 "{subject}, more images per second and device than on one device alone are trained by {parts}.",
@@ -223,10 +214,21 @@ def above_ideal(evidence: Evidence) -> Iterator[Statement]:
             )
 
 
-def _digits_beside_one(row: SpeedupRow) -> int:
-    """Decimals with which neither an efficiency nor an end of its interval is written as 100 % without being it."""
-    shares = [row.efficiency, row.efficiency_low, row.efficiency_high]
-    return decimals_of((100,), 0, *(None if share is None else 100 * share for share in shares))
+def _efficiency_beside_one(evidence: Evidence, row: SpeedupRow) -> str:
+    """A configuration with its efficiency; neither that nor an end of its interval is written as 100 % but is not."""
+    w, low, high = evidence.wording, row.efficiency_low, row.efficiency_high
+    shares = (None if share is None else 100 * share for share in (row.efficiency, low, high))
+    digits = decimals_of((100,), 0, *shares)
+    text = "{name} (efficiency {efficiency}, {interval})"
+    if low is not None and high is not None and holds_one(low, high):
+        text = "{name} (efficiency {efficiency}, {interval}, the data do not separate it from {whole})"
+    return w.say(
+        text,
+        name=evidence.name(row),
+        efficiency=w.percent(row.efficiency or 0, digits),
+        interval=w.percent_interval(low, high, digits),
+        whole=w.percent(1.0),
+    )
 
 
 def weak_efficiency(evidence: Evidence) -> Iterator[Statement]:

@@ -30,8 +30,10 @@ RULES = (
     ),
     SentenceRule(
         "R2",
-        "fastest parallel configuration: times, speedup with interval, efficiency",
-        "a parallel cell has a speedup; not separated from one device when the interval holds 1",
+        "fastest parallel configuration: times, speedup with interval, efficiency, and from which others (three are "
+        "named) the data do not separate it",
+        "a parallel cell has a speedup; not separated from one device when the interval holds 1, nor from another "
+        "configuration when that of the ratio of their epoch times does",
         {"abstract": rules_time.fastest, "performance": rules_time.fastest_of_all},
     ),
     SentenceRule(
@@ -141,7 +143,7 @@ RULES = (
     ),
     SentenceRule(
         "R21",
-        "time to the accuracy target of the parallel configuration that reaches it first, and of the serial base",
+        "shortest median time to the accuracy target of a parallel configuration, and that of the serial base",
         "more than half of the runs of a parallel cell reached the target",
         {"target": rules_beyond.time_to_accuracy},
     ),
@@ -186,7 +188,7 @@ RULES = (
     SentenceRule(
         "R28",
         "parallel configurations that train more images per second and device than the base, with their efficiency",
-        "efficiency above 100%",
+        "efficiency above 100%; not separated from 100% when its interval holds that",
         {"performance": rules_time.above_ideal},
     ),
 )

@@ -195,7 +195,7 @@ def report(arguments: Namespace) -> int:
     if arguments.pdf.name != PDF:
         raise StudyError(f"{arguments.pdf}: found {arguments.pdf.name}; must end in {PDF}, in a folder of your choice")
     written = build_report(arguments.report.parent, arguments.pdf.parent)
-    print(f"{written}: written, with figures and tables beside it")
+    print(f"{written}: written, with its figures beside it")
     return 0
 
 

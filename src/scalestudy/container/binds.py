@@ -20,28 +20,29 @@ def binds(image: Image, folder: Path, scratch: Path, online: bool, seen: Sequenc
     """
     found = [_same(folder, "the study's folder"), _same(scratch, "TMPDIR")]
     found += [_same(path, "results") for path in linked_results(folder)]
-    for bind in image.run.bind:
-        source, _, target = bind.partition(":")
-        try:
-            path = nameable(Path(source).expanduser().absolute(), "container.bind")
-            path.stat()
-        except FileNotFoundError as error:
-            raise StudyError(
-                f"container.bind: found {source}; must exist, and there is no such file or folder on "
-                f"{os.uname().nodename}"
-            ) from error
-        except (OSError, RuntimeError) as error:  # the latter for the home of a user that does not exist
-            why = error.strerror if isinstance(error, OSError) else error
-            raise StudyError(
-                f"container.bind: found {source}; cannot be seen on {os.uname().nodename}: {why}"
-            ) from error
-        found.append(f"{path}:{target or path}")
+    found += map(named_bind, image.run.bind)
     for path in seen:
         found += [f"{_same(place, 'a file that the command reads')}:ro" for place in outside(path, folder)]
     if online and image.run.certificates:
         path = nameable(Path(image.run.certificates).absolute(), "container.certificates")
         found.append(f"{path}:{CERTIFICATES}:ro")
     return list(dict.fromkeys(found))
+
+
+def named_bind(bind: str) -> str:
+    """A bind of the configuration, whole. Raises StudyError where its source is not on this machine."""
+    source, _, target = bind.partition(":")
+    try:
+        path = nameable(Path(source).expanduser().absolute(), "container.bind")
+        path.stat()
+    except FileNotFoundError as error:
+        raise StudyError(
+            f"container.bind: found {source}; must exist, and there is no such file or folder on {os.uname().nodename}"
+        ) from error
+    except (OSError, RuntimeError) as error:  # the latter for the home of a user that does not exist
+        why = error.strerror if isinstance(error, OSError) else error
+        raise StudyError(f"container.bind: found {source}; cannot be seen on {os.uname().nodename}: {why}") from error
+    return f"{path}:{target or path}"
 
 
 def nameable(path: Path, what: str) -> Path:
@@ -61,8 +62,17 @@ def linked_results(folder: Path) -> Iterator[Path]:
     """Where results lie that are linked to a file system with more room, all of them or those of a study."""
     results = folder / "results"
     for path in (results, *sorted(results.glob("*"))):
-        if path.is_symlink() and path.exists():  # a link to what is gone leads no command anywhere
+        if path.is_symlink() and _can_be_seen(path):
             yield from outside(path, folder)
+
+
+def _can_be_seen(path: Path) -> bool:
+    """A link to what is gone, or into a folder that is closed, leads no command anywhere."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def _same(path: Path, what: str) -> str:

@@ -26,6 +26,8 @@ PASSED = (
     *("USER", "LOGNAME", "LANG", "LC_*", "TZ", "COLUMNS", "NO_COLOR"),
 )
 """Environment variables that a command inside sees, beside those that the configuration names."""
+SECRET = frozenset({"SLURM_JWT"})
+"""What is passed only by its own name."""
 PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 ONLINE = (*PROXIES, *map(str.upper, PROXIES))
 """And those that only a download needs: they may hold a password."""
@@ -89,7 +91,9 @@ def passed(environment: Mapping[str, str], named: Sequence[str]) -> dict[str, st
     """The variables that a command inside sees."""
     patterns = (*PASSED, *named)
     return {
-        name: value for name, value in environment.items() if any(fnmatchcase(name, pattern) for pattern in patterns)
+        name: value
+        for name, value in environment.items()
+        if any(fnmatchcase(name, pattern) for pattern in patterns) and (name in named or name not in SECRET)
     }
 
 

@@ -5,14 +5,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from scalestudy.container.binds import nameable, outside
+from scalestudy.container.binds import nameable, named_bind, outside
 from scalestudy.container.contents import contents, try_out
 from scalestudy.container.engines import chosen_engine
 from scalestudy.container.key import is_file
 from scalestudy.container.making import Making
 from scalestudy.errors import StudyError
 from scalestudy.records.current import is_asked_for
-from scalestudy.records.files import read_model, write_model
+from scalestudy.records.files import is_there, read_model, write_model
 from scalestudy.records.image import Image, Running
 from scalestudy.spec.config import Config
 from scalestudy.spec.container import ContainerSpec
@@ -72,7 +72,10 @@ def planned_image(config: Config, cluster: bool = False) -> PlannedImage | None:
         )
     making = Making.of(engine, config.container)
     record, made_from = f"{config.container.folder}/{RECORD}", _made_from(making, _running(config))
-    return PlannedImage(record, made_from, outdated=Path(record).exists() and not is_asked_for(Path(record), made_from))
+    if not cluster:  # a node may have what this machine lacks
+        list(map(named_bind, config.container.bind))
+    outdated = is_there(Path(record)) and not is_asked_for(Path(record), made_from)
+    return PlannedImage(record, made_from, outdated)
 
 
 def _made_from(making: Making, running: Running) -> str:

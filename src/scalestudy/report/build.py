@@ -31,9 +31,11 @@ def build_report(results: Path, reports: Path) -> Path:
     paths = StudyPaths(results)
     output = reports / PDF
     beside = results / RUNS  # as the attachments of a report are saved
-    runs = beside if is_there(beside) and not is_there(paths.tables) else paths.tables / RUNS
+    attached = is_there(beside) and not is_there(paths.tables / RUNS)
+    runs = beside if attached else paths.tables / RUNS
     write_pdf(_manuscript_of(paths.report, runs, reports / "figures"), output)
-    write_table_pages(paths.tables, reports / "tables")
+    if not attached:  # which have no other table
+        write_table_pages(paths.tables, reports / "tables")
     return output
 
 

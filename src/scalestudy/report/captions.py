@@ -31,7 +31,7 @@ TABLES = {
     "communication": "cost of communication",
     "probe": "ceilings of the machine",
     "allreduce": "all-reduce over message sizes",
-    "links": "latency and bandwidth",
+    "links": "start-up and rate of the all-reduce",
     "fits": "scaling laws",
     "prediction": "predicted efficiency",
     "validation": "predictions against held-out cells",
