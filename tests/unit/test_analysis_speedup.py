@@ -251,7 +251,10 @@ def test_workload_facts_say_what_was_trained_and_that_data_is_synthetic(tmp_path
     assert (real.title, real.data_synthetic) == ("MNIST CNN (Fashion-MNIST, subset)", False)
     assert (made.title, made.data_synthetic) == ("CIFAR CNN (synthetic data)", True)
     assert (real.train_images, real.base_time_s, real.base_images_per_s) == (6000, 8.0, 750.0)
-    assert (real.optimizer, made.optimizer) == ("Adam, learning rate 0.01", "SGD, learning rate 0.01, momentum 0.9")
+    assert (real.optimizer, made.optimizer) == (
+        "Adam, learning rate 0.01, the same for every batch",
+        "SGD, learning rate 0.01, the same for every batch, momentum 0.9",
+    )
 
 
 def test_a_study_without_results_still_names_its_training_images(tmp_path):
