@@ -21,6 +21,17 @@ def test_no_run_on_cpus_is_called_by_the_name_of_what_does_nothing_there(tmp_pat
     assert STRATEGIES["data_parallel"].title_on("cuda") == "DataParallel"
 
 
+def facts_of(folder, **changes):
+    """Of the workload of a study that is planned with these changes."""
+    paths = make_study(folder, workloads=1, strategies={"ddp": ("1x2",)})
+    plan = read_model(paths.study, Study)
+    workload = plan.runs[0].workload.model_copy(update=changes)
+    runs = [run.model_copy(update={"workload": workload}) for run in plan.runs]
+    write_model(paths.study, plan.model_copy(update={"runs": runs}))
+    (facts,) = workload_facts(cells_of(collect(paths.results)), ENGLISH)
+    return facts
+
+
 @pytest.mark.parametrize(
     ("data", "images"),
     [
@@ -32,13 +43,7 @@ def test_no_run_on_cpus_is_called_by_the_name_of_what_does_nothing_there(tmp_pat
     ],
 )
 def test_the_test_images_are_those_of_the_plan_as_far_as_it_tells(data, images, tmp_path):
-    paths = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x2",)})
-    plan = read_model(paths.study, Study)
-    workload = plan.runs[0].workload.model_copy(update={"data": data})
-    write_model(paths.study, plan.model_copy(update={"runs": [
-        run.model_copy(update={"workload": workload}) for run in plan.runs
-    ]}))  # fmt: skip
-    (facts,) = workload_facts(cells_of(collect(paths.results)), ENGLISH)
+    facts = facts_of(tmp_path, data=data)
     assert facts.test_images == images
 
 
@@ -51,11 +56,5 @@ def test_the_test_images_are_those_of_the_plan_as_far_as_it_tells(data, images, 
     ],
 )
 def test_how_the_learning_rate_follows_the_batch_stands_beside_it(rule, said, tmp_path):
-    paths = make_study(tmp_path, workloads=1, strategies={"ddp": ("1x2",)})
-    plan = read_model(paths.study, Study)
-    workload = plan.runs[0].workload.model_copy(update={"lr_scaling": rule})
-    write_model(paths.study, plan.model_copy(update={"runs": [
-        run.model_copy(update={"workload": workload}) for run in plan.runs
-    ]}))  # fmt: skip
-    (facts,) = workload_facts(cells_of(collect(paths.results)), ENGLISH)
+    facts = facts_of(tmp_path, lr_scaling=rule)
     assert facts.optimizer.startswith(f"Adam, learning rate 0.01, {said}")
