@@ -193,12 +193,16 @@ def efficient(evidence: Evidence) -> Iterator[Statement]:
 
 def _efficiency_words(evidence: Evidence, row: SpeedupRow) -> str:
     """A configuration with its efficiency; no end of its interval is written as the target that it is not."""
-    w = evidence.wording
     ends = [None if end is None else 100 * end for end in (row.efficiency_low, row.efficiency_high)]
-    digits = decimals_of((100 * EFFICIENCY_TARGET,), 1, *ends)
-    efficiency = w.percent(row.efficiency or 0, digits)
-    interval = w.percent_interval(row.efficiency_low, row.efficiency_high, digits)
+    efficiency, interval = _efficiency(evidence, row, decimals_of((100 * EFFICIENCY_TARGET,), 1, *ends))
     return f"{evidence.name(row)}: {efficiency} ({interval})"
+
+
+def _efficiency(evidence: Evidence, row: SpeedupRow, digits: int) -> tuple[str, str]:
+    """An efficiency and its interval in words."""
+    w = evidence.wording
+    interval = w.percent_interval(row.efficiency_low, row.efficiency_high, digits)
+    return w.percent(row.efficiency or 0, digits), interval
 
 
 def above_ideal(evidence: Evidence) -> Iterator[Statement]:
@@ -218,17 +222,11 @@ def _efficiency_beside_one(evidence: Evidence, row: SpeedupRow) -> str:
     """A configuration with its efficiency; neither that nor an end of its interval is written as 100 % but is not."""
     w, low, high = evidence.wording, row.efficiency_low, row.efficiency_high
     shares = (None if share is None else 100 * share for share in (row.efficiency, low, high))
-    digits = decimals_of((100,), 0, *shares)
+    efficiency, interval = _efficiency(evidence, row, decimals_of((100,), 0, *shares))
     text = "{name} (efficiency {efficiency}, {interval})"
     if low is not None and high is not None and holds_one(low, high):
         text = "{name} (efficiency {efficiency}, {interval}, the data do not separate it from {whole})"
-    return w.say(
-        text,
-        name=evidence.name(row),
-        efficiency=w.percent(row.efficiency or 0, digits),
-        interval=w.percent_interval(low, high, digits),
-        whole=w.percent(1.0),
-    )
+    return w.say(text, name=evidence.name(row), efficiency=efficiency, interval=interval, whole=w.percent(1.0))
 
 
 def weak_efficiency(evidence: Evidence) -> Iterator[Statement]:

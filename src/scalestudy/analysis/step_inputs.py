@@ -62,6 +62,11 @@ class Step:
         return {"strong": self.batch, "epoch": self.images // self.batch}.get(self.strategy[1])
 
     @property
+    def is_strong(self) -> bool:
+        """Whether the devices share the base's batch."""
+        return self.strategy[1] == "strong"
+
+    @property
     def batch(self) -> int:
         """Images per step of the base."""
         return _largest(self.cells).runs[0].run.workload.batch_size
@@ -79,7 +84,7 @@ class Step:
         """Why so many devices cannot be predicted, or nothing."""
         most = self.most_devices
         if most is not None and devices > most:
-            if self.strategy[1] == "strong":
+            if self.is_strong:
                 return f"strong scaling divides a batch of {most} images: at most {most} devices"
             return (
                 f"epoch scaling gives every device a batch of {self.batch} images, of {self.images} in all: at most "
@@ -102,12 +107,11 @@ class Step:
         # What devices of a node cost each other is that of a node with as many as there will be.
         full = _weights(cells, [cell.cell.devices_per_node == self.devices_per_node for cell in cells])
         # Where one has more images than another, the others wait for that as well, which is no jitter.
-        strong = self.strategy[1] == "strong"
-        even = _weights(cells, [not strong or self.batch % cell.cell.devices == 0 for cell in cells])
+        even = _weights(cells, [not self.is_strong or self.batch % cell.cell.devices == 0 for cell in cells])
         busy = draw_means(
             [np.log([[max(LEAST_S, _busy_s(one))] for one in cell.results]) for cell in cells], random, REPLICATES
         )
-        shares = np.array([1 / cell.cell.devices if strong else 1.0 for cell in cells])
+        shares = np.array([1 / cell.cell.devices if self.is_strong else 1.0 for cell in cells])
         expected = np.outer(mean[:, 0] + mean[:, 1], shares) + mean[:, 2:]
         spreads = [np.array([[_spread(cell, one)] for one in cell.results]) for cell in cells]
         spread = draw_means(spreads, random, REPLICATES)[..., 0] @ even
@@ -145,7 +149,7 @@ class Model:
 
     def predict(self, algorithm: Algorithm, devices: int) -> tuple[Array, Array]:
         """Efficiency and time of a step on so many devices, in each replicate [R]."""
-        strong, batch = self.step.strategy[1] == "strong", self.step.batch
+        strong, batch = self.step.is_strong, self.step.batch
         share = math.ceil(batch / devices) / batch if strong else 1.0  # of the device with most images
         work = 1 / devices if strong else 1.0
         return efficiency(self.inputs, self.step.exchange, algorithm, devices, share, work, self.uniform)

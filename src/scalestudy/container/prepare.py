@@ -73,7 +73,8 @@ def planned_image(config: Config, cluster: bool = False) -> PlannedImage | None:
     making = Making.of(engine, config.container)
     record, made_from = f"{config.container.folder}/{RECORD}", _made_from(making, _running(config))
     if not cluster:  # a node may have what this machine lacks
-        list(map(named_bind, config.container.bind))
+        for bind in config.container.bind:
+            named_bind(bind)
     outdated = is_there(Path(record)) and not is_asked_for(Path(record), made_from)
     return PlannedImage(record, made_from, outdated)
 
