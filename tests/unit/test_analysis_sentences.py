@@ -644,6 +644,8 @@ def test_r25_states_the_stopping_rule_and_which_cells_it_left_wide():
     )
     assert "at most 15 times; runs in which other programs took more than 5% of the machine do not count" in text
     assert text.endswith(": 2 of 4 cells reached it, in 1 the largest number of runs came first and 1 lacks runs.")
+    (text,) = written("R25", repeats=rows, stopping=RepeatsSpec(min=3))
+    assert "at most 2.0% of its median and then once more, and at most 15 times" in text
 
 
 def test_only_the_prediction_section_goes_beyond_what_was_measured_and_no_sentence_judges():

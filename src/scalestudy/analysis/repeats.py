@@ -33,7 +33,7 @@ def wanted_runs(study: Study, rows: Mapping[str, RunRow]) -> list[str]:
     wanted = {run for run, row in rows.items() if row.outcome != "missing"}
     for runs in _cells(study.runs):
         own = [rows[run.id] for run in runs]
-        wanted |= {row.run for row in own[: _wanted_of_cell(own, study.repeats)]}
+        wanted |= {row.run for row in own[: wanted_of_cell(own, study.repeats)]}
     return [run.id for run in study.runs if run.id in wanted]
 
 
@@ -64,8 +64,9 @@ def _repeat_row(own: Sequence[RunRow], repeats: RepeatsSpec | None) -> RepeatRow
     first, width = own[0], _half_width(_unloaded(own))
     state = "fixed"
     if repeats is not None:
-        reached = _suffices(own, repeats)
-        state = "reached" if reached else "at most" if len(own) >= repeats.max else "running"
+        ended = len(own) >= repeats.max
+        reached = _suffices(own, repeats) or (ended and _is_narrow(_unloaded(own), repeats))
+        state = "reached" if reached else "at most" if ended else "running"
     return RepeatRow.model_validate(
         {
             **{key: getattr(first, key) for key in ("workload", "scaling", "strategy", "nodes", "devices")},
@@ -78,7 +79,7 @@ def _repeat_row(own: Sequence[RunRow], repeats: RepeatsSpec | None) -> RepeatRow
     )
 
 
-def _wanted_of_cell(own: Sequence[RunRow], repeats: RepeatsSpec) -> int:
+def wanted_of_cell(own: Sequence[RunRow], repeats: RepeatsSpec) -> int:
     """How many of a cell's runs, in the order of their seeds."""
     for count in range(repeats.min, repeats.max):
         over = all(row.outcome != "missing" for row in own[:count])
@@ -88,8 +89,17 @@ def _wanted_of_cell(own: Sequence[RunRow], repeats: RepeatsSpec) -> int:
 
 
 def _suffices(own: Sequence[RunRow], repeats: RepeatsSpec) -> bool:
-    """Whether the runs without foreign load are enough, and their interval narrow enough."""
+    """Whether the runs without foreign load are enough, and their interval narrow enough.
+
+    With few runs an interval is often narrow by chance, and stopping there would keep it: one run more, which has no
+    say in it, brings it back to its level (docs/statistics.md; G. Simons, On the cost of not knowing the variance when
+    making a fixed-width confidence interval for the mean, Annals of Mathematical Statistics 39, 1968).
+    """
     unloaded = _unloaded(own)
+    return _is_narrow(unloaded[:-1] if repeats.confirms else unloaded, repeats)
+
+
+def _is_narrow(unloaded: Sequence[RunRow], repeats: RepeatsSpec) -> bool:
     width = _half_width(unloaded)
     return len(unloaded) >= max(repeats.min, SMALLEST_N) and width is not None and width <= repeats.until_ci
 

@@ -299,11 +299,12 @@ def stopping(evidence: Evidence) -> Iterator[Statement]:
         return
     text = w.say(
         "Each cell was run {least} times or more, until half the {level} interval of its epoch time was at most "
-        "{share} of its median, and at most {most} times; runs in which other programs took more than {limit} of the "
-        "machine do not count",
+        "{share} of its median{confirmed}, and at most {most} times; runs in which other programs took more than "
+        "{limit} of the machine do not count",
         level=w.level(LEVELS.interval),
         least=spec.min,
         share=w.percent(spec.until_ci, 1),
+        confirmed=w.say(" and then once more") if spec.confirms else "",
         most=spec.max,
         limit=w.percent(LOAD_LIMIT),
     )

@@ -237,7 +237,7 @@ class RepeatRow(CellRow):
     runs: int
     """All runs that were asked for."""
     half_width: float | None
-    """Half the 95 % interval of the epoch time, relative to it."""
+    """Half the 95 % interval of the epoch time, relative to it; a last run that confirms may widen it again."""
     target: float | None
     """What the study asks for; None with fixed repeats."""
     state: Literal["fixed", "reached", "at most", "running"]
