@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from scalestudy.analysis.laws import LAWS, NONE, OF_SCALING, Law, fit, leave_one_out
+from scalestudy.analysis.laws import LAWS, OF_SCALING, Law, fit, leave_one_out
 from scalestudy.records.findings import FitCurve, FitRow, ValidationRow
 from scalestudy.records.report import SpeedupRow
 
@@ -63,10 +63,12 @@ def fit_curves(speedup: Sequence[SpeedupRow]) -> list[FitCurve]:
             found = fit(law, points.devices, points.speedup)
             largest = BEYOND * points.counts[-1]
             devices = sorted({2**k for k in range(int(math.log2(largest)) + 1)} | set(points.counts))
-            values = [found.predict(p)[0] if p > 1 else 1.0 for p in devices]
-            # A negative serial fraction ends the law at a pole, behind which it has no speedup.
-            ends = next((place for place, value in enumerate(values) if value < 2 * NONE), len(values))
-            curves.append(FitCurve(**points.key, law=law.name, devices=devices[:ends], speedup=values[:ends]))
+            speedup_of = {}
+            for p in devices:
+                if not (predicted := found.predict(p)):
+                    break  # a negative serial fraction ends the law at a pole, behind which it has no speedup
+                speedup_of[p] = predicted[0]
+            curves.append(FitCurve(**points.key, law=law.name, devices=[*speedup_of], speedup=[*speedup_of.values()]))
     return curves
 
 
@@ -98,18 +100,18 @@ def _validation(points: StrategyPoints, law: Law) -> Iterator[ValidationRow]:
         devices, seen = points.up_to(held // 2)
         if held % 2 or points.refusal(law, sorted(set(devices))) or held // 2 not in devices:
             continue
-        predicted, low, high = fit(law, devices, seen).predict(held)
-        ended = predicted < 2 * NONE
+        found = fit(law, devices, seen).predict(held)
+        predicted, low, high = [speedup / held for speedup in found] if found else [None] * 3
         yield ValidationRow(
             **points.key,
             model=law.name,
             fitted_devices=held // 2,
             nodes=nodes,
             devices=held,
-            predicted=None if ended else predicted / held,
-            low=None if ended else low / held,
-            high=None if ended else high / held,
+            predicted=predicted,
+            low=low,
+            high=high,
             measured=measured / held,
-            error=None if ended else predicted / measured - 1,
-            reason="the fitted law has no speedup on so many devices" if ended else "",
+            error=found[0] / measured - 1 if found else None,
+            reason="" if found else "the fitted law has no speedup on so many devices",
         )

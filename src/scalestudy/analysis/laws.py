@@ -13,8 +13,8 @@ from typing import Any, Literal
 LawName = Literal["amdahl", "gustafson", "usl"]
 Vector = Any
 """A NumPy array: NumPy is imported where it is used."""
-NONE = 1e-12
-"""In place of a speedup that is none: behind the pole of a law with a negative serial fraction."""
+LOG_NONE = math.log(1e-12)
+"""In place of the logarithm of a speedup that is none: behind the pole of a law with a negative serial fraction."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,13 @@ class Fit:
         spreads = [math.sqrt(max(0.0, self.covariance[k, k])) for k in range(len(self.values))]
         return [(float(v) - half * s, float(v) + half * s) for v, s in zip(self.values, spreads, strict=True)]
 
-    def predict(self, devices: int) -> tuple[float, float, float]:
-        """Speedup on so many devices with the 95 % interval of a new measurement; not positive where the law ends."""
+    def predict(self, devices: int) -> tuple[float, float, float] | None:
+        """Speedup on so many devices with the 95 % interval of a new measurement; None where the law has ended."""
         import numpy as np
 
         value = _log_speedup(self.law, np.array([float(devices)]), self.values)[0]
+        if value <= LOG_NONE:
+            return None
         slope = _slopes(self.law, np.array([float(devices)]), self.values)[0]
         half = _t(self.freedom) * math.sqrt(max(0.0, float(slope @ self.covariance @ slope)) + 2 * self.variance)
         return math.exp(value), math.exp(value - half), math.exp(min(value + half, 700.0))
@@ -111,13 +113,13 @@ def fit(law: Law, devices: Sequence[int], speedup: Sequence[float]) -> Fit:
 
 
 def leave_one_out(law: Law, devices: Sequence[int], speedup: Sequence[float]) -> float:
-    """Mean relative error of the speedup of each point, predicted from the others."""
+    """Mean relative error of the speedup of each point, predicted from the others; 1 where their law has ended."""
     errors = []
     for place, (own, measured) in enumerate(zip(devices, speedup, strict=True)):
         others = [*devices[:place], *devices[place + 1 :]]
         rest = [*speedup[:place], *speedup[place + 1 :]]
-        predicted = fit(law, others, rest).predict(own)[0]
-        errors.append(abs(predicted / measured - 1))
+        predicted = fit(law, others, rest).predict(own)
+        errors.append(abs(predicted[0] / measured - 1) if predicted else 1.0)
     return sum(errors) / len(errors)
 
 
@@ -132,7 +134,7 @@ def _log_speedup(law: Law, devices: Vector, values: Vector) -> Vector:
 
     with np.errstate(divide="ignore", invalid="ignore"):
         speedup = law.speedup(devices, values)
-    return np.log(np.where(np.isfinite(speedup) & (speedup > NONE), speedup, NONE))
+        return np.where(np.isfinite(speedup) & (speedup > 0), np.maximum(np.log(speedup), LOG_NONE), LOG_NONE)
 
 
 def _slopes(law: Law, devices: Vector, values: Vector) -> Vector:
