@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from scalestudy.errors import StudyError
-from scalestudy.records.files import read_model, write_model, write_text
+from scalestudy.records.files import read_model, write_model
 from scalestudy.records.image import STARTED
 from scalestudy.records.paths import RunPaths, StudyPaths, results_of
 from scalestudy.records.report import ReportData
@@ -163,18 +163,6 @@ def _end(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def repeats(arguments: Namespace) -> int:
-    """Write the ids of the runs that adaptive repeats want as things stand."""
-    from scalestudy.analysis.collect import collect
-
-    collection = collect(arguments.study.parent)
-    wanted = [run.run.id for run in collection.runs]
-    open_runs = sum(run.row.outcome == "missing" for run in collection.runs)
-    write_text(arguments.wanted, "".join(f"{run}\n" for run in wanted))
-    print(f"{collection.study.name}: {len(wanted)} runs wanted, {open_runs} of them still to be trained")
-    return 0
 
 
 def analyze(arguments: Namespace) -> int:
