@@ -134,6 +134,14 @@ def test_a_sentence_about_time_to_accuracy_says_that_an_interval_is_open_above()
     assert Wording(GERMAN).seconds_interval(12.0, 11.5, None) == "95-%-KI 11,50 s oder mehr"
 
 
+def test_a_run_that_is_at_the_target_but_for_rounding_has_reached_it(tmp_path):
+    """0.667 less the margin of a hundredth is 0.6570000000000001."""
+    curves = {"serial": [[0.5, 0.6, 0.65, 0.667, 0.667, 0.667]] * 3, "ddp": [[0.5, 0.6, 0.657, 0.66, 0.667, 0.667]] * 3}
+    data = report(tmp_path, with_accuracies(curves), strategies={"ddp": ("1x2",)}, noise=0)
+    assert data.targets[1].target > 0.657
+    assert data.targets[1].epochs == 3
+
+
 def test_a_target_of_the_study_stands_in_for_that_of_the_base(tmp_path):
     def change(paths):
         with_accuracies(CURVES)(paths)

@@ -183,6 +183,57 @@ def test_what_cannot_be_predicted_is_refused_with_the_reason(tmp_path):
     assert few.refusals[2].reason == "needs 3 runs of the serial base with measured phases, found 2"
 
 
+def test_with_a_single_run_of_every_cell_nothing_is_predicted(tmp_path):
+    """The base alone has three."""
+    cells = cells_of(collect(modeled_study(tmp_path).results))
+    single = [replace(cell, runs=cell.runs[:1]) if cell.cell.devices > 1 else cell for cell in cells]
+    _, (refused,) = models(single, [link(2, 2), link(4, 4)])
+    assert refused.reason == "needs 2 runs of at least one of its cells: one of each does not tell how they vary"
+    assert GERMAN.reason(refused.reason).startswith("nötig sind 2 Läufe mindestens einer ihrer Zellen")
+
+
+def test_a_curve_of_processes_with_several_devices_has_multiples_of_them(tmp_path):
+    cells = of_scaling(cells_of(collect(modeled_study(tmp_path, layouts=("1x3", "2x3", "4x3")).results)), "weak")
+    ((model,), _) = models(cells, [link(2, 2), link(4, 4)])
+    checked = [ValidationRow.model_construct(
+        workload="mnist", scaling="weak", strategy="hybrid", model="step model (ring)"
+    )]  # fmt: skip
+    ((curve,), _) = prediction_curves([model], checked)
+    assert curve.devices == [1, *(3 * 2**power for power in range(13))]
+
+
+def uneven_study(folder, layouts):
+    """Strong scaling without jitter: a step is that of the device with most of 64 images, the others wait for it."""
+    paths = make_study(folder, workloads=1, scalings=("strong",), strategies={"hybrid": layouts}, noise=0)
+    for run in read_model(paths.study, Study).runs:
+        result, devices = read_model(paths.run(run.id).result, Result), run.cell.devices
+        steps = 94 * sum(epoch.timed for epoch in result.epochs)  # 6,000 images
+        talking = 2 * (devices - 1) * (HOP_S + result.gradient_bytes / devices * BYTE_S)
+        images = [64 // devices + (device < 64 % devices) for device in range(devices)]
+        step_s = 0.09 * images[0] / 64 + 0.01 + talking
+        phases = [
+            DevicePhases(
+                device=device, steps=steps, time_s=steps * step_s, data=0.0, forward=steps * 0.03 * own / 64,
+                backward=steps * 0.06 * own / 64, optimizer=steps * 0.01, communication=steps * talking,
+                waiting=steps * 0.09 * (images[0] - own) / 64, other=0.0,
+            )
+            for device, own in enumerate(images)
+        ]  # fmt: skip
+        epochs = [epoch.model_copy(update={"time_s": step_s * 94}) for epoch in result.epochs]
+        rewrite(paths.run(run.id), result.model_copy(update={"phases": phases, "epochs": epochs}))
+    return paths
+
+
+@pytest.mark.parametrize("layouts", [("3x1", "6x1", "12x1"), ("5x1", "10x1"), ("2x1", "3x1", "6x1")])
+def test_waiting_for_a_device_with_more_images_is_no_jitter(layouts, tmp_path):
+    cells = cells_of(collect(uneven_study(tmp_path, layouts).results))
+    rows = step_validation_rows(cells, [link(n, n) for n in (2, 3, 5, 6, 10, 12)], speedup_rows(cells))
+    assert rows
+    for row in rows:
+        if "ring" in row.model:
+            assert row.error == pytest.approx(0, abs=1e-3)
+
+
 def test_a_curve_that_no_held_out_cell_checked_is_refused_in_the_report(tmp_path):
     cells = cells_of(collect(modeled_study(tmp_path, layouts=("2x1", "8x1")).results))
     links = [link(2, 2), link(8, 8)]

@@ -111,6 +111,18 @@ def test_speedups_stand_beside_the_ceiling_of_their_layout(tmp_path: Path) -> No
     assert data.efficiencies[1].ceiling == pytest.approx(0.8)
 
 
+def test_where_a_batch_does_not_divide_the_ceiling_is_that_of_its_images(tmp_path: Path) -> None:
+    """64 images on 3 devices: each device of the probe trains with 22, which makes 66."""
+    paths = make_study(tmp_path, workloads=1, scalings=("strong",), strategies={"ddp": ("1x3",)}, noise=0)
+    found = probe([training(1.0, 1.0, batch_size=22)]).model_copy(update={"devices_per_node": 3})
+    found.throughput[0].together_s[:] = [[time_s] * 3 for (time_s, *_) in found.throughput[0].together_s]
+    write_model(paths.probe("1x3"), found)
+    data = analyze(paths.results)
+    assert data.probe.ceilings[0].speedup == pytest.approx(3)
+    assert data.speedup[1].ceiling_speedup == pytest.approx(3 * 64 / 66)
+    assert data.speedup[1].of_ceiling == pytest.approx((data.speedup[1].speedup or 0) / (3 * 64 / 66))
+
+
 @pytest.mark.parametrize("other", [training(1, 1.25, workload="cifar"), training(1, 1.25, batch_size=32)])
 def test_another_workload_or_batch_size_is_no_ceiling(other: Throughput, tmp_path: Path) -> None:
     data = analyze(study_with_probe(tmp_path, probe([other])).results)

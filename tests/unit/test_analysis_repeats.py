@@ -66,6 +66,17 @@ def test_the_run_that_confirms_is_repeated_where_it_was_disturbed_or_failed(tmp_
     assert wanted(study(tmp_path / "b", [4.00, 4.01, 4.02, 4, 4, 4], failed=(4,), missing=(5, 6))) == [1, 2, 3, 4, 5]
 
 
+def test_a_run_that_is_tried_again_after_a_cell_had_enough_undoes_nothing(tmp_path):
+    """The third failed, a fourth and a fifth took its place, and then it was trained after all."""
+    data = report_data(
+        collect(study(tmp_path, [4.00, 4.01, 4.9, 4.02, 4.0, 4, 4], missing=(6, 7), failed=(3,)).results)
+    )
+    assert {row.state for row in data.repeats} == {"reached"}
+    paths = study(tmp_path / "b", [4.00, 4.01, 4.02, 4.9, 4.0, 4, 4], missing=(6, 7))
+    assert wanted(paths) == [1, 2, 3, 4, 5]
+    assert {row.state for row in report_data(collect(paths.results)).repeats} == {"reached"}
+
+
 def test_a_narrow_interval_of_six_runs_wants_no_more(tmp_path):
     times = [4.00, 4.01, 4.02, 4.00, 4.01, 4.02, 4, 4]
     assert wanted(study(tmp_path, times, missing=(7, 8), min=6)) == [1, 2, 3, 4, 5, 6]

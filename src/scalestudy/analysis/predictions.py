@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from scalestudy.analysis.cells import CellKey, CellRuns, key_of
 from scalestudy.analysis.network import network_of
 from scalestudy.analysis.step_inputs import Step, measured_step
-from scalestudy.analysis.step_model import ALGORITHMS, Algorithm, grid, interval
+from scalestudy.analysis.step_model import ALGORITHMS, Algorithm, interval
 from scalestudy.analysis.strategy_model import StrategyModel
 from scalestudy.records.findings import PredictionCurve, Refusal, ValidationRow
 from scalestudy.records.report import LinkRow, SpeedupRow
@@ -100,11 +100,11 @@ def _strategies(cells: Sequence[CellRuns]) -> dict[tuple[str, str, str], list[Ce
 
 def _furthest(model: StrategyModel) -> int:
     """The most devices that its step can be predicted for."""
-    return max(count for count in grid([model.step.fitted_devices]) if not model.step.refusal(count))
+    return max(count for count in model.step.counts if not model.step.refusal(count))
 
 
 def _curve(model: StrategyModel, algorithm: Algorithm) -> PredictionCurve:
-    devices = [count for count in grid([model.step.fitted_devices]) if not model.refusal(count)]
+    devices = [count for count in model.step.counts if not model.refusal(count)]
     values = [model.predict(algorithm, count) for count in devices]
     intervals = [interval(one) for one, _ in values]
     workload, scaling, strategy = model.step.strategy

@@ -65,7 +65,9 @@ def _repeat_row(own: Sequence[RunRow], repeats: RepeatsSpec | None) -> RepeatRow
     state = "fixed"
     if repeats is not None:
         ended = len(own) >= repeats.max
-        reached = _suffices(own, repeats) or (ended and _is_narrow(_unloaded(own), repeats))
+        # Runs that came after those that sufficed, such as one that was tried again, undo nothing.
+        sufficed = any(_suffices(own[:count], repeats) for count in range(repeats.min, len(own) + 1))
+        reached = sufficed or (ended and _is_narrow(_unloaded(own), repeats))
         state = "reached" if reached else "at most" if ended else "running"
     return RepeatRow.model_validate(
         {

@@ -20,6 +20,7 @@ from scalestudy.analysis.step_model import (
     Replicates,
     efficiency,
     expected_largest,
+    grid,
 )
 from scalestudy.records.result import Result
 from scalestudy.spec.catalog import STRATEGIES
@@ -29,6 +30,7 @@ REPLICATES = 400
 SEED = 20101005
 LEAST_RUNS = 3
 LEAST_COUNTS = 2
+LEAST_OF_A_CELL = 2
 LEAST_S = 1e-12
 """Of a phase that took no time."""
 
@@ -50,6 +52,11 @@ class Step:
     def fitted_devices(self) -> int:
         """Of the largest cell."""
         return _largest(self.cells).cell.devices
+
+    @property
+    def counts(self) -> list[int]:
+        """Numbers of devices that a curve may have."""
+        return grid(self.fitted_devices, self.exchange.devices_per_rank)
 
     @property
     def devices_per_node(self) -> int:
@@ -75,6 +82,10 @@ class Step:
     def images(self) -> int:
         """Of an epoch, of all devices of the largest cell."""
         return _largest(self.cells).images
+
+    def excess(self, devices: int) -> float:
+        """What the largest share of a batch has more than the mean share, relative to that."""
+        return math.ceil(self.batch / devices) * devices / self.batch - 1 if self.is_strong else 0.0
 
     def works_as(self, cell: Cell) -> bool:
         """Whether a process of the cell has as many devices as one of this step."""
@@ -106,14 +117,16 @@ class Step:
         mean = np.exp(draw_means([steps], random, REPLICATES)[:, 0])
         # What devices of a node cost each other is that of a node with as many as there will be.
         full = _weights(cells, [cell.cell.devices_per_node == self.devices_per_node for cell in cells])
-        # Where one has more images than another, the others wait for that as well, which is no jitter.
+        # Where one has more images than another, jitter shows less: the others wait for that one anyway.
         even = _weights(cells, [not self.is_strong or self.batch % cell.cell.devices == 0 for cell in cells])
         busy = draw_means(
             [np.log([[max(LEAST_S, _busy_s(one))] for one in cell.results]) for cell in cells], random, REPLICATES
         )
         shares = np.array([1 / cell.cell.devices if self.is_strong else 1.0 for cell in cells])
         expected = np.outer(mean[:, 0] + mean[:, 1], shares) + mean[:, 2:]
-        spreads = [np.array([[_spread(cell, one)] for one in cell.results]) for cell in cells]
+        spreads = [
+            np.array([[_spread(cell, one, self.excess(cell.cell.devices))] for one in cell.results]) for cell in cells
+        ]
         spread = draw_means(spreads, random, REPLICATES)[..., 0] @ even
         hop_s, byte_s = (
             np.maximum(0.0, random.normal(mean, sd, REPLICATES))
@@ -160,6 +173,8 @@ def measured_step(own: Sequence[CellRuns], cells: Sequence[CellRuns], least_coun
     usable = modeled_cells(own, least_counts)
     if isinstance(usable, str):
         return usable
+    if all(len(cell.results) < LEAST_OF_A_CELL for cell in usable):
+        return f"needs {LEAST_OF_A_CELL} runs of at least one of its cells: one of each does not tell how they vary"
     largest = _largest(usable)
     if (sized := largest.sized) is None:
         return f"needs the size of the gradients, which no run on {largest.cell.devices} devices recorded"
@@ -237,11 +252,13 @@ def _talking_s(result: Result) -> float:
     return float((phases.measured("communication") / phases.column("steps")).mean())
 
 
-def _spread(cell: CellRuns, result: Result) -> float:
+def _spread(cell: CellRuns, result: Result, excess: float) -> float:
     """Standard deviation of a device's step that makes devices wait as long as they did, relative to its own time.
 
-    The slowest of p normal numbers lies ``expected_largest(p)`` standard deviations above their mean.
+    The slowest of p normal numbers lies ``expected_largest(p)`` standard deviations above their mean. That the largest
+    share of a batch takes longer (``excess``, relative) is no jitter.
     """
     phases = DeviceColumns.of(result.phases)
-    waiting = float((phases.measured("waiting") / phases.column("steps")).mean())
+    per_step = phases.measured("waiting") - excess * phases.measured("forward", "backward").mean()
+    waiting = float((per_step / phases.column("steps")).mean())
     return waiting / _busy_s(result) / expected_largest(cell.cell.devices)

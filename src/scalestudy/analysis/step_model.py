@@ -7,7 +7,7 @@ Distributed, VLDB 2020. What the model leaves out stands in docs/prediction.md.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -151,6 +151,7 @@ def interval(values: Array) -> tuple[float, float, float]:
     return float(middle), float(low), float(high)
 
 
-def grid(measured: Sequence[int]) -> list[int]:
-    """Powers of two up to 16,384, and what was measured."""
-    return sorted({2**power for power in range(int(math.log2(LARGEST)) + 1)} | set(measured))
+def grid(measured: int, devices_per_rank: int) -> list[int]:
+    """One device, powers of two times those of a process up to 16,384, and what was measured."""
+    powers = range(int(math.log2(LARGEST / devices_per_rank)) + 1)
+    return sorted({1, measured, *(devices_per_rank * 2**power for power in powers)})

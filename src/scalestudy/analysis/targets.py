@@ -17,6 +17,9 @@ from scalestudy.records.findings import BatchRow, TargetRow
 from scalestudy.records.result import Result
 from scalestudy.spec.run import Study
 
+ROUNDING = 1e-9
+"""A target that is a mean less a margin carries rounding; accuracies of so many images lie further apart."""
+
 
 @dataclass(frozen=True)
 class _Reached:
@@ -118,7 +121,7 @@ def _reached(result: Result, target: float) -> _Reached:
     time_s = 0.0
     for number, epoch in enumerate(result.epochs, start=1):
         time_s += epoch.time_s
-        if epoch.test_accuracy >= target:
+        if epoch.test_accuracy >= target - ROUNDING:
             return _Reached(number, time_s)
     return _Reached(math.inf, math.inf)
 
