@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from snakemake_executor_plugin_submitit import rank
-from snakemake_executor_plugin_submitit.ending import HOPELESS, JobState
+from snakemake_executor_plugin_submitit.ending import HOPELESS, JobState, rank_errors
 from snakemake_executor_plugin_submitit.request import NotSubmitted
 
 TOO_MANY = re.compile(r"submit.?(job.?)?limit|MaxSubmit|job array", re.I)
@@ -32,6 +32,10 @@ OF_A_JOB = re.compile(r"SLURM_(?!(CONF|CONF_SERVER|CLUSTERS|JWT|SACK_\w+)$)")
 AROUND = "_".join(filter(None, map(os.environ.get, ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"))))
 AROUND = AROUND or os.environ.get("SLURM_JOB_ID", "")
 """The job in which this program runs, as squeue names it; read at once, since `submit` takes variables away."""
+
+
+VARIABLES = {"time": "TIMELIMIT", "mem": "MEM_PER_NODE"}
+"""What SBATCH_... is called that stands for an option, where it is not its name; it would beat what the script says."""
 
 
 class TooMany(NotSubmitted):
@@ -75,7 +79,10 @@ class Local:
 
     def states(self, names: Iterable[str]) -> dict[str, JobState] | None:
         """What is known of these jobs, and of others, by id; None when there is no answer."""
-        return {name: JobState("RUNNING") for name in names if self._alive(name)}
+        alive = list(filter(self._alive, names))
+        # As srun --kill-on-bad-exit does; submitit waits for all ranks.
+        self.cancel([name for name in alive if any(error for _, error in rank_errors(self.folder, name))])
+        return {name: JobState("RUNNING") for name in alive}
 
     def files(self) -> dict[str, Path]:
         """Submitit's file of every job whose end nobody saw, by id."""
@@ -96,14 +103,19 @@ class Debug(Local):
     """This very process: a job is over when it is submitted."""
 
     name = "debug"
+    kept: ClassVar[list[Any]] = []
+    """All jobs: submitit names one by its place in memory, and a later one must not have its name."""
 
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
         """Runs one job after the other, on one rank, and leaves its result as a rank would."""
+        from submitit.core.utils import environment_variables
+
         if (ranks := tasks[0].ranks) > 1:
             raise NotSubmitted(f"--submitit-cluster debug runs 1 rank, and this job asks for {ranks}")
-        for job in (jobs := super().submit(tasks)):
-            os.environ["SUBMITIT_DEBUG_JOB_ID"] = job.job_id
-            error = job.exception()
+        self.kept.extend(jobs := super().submit(tasks))
+        for job in jobs:
+            with environment_variables(SUBMITIT_DEBUG_JOB_ID=job.job_id):
+                error = job.exception()
             result = ("error", f"{type(error).__name__}: {error}") if error else ("success", None)
             job.paths.result_pickle.write_bytes(pickle.dumps(result))
         return jobs
@@ -117,7 +129,10 @@ class Slurm(Local):
 
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
         """One sbatch. Raises TooMany at a limit of the site, and Busy where another call may succeed."""
-        for name in (around := of_this_job()):
+        named = tasks[0].parameters["slurm"].get("additional_parameters", ())
+        beaten = {f"SBATCH_{VARIABLES.get(one, one.upper().replace('-', '_'))}" for one in named}
+        around = of_this_job() | {name: os.environ[name] for name in beaten & os.environ.keys()}
+        for name in around:
             del os.environ[name]
         try:
             with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, besides raising it

@@ -90,9 +90,9 @@ def failure_message(folder: Path, name: str, state: JobState) -> str:
     with contextlib.suppress(OSError), log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - LOG_BYTES))
         text = stream.read().decode(errors="replace")
-    lines, _, below = text.partition("submitit ERROR")  # its traceback says nothing of the command
-    tail = [line for line in lines.splitlines() if line.strip()]
-    tail += [line for line in below.splitlines() if re.match(r"(srun|slurmstepd)\S*: error:", line)]
+    # Tracebacks of submitit say nothing of the command; there are several where SLURM started the job again.
+    text = re.sub(r"^submitit ERROR.*?^RuntimeError: rank [^\n]*$", "", text, flags=re.S | re.M)
+    tail = [line for line in text.splitlines() if line.strip()]
     kind = state.state
     if kind == "FAILED" and OUT_OF_MEMORY.search(text):
         kind = "OUT_OF_MEMORY"

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 from typing import Any
 
+from snakemake.exceptions import RuleException
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
@@ -41,6 +43,8 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             self.logger.warning(f"{folder} has no locks: run one Snakemake at a time here: two cancel each other's.")
         self.waiting: deque[tuple[Any, Task]] = deque()  # for SLURM to answer; or for room, where the site sets a limit
         self.reason: NotSubmitted | None = None  # why they wait
+        self.reasons: set[str] = set()
+        """As far as they were said."""
         self.silent = False
         self.missing_since: dict[str, float] = {}
         self.told: set[str] = set()
@@ -70,15 +74,15 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             self.run_job_pre(job)
             try:
                 task = task_of(job)
-            except NotSubmitted as refusal:
-                if job.is_group():  # whose message Snakemake does not show
-                    self.logger.error(str(refusal))
-                self._refuse([job], refusal)
-                continue
-            if not self._take_over(job, task):
+                if self._take_over(job, task):
+                    continue
                 self.workflow.async_run(job.prepare())
                 job.register()  # incomplete from now on, also if Snakemake dies before it knows the id
                 batch.append((job, task))
+            except (NotSubmitted, OSError, RuleException, WorkflowError) as refusal:
+                if job.is_group():  # whose message Snakemake does not show
+                    self.logger.error(str(refusal))
+                self._refuse([job], refusal)
         self._submit(batch)
 
     def _submit(self, batch: Iterable[tuple[Any, Task]], crowded: bool = True) -> None:
@@ -112,8 +116,10 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
     def _wait(self, batch: list[tuple[Any, Task]], reason: NotSubmitted) -> None:
         """Try again at the next poll, and say so once."""
         self.waiting.extend(batch)
-        if str(reason) != str(self.reason):
+        said = re.sub(r"\d+", "", str(reason))  # sites count in their answers
+        if said not in self.reasons:
             self.logger.warning(f"Jobs that wait until SLURM takes them: {len(self.waiting)}; {reason}")
+        self.reasons.add(said)
         self.reason = reason
 
     def _submit_array(self, batch: dict[Any, Task]) -> None:
@@ -205,10 +211,13 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             self._forget(name)
         if not self.waiting:
             self.reason = None
+            self.reasons.clear()
         elif states is not None:
-            count = min(room, len(self.waiting)) if isinstance(self.reason, TooMany) else len(self.waiting)
             # Who else has jobs is asked before sbatch is: what ended between the two has made room.
-            self._submit([self.waiting.popleft() for _ in range(count)], not all(one.over for one in states.values()))
+            crowded = not all(one.over for one in states.values())
+            few = isinstance(self.reason, TooMany) and (crowded or OF_OTHERS.search(str(self.reason)))
+            count = min(room, len(self.waiting)) if few else len(self.waiting)
+            self._submit([self.waiting.popleft() for _ in range(count)], crowded)
 
     def _states(self, names: Iterable[str]) -> dict[str, JobState] | None:
         """What the cluster says; None, and a warning once, while it does not answer."""
@@ -255,12 +264,14 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         self._cancel(sorted(names - self._not_asked_for()))
 
     def shutdown(self) -> None:
-        """Also name what an earlier Snakemake left behind and this one did not ask for: another one may want it."""
+        """Also name what runs on: what an earlier Snakemake left behind and this one did not ask for, since another one
+        may want it; and all, where an error ended the watching."""
+        watching = self.wait  # else Ctrl-C has cancelled the rest
         super().shutdown()
-        names = self._not_asked_for()
+        names = set(self.cluster.files()) if watching else self._not_asked_for()
         states = self._states(names) if names else None
         if on := sorted(name for name, state in (states or {}).items() if name in names and not state.over):
-            what = f"Jobs of an earlier Snakemake that nothing here asked for still run or wait: {len(on)}"
+            what = f"Jobs that nothing here waits for still run or wait: {len(on)}"
             self.logger.warning(f"{what}. To end them: {self.cluster.ends} {' '.join(on)}")
         set_on_ctrl_c(self.on_ctrl_c)
 

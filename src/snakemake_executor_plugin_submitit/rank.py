@@ -69,8 +69,11 @@ class Task:
         from submitit import JobEnvironment
 
         here = JobEnvironment()
+        if "SUBMITIT_FOLDER" in os.environ:  # what this rank left before SLURM started the job again says nothing now
+            here.paths.result_pickle.unlink(missing_ok=True)
         job_number = int("".join(filter(str.isdigit, here.raw_job_id)))
-        environment = os.environ | {
+        # Without what tells submitit in which job it is: the command may be a Snakemake that submits jobs of its own.
+        environment = {name: os.environ[name] for name in os.environ if not name.startswith("SUBMITIT_")} | {
             "RANK": str(here.global_rank),
             "WORLD_SIZE": str(here.num_tasks),
             "LOCAL_RANK": str(here.local_rank),

@@ -100,7 +100,7 @@ def test_a_job_that_was_left_behind_and_that_nothing_asks_for_runs_on_and_is_nam
     (left,) = flow.queue()
     (flow.folder / "Snakefile").write_text('rule other:\n    output: "other"\n    shell: "touch {output}"\n')
     assert flow.run() == 0, flow.said
-    assert f"nothing here asked for still run or wait: 1. To end them: scancel {left}\n" in flow.said
+    assert f"nothing here waits for still run or wait: 1. To end them: scancel {left}\n" in flow.said
     assert flow.queue() == [left]
     flow.touch("go")
 

@@ -5,6 +5,8 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from train_setup import ADAM, learned, make_run, on_ranks, start, trained
@@ -13,8 +15,9 @@ from scalestudy.errors import StudyError
 from scalestudy.records.events import read_events
 from scalestudy.records.paths import RunPaths
 from scalestudy.train.control import Control, join_process_group
+from scalestudy.train.loop import Trainer
 from scalestudy.train.ranks import Rank
-from scalestudy.train.stopping import EXIT_STOPPED, MARGIN_S, StopRequest, deadline
+from scalestudy.train.stopping import EXIT_STOPPED, MARGIN_S, Stopped, StopRequest, deadline
 from scalestudy.train.strategies import divided_update
 
 ALONE = Control(1)
@@ -112,6 +115,21 @@ def test_ranks_whose_steps_take_long_ask_each_other_about_every_second(tmp_path:
 
     steps = on_ranks(steps_until_stop, 2)
     assert steps[0] == steps[1] <= 12  # looked for once a second, and asked about once a second
+
+
+def test_no_rank_leaves_before_the_saved_state_is_named() -> None:
+    """srun ends the others when one leaves, also the one that names it."""
+    done: list[str] = []
+    trainer: Any = SimpleNamespace(
+        _save=lambda: done.append("state of this rank"),
+        control=SimpleNamespace(barrier=lambda: done.append("all have come")),
+        stop=SimpleNamespace(reason="", obeyed=lambda: done.append("stop file away")),
+        log=SimpleNamespace(write=lambda *_, **__: None),
+        progress=SimpleNamespace(epoch=0, step=1),
+    )
+    with pytest.raises(Stopped):
+        Trainer._save_and_stop(trainer)
+    assert done == ["state of this rank", "all have come", "stop file away"]
 
 
 @pytest.mark.parametrize("why", ["stop file", "time limit"])

@@ -188,6 +188,27 @@ def test_variables_of_the_job_that_snakemake_runs_in_do_not_reach_sbatch(
     assert around.items() <= os.environ.items()
 
 
+def test_what_the_profile_says_is_not_beaten_by_variables_that_sbatch_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of sbatch is its command line, its variables, and last its script, into which submitit writes."""
+    (tmp_path / "sbatch").write_text(f"#!/bin/sh\nenv | grep ^SBATCH_ | sort > {tmp_path}/seen\nexit 1\n")
+    for name in ("sbatch", "srun"):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    beaten = {"SBATCH_PARTITION": "debug", "SBATCH_TIMELIMIT": "10", "SBATCH_MEM_PER_NODE": "1", "SBATCH_ACCOUNT": "a"}
+    for name, value in (beaten | {"SBATCH_QOS": "long"}).items():
+        monkeypatch.setenv(name, value)
+    options = {"partition": "gpu", "time": 240, "mem": 4000, "account": "project"}
+    parameters = {"job_name": "r", "nodes": 1, "ntasks_per_node": 1, "cpus_per_task": 1, "time": None}
+    task = Task(("done",), ("/bin/true",), "", 1, 1, None, {"slurm": parameters | {"additional_parameters": options}})
+    with pytest.raises(NotSubmitted, match=r"^not submitted: "):
+        Slurm(tmp_path).submit([task])
+    assert (tmp_path / "seen").read_text() == "SBATCH_QOS=long\n"  # of which the profile says nothing
+    assert beaten.items() <= os.environ.items()
+
+
 def test_outside_a_job_what_the_user_sets_for_slurm_travels_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setenv("SLURM_ACCOUNT", "mine")

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -41,9 +41,11 @@ class Flow:
     def write(self, rules: str, param: str = "first") -> None:
         (self.folder / "Snakefile").write_text(rules.replace("PARAM", param))
 
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str, program: Sequence[str] = ("-m", "snakemake"), **variables: str
+    ) -> subprocess.Popen[bytes]:
         """In a process group of its own, as a terminal has it."""
-        command = [sys.executable, "-m", "snakemake", "--profile", str(ROOT / "slurm"), "--retries", "0"]
+        command = [sys.executable, *program, "--profile", str(ROOT / "slurm"), "--retries", "0"]
         command += ["--submitit-cluster", "local", "--seconds-between-status-checks", "1", "--latency-wait", "5"]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
         with self.output.open("ab") as output:
@@ -314,6 +316,99 @@ def test_a_limit_of_the_site_is_named_where_no_job_of_the_user_will_make_room(fl
     assert flow.said.count(f"not submitted: {LIMIT}") == 3  # that they wait, and each once
     assert len((flow.folder / "calls").read_text().splitlines()) == 4  # both at once, one alone; each again at a poll
     assert not list((flow.folder / ".snakemake/submitit").glob("*.pkl"))
+
+
+def test_alike_jobs_that_no_limit_allows_are_refused_together(flow: Flow) -> None:
+    refusing(flow, "sbatch: error: QOSMaxCpuPerUserLimit", LIMIT)
+    flow.write(
+        'rule all:\n    input: expand("{n}", n=range(12))\nrule one:\n    output: "{n}"\n    shell: "touch {output}"\n'
+    )
+    begin = time.monotonic()
+    slurm = {"PATH": f"{flow.folder}:{os.environ['PATH']}"}
+    process = flow.start("--submitit-cluster", "slurm", "--seconds-between-status-checks", "5", **slurm)
+    assert process.wait(60) == 1
+    assert time.monotonic() - begin < 30  # one each poll would take a minute
+    assert flow.said.count("Error in rule one") == 12
+
+
+def test_that_jobs_wait_is_said_once_though_the_site_counts_in_its_answers(flow: Flow) -> None:
+    flow.write(f"rule one:\n{TOUCH}")
+    (flow.folder / "sbatch").write_text(
+        "#!/bin/sh\necho >> calls\necho sbatch: error: retry later: $(wc -l < calls) jobs before yours >&2\nexit 1\n"
+    )
+    for name, script in {"squeue": "", "srun": "", "sacct": "", "scancel": ""}.items():
+        (flow.folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    for name in ("sbatch", "squeue", "srun", "sacct", "scancel"):
+        (flow.folder / name).chmod(0o755)
+    flow.start("--submitit-cluster", "slurm", PATH=f"{flow.folder}:{os.environ['PATH']}")
+    wait_until(lambda: (flow.folder / "calls").exists() and len((flow.folder / "calls").read_text()) > 3)
+    assert flow.said.count("Jobs that wait until SLURM takes them: 1; ") == 1
+
+
+# One job is prepared when its folder has become a file; another one runs meanwhile.
+UNPREPARED = """
+rule all:
+    input: "good", "blocked/bad"
+    localrule: True
+rule ready:
+    output: "ready"
+    localrule: True
+    shell: "while [ ! -e starts ]; do sleep 0.1; done; touch blocked {output}"
+rule bad:
+    input: "ready"
+    output: "blocked/bad"
+    shell: "touch {output}"
+rule good:
+    output: "good"
+    shell: "echo start >> starts; while [ ! -e go ]; do sleep 0.1; done; touch {output}"
+"""
+
+
+def test_a_job_that_cannot_be_prepared_ends_no_other(flow: Flow) -> None:
+    flow.write(UNPREPARED)
+    process = flow.start()
+    wait_until(lambda: "Error in rule bad" in flow.said)
+    (flow.folder / "go").touch()
+    assert process.wait(60) == 1
+    assert (flow.folder / "good").exists(), flow.said
+
+
+def test_a_rank_that_fails_ends_the_others_here_too(flow: Flow) -> None:
+    flow.write(
+        'rule two:\n    output: "done"\n    resources: nodes=2\n'
+        '    shell: "if [ $RANK = 0 ]; then sleep 30; touch survived; else exit 3; fi"\n'
+    )
+    begin = time.monotonic()
+    assert flow.start().wait(60) == 1
+    assert time.monotonic() - begin < 25
+    assert not (flow.folder / "survived").exists()
+    assert "rank 1 on" in flow.said
+    assert "ended with exit code 3" in flow.said
+
+
+POLL = """
+import sys
+from snakemake.cli import main
+from snakemake_executor_plugin_submitit.executor import SubmititExecutor
+
+asked, states = [], SubmititExecutor._states
+
+def stale(executor, names):
+    asked.append(names)
+    if len(asked) == 3:
+        raise OSError(116, "Stale file handle")
+    return states(executor, names)
+
+SubmititExecutor._states = stale
+main(sys.argv[1:])
+"""
+
+
+def test_jobs_that_an_error_leaves_unwatched_are_named(flow: Flow) -> None:
+    (flow.folder / "poll.py").write_text(POLL)
+    flow.write(QUIET)
+    assert flow.start(program=["poll.py"]).wait(60) == 1
+    assert "Jobs that nothing here waits for still run or wait: 1. To end them: kill " in flow.said
 
 
 def test_what_one_job_may_have_of_an_account_no_colleague_makes_room_for(flow: Flow) -> None:

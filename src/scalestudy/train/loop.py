@@ -210,6 +210,7 @@ class Trainer:
 
     def _save_and_stop(self) -> None:
         self._save()
+        self.control.barrier()  # srun ends the others when one leaves: not before `latest` names this state
         reason = self.stop.reason or "another rank"
         self.log.write("stop", reason=reason, epoch=self.progress.epoch, step=self.progress.step)
         self.stop.obeyed()

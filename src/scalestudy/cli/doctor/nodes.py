@@ -58,7 +58,14 @@ def check_nodes(
 ) -> Iterator[Finding]:
     """Run a job of seconds on two nodes, or on one where there are no two."""
     nodes = min(2, spec.nodes, partition.nodes)
-    with tempfile.TemporaryDirectory(prefix=".scalestudy-doctor-", dir=project) as name:
+    try:
+        place = tempfile.TemporaryDirectory(prefix=".scalestudy-doctor-", dir=project)
+    except OSError as error:
+        yield wrong(
+            "shared folder", f"{project} cannot be written ({error.strerror}); work in a folder that all nodes share"
+        )
+        return
+    with place as name:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "token").write_text("")
