@@ -22,11 +22,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import cycle
+from itertools import cycle, permutations
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from time import monotonic, process_time
@@ -158,7 +158,7 @@ class Measured:
 
     def start(self, image: str, door: Door, name: str, storage: Path, number: int, turns: int) -> None:
         """Start all three anew and let them train in turn; every start has another order."""
-        order = rotated(PLACES, number)
+        order = ordered(number)
         with ExitStack() as stack:
             workers: dict[str, Connection] = {}
             for place in order:
@@ -167,7 +167,7 @@ class Measured:
                 self.starts[place].append(seconds)
                 self.programs.add(trained)
             before = CpuTimes.now()
-            rates, own = self._train(workers, order, turns)
+            rates, own = self._train(workers, range(number * turns, (number + 1) * turns))
             after = CpuTimes.now()
         self.foreign.append(max(0.0, after.busy - before.busy - own) / max(after.total - before.total, 1e-9))
         for place in PLACES:
@@ -177,12 +177,12 @@ class Measured:
             self.ratios[place].append(statistics.median(a / b for a, b in zip(rates[place], others, strict=True)))
 
     @staticmethod
-    def _train(workers: dict[str, Connection], order: list[str], turns: int) -> tuple[dict[str, list[float]], float]:
+    def _train(workers: dict[str, Connection], turns: Iterable[int]) -> tuple[dict[str, list[float]], float]:
         """Images/s by place and turn, and the seconds of CPU that it took; every turn has another order."""
         rates: dict[str, list[float]] = {place: [] for place in PLACES}
         own = 0.0
-        for turn in range(turns):
-            for place in rotated(order, turn):
+        for turn in turns:
+            for place in ordered(turn):
                 workers[place].send(True)
                 rate, cpu_s = answer(workers[place])
                 rates[place].append(rate)
@@ -224,10 +224,10 @@ def verdict(ratio: Estimate, again: float, foreign: float, programs: Collection[
     return 2, f"not decided: the interval holds costs above and below {BAR:.0%}; more starts narrow it"
 
 
-def rotated(places: Sequence[str], by: int) -> list[str]:
-    """The same places, beginning with another one."""
-    by %= len(places)
-    return [*places[by:], *places[:by]]
+def ordered(number: int) -> list[str]:
+    """The places in one of all their orders, in turn: each comes as often after each of the others."""
+    orders = list(permutations(PLACES))
+    return list(orders[number % len(orders)])
 
 
 def shown(values: list[float], unit: str) -> str:
@@ -252,11 +252,11 @@ def main() -> int:
         parser.error("needs an image.json, at least 3 starts and a turn")
     found = Measured()
     with tempfile.TemporaryDirectory() as folder:
-        door = Door(Path(folder))
         try:
+            door = Door(Path(folder))
             for number in range(given.starts):
                 found.start(given.image, door, given.network, Path(folder), number, given.turns)
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:
             print(f"container.py: {error}", file=sys.stderr)
             return 3
     inside, again = found.ratios[INSIDE], found.ratios[AGAIN]

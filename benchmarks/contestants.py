@@ -1,6 +1,8 @@
 """The loops that are compared. Each function loads what one process needs and returns its blocks of steps by name."""
 
+import atexit
 import copy
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +51,7 @@ def make_trainer(run: Run, rank: Rank) -> Trainer:
     strategy = make_strategy(context, model)
     optimizer = make_optimizer(run.workload.optimizer, strategy.parameters(), strategy.fused_optimizer)
     folder = Path(tempfile.mkdtemp(prefix="scalestudy-benchmark-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Trainer(
         strategy=strategy,
         optimizer=optimizer,

@@ -86,7 +86,7 @@ def test_apptainer_is_given_variables_by_its_prefix_and_the_home_by_an_option(in
     (Path(os.environ["PATH"]) / "apptainer").unlink()
     installed("singularity")
     assert Apptainer().variables(inside) == {"SINGULARITYENV_A": value, "SINGULARITY_NO_EVAL": "1"}
-    assert Docker().variables(inside) == {}
+    assert Docker().variables(inside) == {"A": value}
 
 
 @pytest.mark.parametrize(
@@ -203,6 +203,18 @@ def test_an_engine_gets_no_proxy_that_it_would_hand_on_but_for_a_download(instal
     assert [name in seen[0] for name in ("https_proxy", "NO_PROXY", "APPTAINERENV_https_proxy")] == 3 * [online]
 
 
+def test_an_image_whose_file_was_deleted_is_outdated(installed, tmp_path, monkeypatch):
+    installed("apptainer")
+    monkeypatch.chdir(tmp_path)
+    asked = config({"engine": "apptainer"})
+    planned, sif = planned_image(asked), tmp_path / "x.sif"
+    write_model(Path(planned.record), Image(engine="apptainer", reference=str(sif), made_from=planned.made_from))
+    sif.touch()
+    assert not planned_image(asked).outdated
+    sif.unlink()
+    assert planned_image(asked).outdated
+
+
 def test_an_image_in_a_folder_that_is_closed_is_one_line(installed, tmp_path, monkeypatch):
     def closed(path):
         if path.is_relative_to("/home/other"):
@@ -222,7 +234,8 @@ def test_docker_runs_as_the_caller_without_a_network_unless_it_is_needed(install
     words = Docker().command("sha256:1", INSIDE)
     assert follows(words, "--user", f"{os.getuid()}:{os.getgid()}")
     assert follows(words, "--network", "none")
-    assert follows(words, "--env", "RANK=1")
+    assert follows(words, "--env", "RANK")
+    assert Docker().variables(INSIDE)["RANK"] == "1"
     assert words[-2:] == ["--extra", "sha256:1"]
     assert follows(Docker().command("x", Inside(Path("/"), network=True)), "--network", "host")
 
@@ -529,6 +542,11 @@ SAID = [
     (
         "#9 1.2 install: container.torch is base, but the base image's python3 has no torch: No module named torch",
         "container.torch is base, but the base image's python3 has no torch",
+    ),
+    (
+        "error: Failed to install: numpy-2.4.6-cp311-cp311-manylinux_2_27_x86_64.whl (numpy==2.4.6)\n"
+        "  Caused by: failed to write to file `x`: No space left on device (os error 28)",
+        "no space: building needs 12 GB",
     ),
     ("FATAL: container creation failed: mount source /nowhere doesn't exist", "a bind source is missing"),
     ("unknown flag: --secret\nSee 'docker build --help'.", "install docker-buildx"),

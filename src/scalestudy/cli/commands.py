@@ -45,8 +45,9 @@ def plan(arguments: Namespace) -> int:
 
 
 def image(arguments: Namespace) -> int:
-    """Build or take the image that the study runs in, and record it. A SIGTERM removes what was begun."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    """Build or take the image that the study runs in, and record it. SIGTERM and SIGHUP remove what was begun."""
+    for asked in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(asked, lambda number, _: sys.exit(128 + number))
     from scalestudy.container.prepare import prepare
     from scalestudy.spec.reading import load_config
 

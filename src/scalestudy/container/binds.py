@@ -22,6 +22,8 @@ def binds(image: Image, folder: Path, scratch: Path, online: bool, seen: Sequenc
     found += [_same(path, "results") for path in linked_results(folder)]
     found += map(named_bind, image.run.bind)
     for path in seen:
+        if not path.exists():
+            raise StudyError(f"--see: found {path}; there is no such file or folder")
         found += [f"{_same(place, 'a file that the command reads')}:ro" for place in outside(path, folder)]
     if online and image.run.certificates:
         path = nameable(Path(image.run.certificates).absolute(), "container.certificates")

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from scalestudy.container.diagnosis import UNREADABLE, UNREADABLE_WORDS, explained
+from scalestudy.container.ending import output_of
 from scalestudy.container.engines import Engine, Inside
 from scalestudy.errors import StudyError
 from scalestudy.records.image import Contents
@@ -68,6 +69,6 @@ def try_out(engine: Engine, reference: str, source: str, options: Sequence[str])
 
 def _run(command: Sequence[str], source: str) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        return output_of(command, TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise StudyError(f"{source}: nothing ran in it within {TIMEOUT_S} s") from error

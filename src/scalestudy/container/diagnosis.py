@@ -10,8 +10,10 @@ LAST_LINES = 12
 """So many lines of a log are shown."""
 REMARK = re.compile(r"^(INFO|WARNING):.*$", re.MULTILINE)
 """Not what failed, but where nothing else is said it may tell why: Apptainer remarks on /etc/subuid in every build."""
-OWN_WORDS = re.compile(r"(?<!\S)install: (.+)")
-"""What containers/install says of a base that does not fit, in plain words."""
+OWN_WORDS = re.compile(r"^(?:#\d+ [\d.]+ )?install: (.+)", re.MULTILINE)
+"""What containers/install says of a base that does not fit, in plain words; docker numbers lines and gives the time.
+Elsewhere in a line it is a word of the installer's: Failed to install: ...
+"""
 
 
 UNREADABLE = 128 + signal.SIGBUS

@@ -148,12 +148,18 @@ class Docker(Engine):
     def command(self, reference: str, inside: Inside) -> list[str]:
         """As the calling user; with the host's network only where something else is talked to."""
         binds = [word for bind in inside.binds for word in ("--volume", bind)]
-        names = [word for name, value in inside.environment.items() for word in ("--env", f"{name}={value}")]
+        # Without values, which everybody on the machine could read in the list of processes. HOME is the engine's own.
+        values = {name: f"={value}" if name == "HOME" else "" for name, value in inside.environment.items()}
+        names = [word for name, value in values.items() for word in ("--env", f"{name}{value}")]
         fixed = ["--rm", "--init", "--ipc", "host", "--network", "host" if inside.network else "none"]
         fixed += ["--entrypoint", ""]  # of a base or a ready image: what is to run is the command
         fixed += [*UNLABELLED, *self.user(), "--workdir", str(inside.folder), *self.gpus[inside.accelerator]]
         fixed += [word for group in self.groups(inside.accelerator) for word in ("--group-add", group)]
         return [self.program(), "run", *fixed, *binds, *names, *inside.options, reference]
+
+    def variables(self, inside: Inside) -> dict[str, str]:
+        """The values of what ``command`` names."""
+        return {name: value for name, value in inside.environment.items() if name != "HOME"}
 
     def user(self) -> list[str]:
         """What makes files belong to the calling user."""

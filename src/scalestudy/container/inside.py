@@ -14,6 +14,7 @@ from types import FrameType
 
 from scalestudy.container.binds import binds
 from scalestudy.container.diagnosis import UNREADABLE, UNREADABLE_WORDS, explained
+from scalestudy.container.ending import output_of
 from scalestudy.container.engines import ENGINES, Accelerator, Engine, Inside
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model
@@ -44,12 +45,17 @@ def run_inside(record: Path, command: Sequence[str], online: bool = False, seen:
     Without an image it replaces this process. SIGTERM and SIGINT are passed on to the engine alone, which passes them
     on to the command: a signal to the whole group would also end what serves the container's files.
 
-    Raises StudyError when the image is not the recorded one, a bind source is missing or cannot be named, the number of
-    ranks in the environment is none, or the engine fails.
+    Raises StudyError when there is no command, the image is not the recorded one, a bind source is missing or cannot be
+    named, the number of ranks in the environment is none, or the engine fails.
     """
     image = read_model(record, Image)
+    if not command:
+        raise StudyError("needs a command to run after the image.json")
     if image.engine == "none":
-        os.execvp(command[0], list(command))
+        try:
+            os.execvp(command[0], list(command))
+        except OSError as error:
+            raise StudyError(f"{command[0]}: cannot be run: {error.strerror or error}") from error
     if image.engine not in ENGINES:
         raise StudyError(f"{record}: found engine {image.engine}; must be one of {', '.join(ENGINES)}, none")
     engine = ENGINES[image.engine]
@@ -112,7 +118,7 @@ def _check_file(image: Image, record: Path) -> None:
         facts = image.sif.stat()
     except OSError as error:
         raise StudyError(
-            f"{image.reference}: the image cannot be read: {error.strerror}; run the rule image"
+            f"{image.reference}: the image cannot be read: {error.strerror}; `snakemake --cores 1 {record}` makes it"
         ) from error
     if (facts.st_size, int(facts.st_mtime)) != (image.size_bytes, image.modified):
         raise StudyError(
@@ -142,7 +148,8 @@ def _supervised(command: Sequence[str], environment: Mapping[str, str]) -> int:
         child.send_signal(missed)
     alive = _guarded(child.pid)
     code = child.wait()
-    os.write(alive, b"done")
+    with suppress(BrokenPipeError):  # somebody ended the guard
+        os.write(alive, b"done")
     return code if code >= 0 else 128 - code
 
 
@@ -168,7 +175,7 @@ def _check_engine(engine: Engine, image: Image, accelerator: Accelerator) -> Non
     nothing = Inside(folder=Path("/"), accelerator=accelerator, options=image.run.options)
     command = engine.command(image.reference, nothing)
     try:
-        done = subprocess.run([*command, "true"], capture_output=True, text=True, timeout=CHECK_TIMEOUT_S, check=False)
+        done = output_of([*command, "true"], CHECK_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise StudyError(
             f"{image.reference}: {engine.name} cannot run it: nothing ran in it within {CHECK_TIMEOUT_S} s"

@@ -14,6 +14,7 @@ from scalestudy.container.addresses import DOCKER_ARCHIVE
 from scalestudy.container.base import base_of, base_of_ready
 from scalestudy.container.builders import BUILDERS, Recipe, chosen_builder
 from scalestudy.container.diagnosis import LAST_LINES, explained
+from scalestudy.container.ending import ended_with_us
 from scalestudy.container.engines import Engine
 from scalestudy.container.key import LOCK, image_key, is_file, project_root
 from scalestudy.errors import StudyError
@@ -24,8 +25,6 @@ from scalestudy.spec.container import ContainerSpec
 SIF = "scalestudy.sif"
 LOG = "build.log"
 RIGHT_IMAGE = "must be a SIF, a docker archive (.tar) or an address such as docker://NAME"
-CLEAN_UP_S = 60.0
-"""So long a builder may take to end when it is asked to."""
 NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -144,18 +143,6 @@ def _source(image: str) -> str:
     return f"{DOCKER_ARCHIVE}{image}"
 
 
-def _end_of(process: subprocess.Popen[bytes]) -> int:
-    """Its exit code. Where this process is to end, the other is asked to, which then removes what it unpacked."""
-    try:
-        return process.wait()
-    except BaseException:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(CLEAN_UP_S)
-        process.kill()
-        raise
-
-
 def _run(command: list[str], log: Path, folder: Path, failure: str, variables: Mapping[str, str] = NO_VARIABLES) -> str:
     """Run a command with further variables in its environment, its output appended to the log; returns that output.
 
@@ -164,15 +151,9 @@ def _run(command: list[str], log: Path, folder: Path, failure: str, variables: M
     try:
         with log.open("ab") as stream:
             begin = stream.tell()
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=os.environ | variables,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-            )
-            code = _end_of(process)
+            environment = os.environ | variables
+            with ended_with_us(command, cwd=folder, env=environment, stdout=stream, stderr=stream) as process:
+                code = process.wait()
         output = log.read_bytes()[begin:].decode(errors="replace")
     except OSError as error:
         raise StudyError(f"{failure}: {command[0]}: {error.strerror or error}") from error

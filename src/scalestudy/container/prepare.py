@@ -29,7 +29,7 @@ class PlannedImage:
     made_from: str
     """Changes when the image does, the digest that it must have, or how commands run in it."""
     outdated: bool
-    """Whether the record that is there is of something else, or damaged."""
+    """Whether the record that is there is of something else or damaged, or the SIF that it names is gone."""
 
 
 def prepare(config: Config) -> Image:
@@ -75,8 +75,14 @@ def planned_image(config: Config, cluster: bool = False) -> PlannedImage | None:
     if not cluster:  # a node may have what this machine lacks
         for bind in config.container.bind:
             named_bind(bind)
-    outdated = is_there(Path(record)) and not is_asked_for(Path(record), made_from)
+    outdated = is_there(Path(record)) and (not is_asked_for(Path(record), made_from) or _is_gone(Path(record)))
     return PlannedImage(record, made_from, outdated)
+
+
+def _is_gone(record: Path) -> bool:
+    """Whether the file that a record names was deleted."""
+    image = read_model(record, Image)
+    return image.sif is not None and not is_there(image.sif)
 
 
 def _made_from(making: Making, running: Running) -> str:

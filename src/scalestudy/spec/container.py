@@ -8,6 +8,7 @@ from scalestudy.spec.base import SpecModel
 
 DIGEST_PATTERN = r"^(sha256:[0-9a-f]{64})?$"
 BIND_PATTERN = r"^[^:,]+(:/[^:,]*(:(ro|rw))?)?$"
+IMAGES_PATTERN = r"^[^~{}]([^{}]*[^{}/])?$"
 BASE_PATTERN = r"^[^'\"\\\n\r]+$"
 """Definitions quote it for a shell and write it into JSON."""
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*\*?$"
@@ -26,8 +27,8 @@ class ContainerSpec(SpecModel):
     digest: Annotated[str, Field(pattern=DIGEST_PATTERN)] = ""
     """``sha256:...`` that the image must have: of a SIF the hash of the file, otherwise the image's id. An address is
     pinned in its name, ``docker://NAME@sha256:...``."""
-    folder: str = Field(default="images", min_length=1)
-    """Images are kept here, each in a folder named by what it was built from."""
+    folder: str = Field(default="images", pattern=IMAGES_PATTERN)
+    """Images are kept here, each in a folder named by what it was built from: a folder of this study's own."""
     builder: Literal["auto", "apptainer", "podman", "buildah", "docker"] = "auto"
     """What builds. ``auto``: the engine itself; apptainer builds from containers/scalestudy.def, the others from
     containers/Dockerfile, and an image of another one is handed over as an archive."""

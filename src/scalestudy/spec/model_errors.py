@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from scalestudy.spec.base import SpecModel
 from scalestudy.spec.config import FOLDER_PATTERN, LAYOUT_PATTERN
-from scalestudy.spec.container import BIND_PATTERN, DIGEST_PATTERN, VARIABLE_PATTERN
+from scalestudy.spec.container import BIND_PATTERN, DIGEST_PATTERN, IMAGES_PATTERN, VARIABLE_PATTERN
 from scalestudy.spec.messages import Key, Problem, one_of, show_value, suggestion
 from scalestudy.spec.options import NoOptions
 from scalestudy.spec.yaml_text import show_text
@@ -145,6 +145,7 @@ _FORMS = {
     LAYOUT_PATTERN: "nodes x devices per node such as 2x4, auto or doubling",
     FOLDER_PATTERN: "a path without ~, which is another folder in the image",
     DIGEST_PATTERN: "sha256: and 64 digits from 0 to f, or left out",
+    IMAGES_PATTERN: "a folder, without braces, ~ and a / at the end",
     BIND_PATTERN: "SOURCE, SOURCE:TARGET or SOURCE:TARGET:ro with an absolute TARGET, without commas",
     VARIABLE_PATTERN: "the name of an environment variable, or its beginning and a *",
 }
