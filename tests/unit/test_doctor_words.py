@@ -11,7 +11,7 @@ import yaml
 
 from scalestudy.cli.doctor.examine import as_the_profile
 from scalestudy.cli.doctor.limits import check_limits
-from scalestudy.cli.doctor.nodes import Report, clocks, equipment, network, why_not
+from scalestudy.cli.doctor.nodes import Report, check_nodes, clocks, equipment, network, why_not
 from scalestudy.cli.doctor.partition import Partition, check_partition, find_partition, gpus_of, minutes_of
 from scalestudy.spec.config import ClusterSpec
 
@@ -50,6 +50,20 @@ def test_half_a_slurm_is_wrong_and_each_missing_command_is_named(tmp_path: Path)
         "wrong  commands: scancel",
         "wrong  commands: srun",
     ]
+
+
+def test_a_sinfo_that_fails_without_a_word_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sinfo").write_text("#!/bin/sh\necho >&2\nexit 1\n")
+    (tmp_path / "sinfo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    _, finding = find_partition(None)
+    assert "sinfo does not answer (" in finding.text
+    assert "returned non-zero exit status 1" in finding.text
+
+
+def test_a_folder_that_cannot_be_written_is_one_line() -> None:
+    (finding,) = check_nodes(Namespace(), partition(), ClusterSpec(nodes=2, devices_per_node=1), "none", Path("/proc"))
+    assert finding.text.startswith("/proc cannot be written (")
 
 
 def test_a_slurm_that_does_not_answer_is_named_with_its_own_reason(tmp_path: Path) -> None:

@@ -82,8 +82,9 @@ def find_partition(name: str | None) -> tuple[Partition | None, Finding]:
             command, env=plain, capture_output=True, text=True, timeout=TIMEOUT_S, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        told = getattr(error, "stderr", None) or str(error)
-        said = (told.decode(errors="replace") if isinstance(told, bytes) else told).strip().splitlines()[-1]
+        told = getattr(error, "stderr", None) or ""
+        lines = (told.decode(errors="replace") if isinstance(told, bytes) else told).strip().splitlines()
+        said = lines[-1] if lines else str(error)
         late = f" within {TIMEOUT_S:g} s" if isinstance(error, subprocess.TimeoutExpired) else ""
         return None, wrong(
             "partition", f"sinfo does not answer{late} ({said}); ask the site's support whether SLURM is up"
