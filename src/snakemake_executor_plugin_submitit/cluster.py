@@ -34,8 +34,11 @@ AROUND = AROUND or os.environ.get("SLURM_JOB_ID", "")
 """The job in which this program runs, as squeue names it; read at once, since `submit` takes variables away."""
 
 
-VARIABLES = {"time": "TIMELIMIT", "mem": "MEM_PER_NODE"}
-"""What SBATCH_... is called that stands for an option, where it is not its name; it would beat what the script says."""
+MEMORY, GPUS = ("MEM_PER_NODE", "MEM_PER_CPU", "MEM_PER_GPU"), ("GRES", "GPUS", "GPUS_PER_NODE", "GPUS_PER_TASK")
+VARIABLES = {"time": ("TIMELIMIT",), "mem": MEMORY, "mem-per-cpu": MEMORY, "gres": GPUS, "gpus-per-node": GPUS}
+"""What SBATCH_... is called that stands for an option, or excludes it, where it is not its name alone; such a variable
+would beat what the script says.
+"""
 
 
 class TooMany(NotSubmitted):
@@ -91,7 +94,8 @@ class Local:
     def cancel(self, ids: Sequence[str]) -> None:
         """Cancel jobs; raises OSError or SubprocessError."""
         for name in filter(self._alive, ids):
-            os.kill(int(name), signal.SIGTERM)  # passed on to the ranks; after a SIGINT they would live for a second
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(name), signal.SIGTERM)  # passed on to the ranks; after a SIGINT they would live for 1 s
 
     def _alive(self, name: str) -> bool:
         with contextlib.suppress(OSError):
@@ -130,7 +134,8 @@ class Slurm(Local):
     def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
         """One sbatch. Raises TooMany at a limit of the site, and Busy where another call may succeed."""
         named = tasks[0].parameters["slurm"].get("additional_parameters", ())
-        beaten = {f"SBATCH_{VARIABLES.get(one, one.upper().replace('-', '_'))}" for one in named}
+        others = [name for one in named for name in VARIABLES.get(one, (one.upper().replace("-", "_"),))]
+        beaten = {f"SBATCH_{name}" for name in (*others, "OUTPUT", "ERROR", "ARRAY_INX")}
         around = of_this_job() | {name: os.environ[name] for name in beaten & os.environ.keys()}
         for name in around:
             del os.environ[name]

@@ -91,7 +91,7 @@ def failure_message(folder: Path, name: str, state: JobState) -> str:
         stream.seek(max(0, log.stat().st_size - LOG_BYTES))
         text = stream.read().decode(errors="replace")
     # Tracebacks of submitit say nothing of the command; there are several where SLURM started the job again.
-    text = re.sub(r"^submitit ERROR.*?^RuntimeError: rank [^\n]*$", "", text, flags=re.S | re.M)
+    text = re.sub(r"^submitit ERROR((?!^submitit ).)*?^RuntimeError: rank [^\n]*$", "", text, flags=re.S | re.M)
     tail = [line for line in text.splitlines() if line.strip()]
     kind = state.state
     if kind == "FAILED" and OUT_OF_MEMORY.search(text):

@@ -10,7 +10,7 @@ from synthetic_study import make_study, rewrite
 
 from scalestudy.analysis.analyze import report_data
 from scalestudy.analysis.collect import collect
-from scalestudy.analysis.repeats import wanted_of_cell, wanted_runs
+from scalestudy.analysis.repeats import first_runs, wanted_of_cell, wanted_runs
 from scalestudy.analysis.statistics import summarize
 from scalestudy.records.files import read_model, write_model
 from scalestudy.records.paths import RunPaths
@@ -49,6 +49,7 @@ def wanted(paths):
 
 def test_before_any_run_each_cell_is_wanted_as_often_as_min_says(tmp_path):
     paths = study(tmp_path, [4.0] * 6, missing=range(1, 7))
+    assert len(first_runs(read_model(paths.study, Study))) == 6
     assert wanted(paths) == [1, 2, 3]
 
 

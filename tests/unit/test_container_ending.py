@@ -17,8 +17,7 @@ from scalestudy.records.image import Image
 
 # A builder that builds in another process, and leaves it alone when it is ended itself; that one cleans up.
 BUILDER = """
-from pathlib import Path
-import signal, subprocess, sys, time
+import subprocess, sys
 
 inner = "import signal, sys, time; from pathlib import Path; begun = Path('begun'); " \\
     "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), Path('cleaned').touch(), sys.exit(1))); " \\

@@ -197,7 +197,8 @@ def test_what_the_profile_says_is_not_beaten_by_variables_that_sbatch_reads(
         (tmp_path / name).touch()
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    beaten = {"SBATCH_PARTITION": "debug", "SBATCH_TIMELIMIT": "10", "SBATCH_MEM_PER_NODE": "1", "SBATCH_ACCOUNT": "a"}
+    beaten = {"SBATCH_PARTITION": "debug", "SBATCH_TIMELIMIT": "10", "SBATCH_MEM_PER_CPU": "1", "SBATCH_ACCOUNT": "a"}
+    beaten |= {"SBATCH_OUTPUT": "mine", "SBATCH_ARRAY_INX": "1-9"}
     for name, value in (beaten | {"SBATCH_QOS": "long"}).items():
         monkeypatch.setenv(name, value)
     options = {"partition": "gpu", "time": 240, "mem": 4000, "account": "project"}

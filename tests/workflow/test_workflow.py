@@ -336,25 +336,6 @@ def test_adaptive_repeats_train_until_the_interval_suffices_or_max_is_reached(tm
     assert "Nothing to be done" in snakemake(tmp_path).stderr
 
 
-def test_a_cell_gets_its_next_run_while_others_have_not_begun(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
-    shutil.copy(ROOT / "Snakefile", tmp_path)
-    repeats = {"min": 3, "max": 9, "until_ci": "0.001%"}
-    study = {"workloads": ["net"], "strategies": ["serial", "data_parallel"], "repeats": repeats}
-    write_config(tmp_path, studies={"tiny": study})
-    done = snakemake(tmp_path, "results/tiny/repeats/net/epoch/serial-1x1/3.txt")
-    assert done.returncode == 0, done.stderr
-    dry = snakemake(tmp_path, "-n")
-    assert dry.returncode == 0, dry.stderr
-    ahead = re.findall(r"wildcards: run=net/epoch/(\S+)", dry.stdout + dry.stderr)
-    assert sorted(ahead) == [
-        "data_parallel-1x2/seed1",
-        "data_parallel-1x2/seed2",
-        "data_parallel-1x2/seed3",
-        "serial-1x1/seed4",
-    ]
-
-
 def test_a_strategy_with_and_without_an_option_is_trained_and_compared_in_the_report(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Snakefile", tmp_path)
     shutil.copytree(ROOT / "workflow", tmp_path / "workflow")

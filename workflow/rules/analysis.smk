@@ -2,12 +2,12 @@
 # that leads on from it, and leave out runs that are still missing.
 rule analyze:
     input:
-        *WANTED,
         data=PREPARED,
         image=RECORD,
         study=f"{RESULTS}/study.json",
         parity=f"{RESULTS}/parity.json",
         probe=expand(f"{RESULTS}/probe/{{layout}}.json", layout=PROBINGS),
+        runs=wanted_results,
     output:
         report=f"{RESULTS}/report.json",
         tables=expand(

@@ -1,16 +1,17 @@
-# Adaptive repeats: when so many runs of a cell have ended, Snakemake asks `wanted_of` whether it gets another one.
+# Adaptive repeats: a round looks at all results so far, and asks for one more run of every cell whose interval is too wide.
+# It waits for every job that may be tried again: when a checkpoint ends, Snakemake forgets those that wait for that.
 checkpoint repeats:
     input:
         study=f"{RESULTS}/study.json",
-        runs=lambda wildcards: results_of(CELLS[wildcards.cell][: int(wildcards.number)]),
+        parity=f"{RESULTS}/parity.json",
+        probe=expand(f"{RESULTS}/probe/{{layout}}.json", layout=PROBINGS),
+        runs=lambda wildcards: results_of(of_round(int(wildcards.number))),
     output:
-        f"{RESULTS}/repeats/{{cell}}/{{number}}.txt",
+        f"{RESULTS}/repeats/{{number}}.txt",
     log:
-        f"{RESULTS}/logs/repeats/{{cell}}/{{number}}.log",
+        f"{RESULTS}/logs/repeats-{{number}}.log",
     wildcard_constraints:
-        cell=r".+",
         number=r"\d+",
-    priority: 2
     localrule: True
     shell:
-        "printf '%s\n' {input.runs:q} > {output:q} 2> {log:q}"
+        "scalestudy repeats {input.study:q} {output:q} 2> >(tee {log:q} >&2)"

@@ -1,33 +1,26 @@
-# Which runs the study wants. With fixed repeats all; with adaptive ones the first few of every cell, and one more at a
-# time for as long as those that are there do not suffice.
-from functools import cache, partial
+# Which runs the study wants. With fixed repeats all; with adaptive ones the first few of every cell, and what each round
+# asks for after them.
+from scalestudy.analysis.repeats import first_runs
 
-from scalestudy.analysis.collect import collect_runs
-from scalestudy.analysis.repeats import cells_of, wanted_of_cell
-
-CELLS = cells_of(STUDY)
+FIRST = first_runs(STUDY)
 
 
-def wanted_of(cell, wildcards):
-    """Results of a cell's runs; where it depends on those, the checkpoint makes Snakemake ask again."""
-    own = CELLS[cell]
-    for count in range(STUDY.repeats.min if STUDY.repeats else len(own), len(own)):
-        checkpoints.repeats.get(cell=cell, number=count)
-        if suffice(cell, count):
-            return results_of(own[:count])
-    return results_of(own)
+def of_round(number):
+    """The runs that a round looks at: those that the round before wanted."""
+    if number == 0:
+        return FIRST
+    with checkpoints.repeats.get(number=number - 1).output[0].open() as stream:
+        return stream.read().split()
 
 
-@cache
-def suffice(cell, count):
-    """Whether so many runs of a cell, which have ended, are enough."""
-    rows = [found.row for found in collect_runs(Path(RESULTS), CELLS[cell][:count])]
-    return wanted_of_cell(rows, STUDY.repeats) <= count
+def wanted_results(wildcards):
+    """Results of all runs that are wanted in the end: when a round asks for nothing new, the one before it had all."""
+    number, runs = 0, FIRST
+    while STUDY.repeats and len(runs) < len(following := of_round(number + 1)):
+        number, runs = number + 1, following
+    return results_of(runs)
 
 
 def results_of(runs):
     """Their files."""
-    return [f"{RESULTS}/runs/{run.id}/result.json" for run in runs]
-
-
-WANTED = [partial(wanted_of, cell) for cell in CELLS] if STUDY.repeats else results_of(STUDY.runs)
+    return [f"{RESULTS}/runs/{run}/result.json" for run in runs]

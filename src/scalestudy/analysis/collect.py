@@ -27,7 +27,7 @@ from scalestudy.records.result import Epoch, Result
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.run import Run, Study
 
-__all__ = ["CollectedRun", "Collection", "collect", "collect_runs", "epoch_time_s", "images_per_epoch", "timed_epochs"]
+__all__ = ["CollectedRun", "Collection", "collect", "epoch_time_s", "images_per_epoch", "timed_epochs"]
 
 CHUNK = 100
 """Runs that a process reads at a time; fewer new runs than two of these are not worth another process."""
@@ -83,14 +83,6 @@ def collect(results: Path) -> Collection:
     probes = read_probes(paths, study, problems)
     shown = [_shown(problem, results) for problem in problems]
     return Collection(study, runs, parity.rows, parity.provenance, probes, shown, read)
-
-
-def collect_runs(results: Path, runs: Sequence[Run]) -> list[CollectedRun]:
-    """A few runs of ``results/STUDY``, read anew."""
-    planned = [Planned.of(run) for run in runs]
-    entries = _read(results / "runs", list(zip(runs, planned, strict=True)))
-    readings = _decoded(entries[one.id] for one in planned)
-    return [_collected(run, reading) for run, reading in zip(runs, readings, strict=True)]
 
 
 def _wanted(study: Study, runs: Sequence[CollectedRun]) -> list[CollectedRun]:

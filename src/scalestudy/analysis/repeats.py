@@ -14,12 +14,12 @@ from scalestudy.spec.repeats import RepeatsSpec
 from scalestudy.spec.run import Run, Study
 
 
-def cells_of(study: Study) -> dict[str, list[Run]]:
-    """The runs of each cell in the order of their seeds, by its id, in the order of the plan."""
-    cells: dict[str, list[Run]] = {}
-    for run in study.runs:
-        cells.setdefault(run.cell.id, []).append(run)
-    return {cell: sorted(own, key=lambda run: run.seed) for cell, own in cells.items()}
+def first_runs(study: Study) -> list[str]:
+    """The runs that are wanted before any has run, in the order of the plan."""
+    if study.repeats is None:
+        return [run.id for run in study.runs]
+    first = {run.id for runs in _cells(study.runs) for run in runs[: study.repeats.min]}
+    return [run.id for run in study.runs if run.id in first]
 
 
 def wanted_runs(study: Study, rows: Mapping[str, RunRow]) -> list[str]:
@@ -29,9 +29,9 @@ def wanted_runs(study: Study, rows: Mapping[str, RunRow]) -> list[str]:
     far are over and do not suffice.
     """
     if study.repeats is None:
-        return [run.id for run in study.runs]
+        return first_runs(study)
     wanted = {run for run, row in rows.items() if row.outcome != "missing"}
-    for runs in cells_of(study).values():
+    for runs in _cells(study.runs):
         own = [rows[run.id] for run in runs]
         wanted |= {row.run for row in own[: wanted_of_cell(own, study.repeats)]}
     return [run.id for run in study.runs if run.id in wanted]
@@ -82,7 +82,7 @@ def _repeat_row(own: Sequence[RunRow], repeats: RepeatsSpec | None) -> RepeatRow
 
 
 def wanted_of_cell(own: Sequence[RunRow], repeats: RepeatsSpec) -> int:
-    """How many of a cell's runs are wanted, with these rows in the order of their seeds."""
+    """How many of a cell's runs, in the order of their seeds."""
     for count in range(repeats.min, repeats.max):
         over = all(row.outcome != "missing" for row in own[:count])
         if not over or _suffices(own[:count], repeats):
@@ -117,6 +117,14 @@ def _half_width(rows: Sequence[RunRow]) -> float | None:
 
 def _unloaded(rows: Iterable[RunRow]) -> list[RunRow]:
     return [row for row in rows if row.outcome == "completed" and not is_loaded(row)]
+
+
+def _cells(runs: Iterable[Run]) -> list[list[Run]]:
+    """The runs of each cell in the order of their seeds."""
+    cells: dict[str, list[Run]] = {}
+    for run in runs:
+        cells.setdefault(run.cell.id, []).append(run)
+    return [sorted(own, key=lambda run: run.seed) for own in cells.values()]
 
 
 def _cell_of(run: str) -> tuple[str, ...]:

@@ -304,7 +304,7 @@ def stopping(evidence: Evidence) -> Iterator[Statement]:
         level=w.level(LEVELS.interval),
         least=spec.min,
         share=w.percent(spec.until_ci, 1),
-        confirmed=w.say(" and then once more") if spec.confirms else "",
+        confirmed=w.say(" and then once more") if spec.confirms and spec.max > spec.min else "",
         most=spec.max,
         limit=w.percent(LOAD_LIMIT),
     )

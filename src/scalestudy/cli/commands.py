@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from scalestudy.errors import StudyError
-from scalestudy.records.files import read_model, write_model
+from scalestudy.records.files import read_model, write_model, write_text
 from scalestudy.records.image import STARTED
 from scalestudy.records.paths import RunPaths, StudyPaths, results_of
 from scalestudy.records.report import ReportData
@@ -47,7 +47,8 @@ def plan(arguments: Namespace) -> int:
 def image(arguments: Namespace) -> int:
     """Build or take the image that the study runs in, and record it. SIGTERM and SIGHUP remove what was begun."""
     for asked in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(asked, lambda number, _: sys.exit(128 + number))
+        if signal.getsignal(asked) is not signal.SIG_IGN:  # nohup
+            signal.signal(asked, lambda number, _: sys.exit(128 + number))
     from scalestudy.container.prepare import prepare
     from scalestudy.spec.reading import load_config
 
@@ -164,6 +165,18 @@ def _end(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def repeats(arguments: Namespace) -> int:
+    """Write the ids of the runs that adaptive repeats want as things stand."""
+    from scalestudy.analysis.collect import collect
+
+    collection = collect(arguments.study.parent)
+    wanted = [run.run.id for run in collection.runs]
+    open_runs = sum(run.row.outcome == "missing" for run in collection.runs)
+    write_text(arguments.wanted, "".join(f"{run}\n" for run in wanted))
+    print(f"{collection.study.name}: {len(wanted)} runs wanted, {open_runs} of them still to be trained")
+    return 0
 
 
 def analyze(arguments: Namespace) -> int:

@@ -112,6 +112,11 @@ COMMANDS = {
         (PLANNED, _argument("layout", help="nodes x devices per node, such as 1x2"), RECORD_FAILURE),
         commands.probe,
     ),
+    "repeats": Command(
+        "write which runs adaptive repeats want, from the results so far",
+        (PLANNED, _argument("wanted", type=Path, metavar="wanted.txt", help="one run per line")),
+        commands.repeats,
+    ),
     "analyze": Command("make tables/*.csv and report.json from the runs", (PLANNED,), commands.analyze),
     "report": Command(
         "typeset the PDF report, its figures, and the tables as pages",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from scalestudy.container.builders import CERTIFICATES
 from scalestudy.errors import StudyError
+from scalestudy.records.files import is_there
 from scalestudy.records.image import Image
 
 SEPARATORS = ":,"
@@ -22,7 +23,7 @@ def binds(image: Image, folder: Path, scratch: Path, online: bool, seen: Sequenc
     found += [_same(path, "results") for path in linked_results(folder)]
     found += map(named_bind, image.run.bind)
     for path in seen:
-        if not path.exists():
+        if not is_there(path):
             raise StudyError(f"--see: found {path}; there is no such file or folder")
         found += [f"{_same(place, 'a file that the command reads')}:ro" for place in outside(path, folder)]
     if online and image.run.certificates:

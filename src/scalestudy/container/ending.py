@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -31,12 +32,22 @@ def _end(process: subprocess.Popen[Any]) -> None:
     with suppress(ProcessLookupError, PermissionError):  # none of them is left, or they are another user's (setuid)
         os.killpg(process.pid, signal.SIGTERM)
         end = monotonic() + CLEAN_UP_S
-        while monotonic() < end:
-            process.poll()  # as long as it is not asked, it counts as one that is there
-            os.killpg(process.pid, 0)
+        while monotonic() < end and _is_alive(process.pid):
+            process.poll()
             sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(CLEAN_UP_S)
+
+
+def _is_alive(session: int) -> bool:
+    """Whether one of its processes still runs; some may have ended whom nobody has asked for."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, own = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(own) == session and state != "Z":
+                return True
+    return False
 
 
 def output_of(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:

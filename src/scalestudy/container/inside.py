@@ -118,7 +118,8 @@ def _check_file(image: Image, record: Path) -> None:
         facts = image.sif.stat()
     except OSError as error:
         raise StudyError(
-            f"{image.reference}: the image cannot be read: {error.strerror}; `snakemake --cores 1 {record}` makes it"
+            f"{image.reference}: the image cannot be read: {error.strerror}; if it was built here, "
+            f"`snakemake --cores 1 {record}` builds it anew"
         ) from error
     if (facts.st_size, int(facts.st_mtime)) != (image.size_bytes, image.modified):
         raise StudyError(

@@ -28,7 +28,8 @@ class ContainerSpec(SpecModel):
     """``sha256:...`` that the image must have: of a SIF the hash of the file, otherwise the image's id. An address is
     pinned in its name, ``docker://NAME@sha256:...``."""
     folder: str = Field(default="images", pattern=IMAGES_PATTERN)
-    """Images are kept here, each in a folder named by what it was built from: a folder of this study's own."""
+    """Images are kept here, each in a folder named by what it was built from: a folder of this study's own, without
+    braces, ~ and a / at the end."""
     builder: Literal["auto", "apptainer", "podman", "buildah", "docker"] = "auto"
     """What builds. ``auto``: the engine itself; apptainer builds from containers/scalestudy.def, the others from
     containers/Dockerfile, and an image of another one is handed over as an archive."""
