@@ -226,7 +226,7 @@ def verdict(ratio: Estimate, again: float, foreign: float, programs: Collection[
 
 
 def ordered(number: int) -> list[str]:
-    """The places in one of all their orders, in turn: each comes as often after each of the three, itself too."""
+    """The places in one of all their orders, in turn: each comes as often after each of the others, and never twice."""
     return [PLACES[place] for place in ORDERS[number % len(ORDERS)]]
 
 
