@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -169,45 +170,43 @@ def test_a_code_says_how_a_job_ended_and_nothing_where_it_is_zero(code: str, tol
     assert _exit(code) == told
 
 
+@pytest.fixture
+def seen_by_sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, str]]:
+    """Submits a job with these variables around it and options of its own; those of SLURM's that sbatch then sees."""
+
+    def submit(around: dict[str, str], **options: object) -> dict[str, str]:
+        (tmp_path / "sbatch").write_text(f"#!/bin/sh\nenv | grep -E '^(SLURM|SBATCH)_' > {tmp_path}/seen\nexit 1\n")
+        (tmp_path / "srun").touch()
+        for name in ("sbatch", "srun"):
+            (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        for name, value in around.items():
+            monkeypatch.setenv(name, value)
+        parameters = {"job_name": "r", "nodes": 1, "ntasks_per_node": 1, "cpus_per_task": 1, "time": None}
+        parameters["additional_parameters"] = options
+        with pytest.raises(NotSubmitted, match=r"^not submitted: "):
+            Slurm(tmp_path).submit([Task(("done",), ("/bin/true",), "", 1, 1, None, {"slurm": parameters})])
+        assert around.items() <= os.environ.items()
+        return dict(line.split("=") for line in (tmp_path / "seen").read_text().split())
+
+    return submit
+
+
 def test_variables_of_the_job_that_snakemake_runs_in_do_not_reach_sbatch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seen_by_sbatch: Callable[..., dict[str, str]],
 ) -> None:
-    (tmp_path / "sbatch").write_text(f"#!/bin/sh\nenv | grep ^SLURM_ | sort > {tmp_path}/seen\nexit 1\n")
-    for name in ("sbatch", "srun"):
-        (tmp_path / name).touch()
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     kept = {"SLURM_CLUSTERS": "a", "SLURM_CONF": "/site.conf", "SLURM_CONF_SERVER": "ctl", "SLURM_JWT": "token"}
-    around = kept | {"SLURM_JOB_ID": "7", "SLURM_MEM_PER_NODE": "300"}
-    for name, value in around.items():
-        monkeypatch.setenv(name, value)
-    parameters = {"slurm": {"job_name": "r", "nodes": 1, "ntasks_per_node": 1, "cpus_per_task": 1}}
-    with pytest.raises(NotSubmitted, match=r"^not submitted: "):
-        Slurm(tmp_path).submit([Task(("done",), ("/bin/true",), "", 1, 1, None, parameters)])
-    assert dict(line.split("=") for line in (tmp_path / "seen").read_text().split()) == kept
-    assert around.items() <= os.environ.items()
+    assert seen_by_sbatch(kept | {"SLURM_JOB_ID": "7", "SLURM_MEM_PER_NODE": "300"}) == kept
 
 
 def test_what_the_profile_says_is_not_beaten_by_variables_that_sbatch_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seen_by_sbatch: Callable[..., dict[str, str]],
 ) -> None:
     """The order of sbatch is its command line, its variables, and last its script, into which submitit writes."""
-    (tmp_path / "sbatch").write_text(f"#!/bin/sh\nenv | grep ^SBATCH_ | sort > {tmp_path}/seen\nexit 1\n")
-    for name in ("sbatch", "srun"):
-        (tmp_path / name).touch()
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     beaten = {"SBATCH_PARTITION": "debug", "SBATCH_TIMELIMIT": "10", "SBATCH_MEM_PER_CPU": "1", "SBATCH_ACCOUNT": "a"}
     beaten |= {"SBATCH_OUTPUT": "mine", "SBATCH_ARRAY_INX": "1-9"}
-    for name, value in (beaten | {"SBATCH_QOS": "long"}).items():
-        monkeypatch.setenv(name, value)
-    options = {"partition": "gpu", "time": 240, "mem": 4000, "account": "project"}
-    parameters = {"job_name": "r", "nodes": 1, "ntasks_per_node": 1, "cpus_per_task": 1, "time": None}
-    task = Task(("done",), ("/bin/true",), "", 1, 1, None, {"slurm": parameters | {"additional_parameters": options}})
-    with pytest.raises(NotSubmitted, match=r"^not submitted: "):
-        Slurm(tmp_path).submit([task])
-    assert (tmp_path / "seen").read_text() == "SBATCH_QOS=long\n"  # of which the profile says nothing
-    assert beaten.items() <= os.environ.items()
+    kept = {"SBATCH_QOS": "long"}  # of which the profile says nothing
+    assert seen_by_sbatch(beaten | kept, partition="gpu", time=240, mem=4000, account="project") == kept
 
 
 def test_outside_a_job_what_the_user_sets_for_slurm_travels_along(monkeypatch: pytest.MonkeyPatch) -> None:
