@@ -259,6 +259,6 @@ def _spread(cell: CellRuns, result: Result, excess: float) -> float:
     share of a batch takes longer (``excess``, relative) is no jitter.
     """
     phases = DeviceColumns.of(result.phases)
-    per_step = phases.measured("waiting") - excess * phases.measured("forward", "backward").mean()
-    waiting = float((per_step / phases.column("steps")).mean())
+    jitter_s = phases.measured("waiting") - excess * phases.measured("forward", "backward").mean()
+    waiting = float((jitter_s / phases.column("steps")).mean())
     return waiting / _busy_s(result) / expected_largest(cell.cell.devices)
