@@ -8,8 +8,8 @@ from typing import Optional
 
 from snakemake_interface_executor_plugins.settings import CommonSettings, ExecutorSettingsBase
 
-from snakemake_executor_plugin_submitit.cluster import CLUSTERS
 from snakemake_executor_plugin_submitit.executor import SubmititExecutor as Executor
+from submitit_ranks import CLUSTERS
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 CLUSTER = "Where jobs run: on a SLURM cluster, in processes of this machine, or (debug) in this very process."

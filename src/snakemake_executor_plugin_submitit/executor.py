@@ -19,10 +19,12 @@ from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from snakemake_executor_plugin_submitit.cluster import CLUSTERS, OF_OTHERS, Busy, TooMany
-from snakemake_executor_plugin_submitit.ending import JobState, failure_message, rank_errors
-from snakemake_executor_plugin_submitit.rank import Task
-from snakemake_executor_plugin_submitit.request import NotSubmitted, task_of
+from snakemake_executor_plugin_submitit.request import task_of
+from submitit_ranks import CLUSTERS
+from submitit_ranks.ending import JobState, failure_message, rank_errors
+from submitit_ranks.errors import Busy, NotSubmitted, TooMany
+from submitit_ranks.rank import Task
+from submitit_ranks.slurm import OF_OTHERS
 
 
 class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface has no types
@@ -52,9 +54,8 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         kind = self.executor_settings.cluster or "slurm"
         self.cluster = CLUSTERS[kind](folder)
         mark = folder / "kind"
-        if (
-            mark.exists() and (before := mark.read_text() or kind) != kind and self.cluster.files()
-        ):  # whose ids mean nothing
+        before = mark.read_text() if mark.exists() else ""
+        if before not in ("", kind) and self.cluster.files():  # whose ids mean nothing
             left = f"jobs of --submitit-cluster {before} were left here, and may still run"
             raise WorkflowError(f"{folder}: {left}; go on with it, or end them and delete this folder")
         mark.write_text(kind)
@@ -153,7 +154,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         if newer or (earlier.command, earlier.signature) != (task.command, task.signature):
             self.logger.info(f"Job {name} is of an older command, params or input of rule {job.name}: not taken over.")
             if over or self._cancel([name]):
-                self._forget(name)
+                self.cluster.forget(name)
             if not over:
                 task.parameters["slurm"]["dependency"] = f"afterany:{name}"  # never two at once
             return False
@@ -174,7 +175,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
                 if not state.over or (state.state == "COMPLETED" and all(map(os.path.exists, task.key))):
                     left[task.key] = (name, task, state.over)
                     continue
-            self._forget(name)
+            self.cluster.forget(name)
         return left
 
     def _in_queue(self, states: dict[str, JobState]) -> list[str]:
@@ -208,7 +209,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             else:
                 final = state.hopeless and "launch failed" not in state.reason  # that is the node's fault
                 self._fail(info, failure_message(self.folder, name, state), final)
-            self._forget(name)
+            self.cluster.forget(name)
         if not self.waiting:
             self.reason = None
             self.reasons.clear()
@@ -241,10 +242,6 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             return JobState("COMPLETED")
         waited_s = time.monotonic() - self.missing_since.setdefault(name, time.monotonic())
         return JobState("UNKNOWN" if waited_s < self.workflow.execution_settings.latency_wait else "LOST")
-
-    def _forget(self, name: str) -> None:
-        for path in self.folder.glob(f"{name}_*.pkl"):
-            path.unlink()
 
     def _cancel(self, names: list[str]) -> bool:
         """Whether they were."""

@@ -1,7 +1,5 @@
-"""What a Snakemake job asks for: its command, and its resources in the words of sbatch."""
+"""What a Snakemake job asks for: ranks, threads, time, and what is refused; the resources go to ``sbatch_options``."""
 
-import re
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,19 +7,10 @@ from typing import Any
 from snakemake.settings.types import DeploymentMethod
 from snakemake.shell import shell
 
-from snakemake_executor_plugin_submitit.rank import Task
+from submitit_ranks.errors import NotSubmitted
+from submitit_ranks.options import sbatch_options
+from submitit_ranks.rank import Task
 
-SBATCH = {
-    "slurm_partition": "partition",
-    "slurm_account": "account",
-    "qos": "qos",
-    "constraint": "constraint",
-    "reservation": "reservation",
-    "runtime": "time",
-    "mem_mb": "mem",
-    "mem_mb_per_cpu": "mem-per-cpu",
-}
-"""Resource -> option of sbatch, which counts in minutes and MB, too."""
 KINDS = ("script", "notebook", "wrapper", "cwl", "template_engine", "run", "shadow", "pipe", "service")
 UNKNOWN = ("mpi", "clusters", "cluster", "slurm_cluster", "cpus_per_gpu", "tasks_per_gpu")
 """Resources of snakemake-executor-plugin-slurm that mean nothing here."""
@@ -29,10 +18,6 @@ COUNTS = {"nodes": 1, "tasks": 1, "tasks_per_node": 1, "cpus_per_task": 1, "gpu"
 """Resources that are whole numbers, and the least that they can be."""
 PLAIN = (str, int, float, list, tuple, dict, type(None))
 """Params that look alike in every process."""
-
-
-class NotSubmitted(Exception):
-    """The executor cannot run a job, or the cluster does not take it; the message is the reason, in one line."""
 
 
 def task_of(job: Any) -> Task:
@@ -80,31 +65,6 @@ def _ranks(where: str, asked: dict[str, Any]) -> tuple[int, int]:
     if not tasks_per_node or ("tasks" in asked and tasks != nodes * tasks_per_node):
         raise NotSubmitted(f"{where}: {tasks} tasks on {nodes} nodes; every node takes equally many")
     return nodes, tasks_per_node
-
-
-def sbatch_options(where: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """Options of sbatch by resources; raises NotSubmitted for a slurm_extra that says none or cannot be read."""
-    options: dict[str, Any] = {option: asked[name] for name, option in SBATCH.items() if name in asked}
-    if "mem-per-cpu" in options:
-        options.pop("mem", None)  # mostly Snakemake's own default; SLURM takes only one of them
-    gpus, gres = int(asked.get("gpu", 0)), str(asked.get("gres", ""))
-    if gpus and not re.search(r"(^|,)(gres[:/])?gpu\b", gres):  # which sites take as the one or as the other
-        options["gpus-per-node"] = f"{asked['gpu_model']}:{gpus}" if "gpu_model" in asked else gpus
-    if gres and (gpus or "{gpu}" not in gres):
-        options["gres"] = gres.replace("{gpu}", str(gpus))
-    # submitit has SIGUSR2 sent to every process before the end, which ends most of them: the batch shell gets a
-    # harmless signal instead, and ranks read JOB_DEADLINE.
-    options["signal"] = "B:CONT@1"
-    try:
-        words = shlex.split(re.sub(r"^'([^']*)'$", r"\1", str(asked.get("slurm_extra", ""))))  # quoted in the profile
-    except ValueError as mistake:
-        raise NotSubmitted(f"{where}: slurm_extra: {mistake}") from None
-    for word in words:
-        name, has_value, value = word.removeprefix("--").partition("=")
-        if name == word:
-            raise NotSubmitted(f"{where}: slurm_extra has {word!r}; write every option as --name or --name=value")
-        options[name] = value if has_value else True
-    return options
 
 
 def _refused(job: Any) -> str | None:

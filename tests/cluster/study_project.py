@@ -233,8 +233,8 @@ def readable_python(folder: Path) -> str:
     _link(here, packages)
     for editable in packages.glob("*scalestudy*.pth"):
         editable.unlink()
-    _link(ROOT / "src" / "scalestudy", packages / "scalestudy")
-    _link(ROOT / "src" / "snakemake_executor_plugin_submitit", packages / "snakemake_executor_plugin_submitit")
+    for package in ("scalestudy", "snakemake_executor_plugin_submitit", "submitit_ranks"):
+        _link(ROOT / "src" / package, packages / package)
     script = folder / "venv/bin/scalestudy"
     # As an installer writes it: what is spawned imports the script, and must not run it.
     lines = ["import sys", "from scalestudy.cli import main", "if __name__ == '__main__':", "    sys.exit(main())"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from slurm_workflow import ROOT, SlurmWorkflow, wait_until
 
-from snakemake_executor_plugin_submitit.cluster import Slurm
+from submitit_ranks.slurm import Slurm
 
 Make = Callable[[str], SlurmWorkflow]
 pytestmark = pytest.mark.usefixtures("beside")  # begins early what takes minutes

@@ -20,14 +20,20 @@ HOST_MODULES = (
 )
 
 
-def imported_layers(path: Path) -> set[str]:
-    """Layers that a module imports, anywhere in it."""
+def imported(path: Path) -> set[str]:
+    """What a module imports, anywhere in it."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
         elif isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
+    return names
+
+
+def imported_layers(path: Path) -> set[str]:
+    """Those of them that are layers."""
+    names = imported(path)
     return {name.split(".")[1] for name in names if name.startswith("scalestudy.") and name.split(".")[1] in LAYERS}
 
 
@@ -36,6 +42,17 @@ def test_a_layer_imports_only_from_those_before_it(layer: str) -> None:
     allowed = set(LAYERS[: LAYERS.index(layer) + 1])
     for path in (PACKAGE / layer).rglob("*.py"):
         assert imported_layers(path) <= allowed, path
+
+
+@pytest.mark.parametrize(
+    ("package", "above"),
+    [("snakemake_executor_plugin_submitit", ("scalestudy",)), ("submitit_ranks", ("scalestudy", "snakemake"))],
+)
+def test_what_could_be_published_alone_knows_nothing_of_what_stands_on_it(package: str, above: tuple[str, ...]) -> None:
+    files = list((PACKAGE.parent / package).rglob("*.py"))
+    assert files
+    for path in files:
+        assert not [name for name in imported(path) if name.startswith(above) and not name.startswith(package)], path
 
 
 @pytest.mark.parametrize("module", HOST_MODULES)

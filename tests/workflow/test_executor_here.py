@@ -14,7 +14,8 @@ import pytest
 from snakemake.jobs import Job
 from snakemake.settings.types import DeploymentMethod
 
-from snakemake_executor_plugin_submitit.request import KINDS, NotSubmitted, task_of
+from snakemake_executor_plugin_submitit.request import KINDS, task_of
+from submitit_ranks.errors import NotSubmitted
 
 ROOT = Path(__file__).resolve().parents[2]
 # Runs until the file `go` appears, and says with which parameter it started.

@@ -14,6 +14,7 @@ from scalestudy.container.engines import chosen_engine
 from scalestudy.errors import StudyError
 from scalestudy.spec.config import ClusterSpec
 from scalestudy.spec.reading import load_config
+from submitit_ranks.options import sbatch_options
 
 ASKED = ("slurm_partition", "slurm_account", "qos", "constraint", "reservation", "gres", "gpu_model")
 """Resources of a profile that say where its jobs run."""
@@ -66,8 +67,6 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
 
 def as_the_profile(arguments: Namespace, spec: ClusterSpec) -> None:
     """What the command line leaves open as the executor makes it of the profile: so runs on all of a node will ask."""
-    from snakemake_executor_plugin_submitit.request import sbatch_options  # with it comes Snakemake
-
     profile = asked_by(arguments.profile)
     asked = {name: profile[name] for name in ASKED if name in profile}
     options = sbatch_options("", asked | ({"gpu": spec.devices_per_node} if spec.device == "cuda" else {}))

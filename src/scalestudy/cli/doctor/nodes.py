@@ -18,6 +18,7 @@ from scalestudy.cli.doctor.finding import Finding, note, ok, wrong
 from scalestudy.cli.doctor.partition import Partition
 from scalestudy.container.engines import ENGINES
 from scalestudy.spec.config import ClusterSpec
+from submitit_ranks.slurm import of_this_job
 
 CLOCK_TOLERANCE_S = 2.0
 DELAY_S = 10.0
@@ -87,8 +88,6 @@ def run_job(arguments: Namespace, partition: Partition, nodes: int, folder: Path
     command += [f"--partition={partition.name}", f"--immediate={arguments.wait}", "--kill-on-bad-exit=1"]
     command += [f"--account={arguments.account}"] if arguments.account else []
     command += [*arguments.options, sys.executable, str(Path(on_node.__file__).resolve()), str(folder)]
-    from snakemake_executor_plugin_submitit.cluster import of_this_job  # with it comes Snakemake
-
     around = of_this_job()
     environment = {name: value for name, value in os.environ.items() if name not in around}
     report = Report(options=tuple(arguments.options))

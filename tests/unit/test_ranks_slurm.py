@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_executor_plugin_submitit.cluster import Slurm, _exit, of_this_job
-from snakemake_executor_plugin_submitit.ending import JobState
-from snakemake_executor_plugin_submitit.rank import Task
-from snakemake_executor_plugin_submitit.request import NotSubmitted
+from submitit_ranks.ending import JobState
+from submitit_ranks.errors import NotSubmitted
+from submitit_ranks.rank import Task
+from submitit_ranks.slurm import Slurm, _exit, of_this_job
 
 ROWS = (
     b"7_0|RUNNING|0|n1||main|/home/me/.snakemake/submitit/7_0_0_log.out|\n"
@@ -150,8 +150,7 @@ def test_the_job_in_which_snakemake_runs_is_none_that_makes_room(
     (tmp_path / "squeue").chmod(0o755)
     (tmp_path / "rows").write_bytes(ROWS)
     code = (
-        "from pathlib import Path; from snakemake_executor_plugin_submitit.cluster import Slurm;"
-        "print(*sorted(Slurm(Path('.')).states([])))"
+        "from pathlib import Path; from submitit_ranks.slurm import Slurm;print(*sorted(Slurm(Path('.')).states([])))"
     )
     plain = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from snakemake_executor_plugin_submitit.request import NotSubmitted, sbatch_options
+from submitit_ranks.errors import NotSubmitted
+from submitit_ranks.options import sbatch_options
 
 
 @pytest.mark.parametrize(

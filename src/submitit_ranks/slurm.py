@@ -1,21 +1,18 @@
-"""Where jobs run: SLURM, processes of this machine, or this very process."""
+"""Where jobs run on a cluster: SLURM, through submitit and its own commands."""
 
 import contextlib
 import io
 import os
-import pickle
 import re
-import signal
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from snakemake_executor_plugin_submitit import rank
-from snakemake_executor_plugin_submitit.ending import HOPELESS, JobState, rank_errors
-from snakemake_executor_plugin_submitit.request import NotSubmitted
+from submitit_ranks.ending import HOPELESS, JobState
+from submitit_ranks.errors import Busy, NotSubmitted, TooMany
+from submitit_ranks.local import Local
+from submitit_ranks.rank import Task
 
 TOO_MANY = re.compile(r"submit.?(job.?)?limit|MaxSubmit|job array", re.I)
 """What sbatch says at a limit: (job submit limit), QOSMaxSubmitJobPerUserLimit, Invalid job array specification."""
@@ -32,97 +29,11 @@ OF_A_JOB = re.compile(r"SLURM_(?!(CONF|CONF_SERVER|CLUSTERS|JWT|SACK_\w+)$)")
 AROUND = "_".join(filter(None, map(os.environ.get, ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"))))
 AROUND = AROUND or os.environ.get("SLURM_JOB_ID", "")
 """The job in which this program runs, as squeue names it; read at once, since `submit` takes variables away."""
-
-
 MEMORY, GPUS = ("MEM_PER_NODE", "MEM_PER_CPU", "MEM_PER_GPU"), ("GRES", "GPUS", "GPUS_PER_NODE", "GPUS_PER_TASK")
 VARIABLES = {"time": ("TIMELIMIT",), "mem": MEMORY, "mem-per-cpu": MEMORY, "gres": GPUS, "gpus-per-node": GPUS}
 """What SBATCH_... is called that stands for an option, or excludes it, where it is not its name alone; such a variable
 would beat what the script says.
 """
-
-
-class TooMany(NotSubmitted):
-    """So many jobs at once the cluster does not take, or so many of one user."""
-
-
-class Busy(NotSubmitted):
-    """The cluster does not answer, or takes no job now; perhaps it took these ones, and could not say so."""
-
-
-class Local:
-    """Processes on this machine under submitit's local controller, whose process id is the job's id."""
-
-    name = "local"
-    ends = "kill"
-    """The command that ends jobs by their ids."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        # SQUEUE_PARTITION leaves jobs out, SCANCEL_INTERACTIVE asks back: they are for terminals.
-        plain = (name for name in os.environ if not name.startswith(("SQUEUE_", "SACCT_", "SCANCEL_")))
-        self.environment = {name: os.environ[name] for name in plain}
-
-    def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
-        """Submit alike tasks together; submitit's jobs, in the same order. Raises NotSubmitted."""
-        import cloudpickle
-        from submitit.core import plugins
-
-        cloudpickle.register_pickle_by_value(rank)  # nodes then need submitit, not this package
-        executor = plugins.get_executors()[self.name](self.folder)
-        executor.update_parameters(**tasks[0].parameters[self.name])
-
-        def submit() -> list[Any]:
-            with executor.batch():
-                return [executor.submit(task) for task in tasks]
-
-        # In a thread, so that Ctrl-C waits until what is being submitted can be seen, and cancelled. Without SIGINT,
-        # which a terminal sends also to what is started there.
-        with ThreadPoolExecutor(1, "", signal.pthread_sigmask, (signal.SIG_BLOCK, {signal.SIGINT})) as thread:
-            return thread.submit(submit).result()
-
-    def states(self, names: Iterable[str]) -> dict[str, JobState] | None:
-        """What is known of these jobs, and of others, by id; None when there is no answer."""
-        alive = list(filter(self._alive, names))
-        # As srun --kill-on-bad-exit does; submitit waits for all ranks.
-        self.cancel([name for name in alive if any(error for _, error in rank_errors(self.folder, name))])
-        return {name: JobState("RUNNING") for name in alive}
-
-    def files(self) -> dict[str, Path]:
-        """Submitit's file of every job whose end nobody saw, by id."""
-        return {path.name.removesuffix("_submitted.pkl"): path for path in self.folder.glob("*_submitted.pkl")}
-
-    def cancel(self, ids: Sequence[str]) -> None:
-        """Cancel jobs; raises OSError or SubprocessError."""
-        for name in filter(self._alive, ids):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(name), signal.SIGTERM)  # passed on to the ranks; after a SIGINT they would live for 1 s
-
-    def _alive(self, name: str) -> bool:
-        with contextlib.suppress(OSError):
-            return str(self.folder) in Path(f"/proc/{name}/cmdline").read_text()
-        return False
-
-
-class Debug(Local):
-    """This very process: a job is over when it is submitted."""
-
-    name = "debug"
-    kept: ClassVar[list[Any]] = []
-    """All jobs: submitit names one by its place in memory, and a later one must not have its name."""
-
-    def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
-        """Runs one job after the other, on one rank, and leaves its result as a rank would."""
-        from submitit.core.utils import environment_variables
-
-        if (ranks := tasks[0].ranks) > 1:
-            raise NotSubmitted(f"--submitit-cluster debug runs 1 rank, and this job asks for {ranks}")
-        self.kept.extend(jobs := super().submit(tasks))
-        for job in jobs:
-            with environment_variables(SUBMITIT_DEBUG_JOB_ID=job.job_id):
-                error = job.exception()
-            result = ("error", f"{type(error).__name__}: {error}") if error else ("success", None)
-            job.paths.result_pickle.write_bytes(pickle.dumps(result))
-        return jobs
 
 
 class Slurm(Local):
@@ -131,7 +42,7 @@ class Slurm(Local):
     name = "slurm"
     ends = "scancel"
 
-    def submit(self, tasks: Sequence[rank.Task]) -> list[Any]:
+    def submit(self, tasks: Sequence[Task]) -> list[Any]:
         """One sbatch. Raises TooMany at a limit of the site, and Busy where another call may succeed."""
         named = tasks[0].parameters["slurm"].get("additional_parameters", ())
         others = [name for one in named for name in VARIABLES.get(one, (one.upper().replace("-", "_"),))]
@@ -191,9 +102,6 @@ class Slurm(Local):
         )
         rows = [line.split("|", columns - 1) for line in done.stdout.split("\n")]
         return [row for row in rows if len(row) == columns and all(cell.strip() for cell in row[:2])]
-
-
-CLUSTERS = {kind.name: kind for kind in (Slurm, Local, Debug)}
 
 
 def of_this_job() -> dict[str, str]:

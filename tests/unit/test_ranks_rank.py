@@ -10,13 +10,13 @@ import cloudpickle
 import pytest
 from submitit.core.utils import DelayedSubmission
 
-from snakemake_executor_plugin_submitit import rank
-from snakemake_executor_plugin_submitit.ending import JobState, failure_message, rank_errors
+from submitit_ranks import rank
+from submitit_ranks.ending import JobState, failure_message, rank_errors
 
 # Runs a task in this very process, to which a signal comes at a moment of its choice: so submitit runs a rank.
 RANK = """
 import os, signal, subprocess
-from snakemake_executor_plugin_submitit import rank
+from submitit_ranks import rank
 
 moment, number = {moment!r}, signal.{name}
 start, environment = subprocess.Popen, rank.Task.environment

@@ -19,7 +19,7 @@ class Task:
     command: tuple[str, ...]
     """The shell and its arguments."""
     signature: str
-    """Its params: Snakemake would run it again for others."""
+    """Its params: with others it would be another job."""
     ranks: int
     threads: int
     runtime_min: int | None
@@ -44,6 +44,10 @@ class Task:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
                 signal.signal(number, pass_on)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # which the executor blocked
+        if "SUBMITIT_FOLDER" in os.environ:  # what this rank left before SLURM started the job again says nothing now
+            from submitit import JobEnvironment
+
+            JobEnvironment().paths.result_pickle.unlink(missing_ok=True)
         environment = self.environment()
         # A session of its own: a signal for the ranks must not reach what the command keeps running beside itself,
         # such as the process that serves a container's file system.
@@ -69,8 +73,6 @@ class Task:
         from submitit import JobEnvironment
 
         here = JobEnvironment()
-        if "SUBMITIT_FOLDER" in os.environ:  # what this rank left before SLURM started the job again says nothing now
-            here.paths.result_pickle.unlink(missing_ok=True)
         job_number = int("".join(filter(str.isdigit, here.raw_job_id)))
         # Without what tells submitit in which job it is: the command may be a Snakemake that submits jobs of its own.
         environment = {name: os.environ[name] for name in os.environ if not name.startswith("SUBMITIT_")} | {
