@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import json
 import os
-import pickle
 import re
 import signal
 import subprocess
@@ -24,7 +23,6 @@ from submitit_ranks import CLUSTERS
 from submitit_ranks.ending import JobState, failure_message, rank_errors
 from submitit_ranks.errors import Busy, NotSubmitted, TooMany
 from submitit_ranks.rank import Task
-from submitit_ranks.slurm import OF_OTHERS
 
 
 class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface has no types
@@ -105,7 +103,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
                     if size > 1:
                         size //= 2
                         continue
-                    if crowded or OF_OTHERS.search(str(limit)):  # room comes when they end, or those of colleagues
+                    if crowded or limit.of_others:  # room comes when they end, or those of colleagues
                         self._wait(group, limit)
                     else:
                         self._refuse(dict(group), limit)
@@ -170,7 +168,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         left = {}
         for name, file in files.items():
             with contextlib.suppress(Exception):  # written by another version
-                task: Task = pickle.loads(file.read_bytes()).function
+                task = self.cluster.task(file)
                 state = self._state(states, name, task)
                 if not state.over or (state.state == "COMPLETED" and all(map(os.path.exists, task.key))):
                     left[task.key] = (name, task, state.over)
@@ -207,7 +205,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
             if state.state == "COMPLETED":
                 self.report_job_success(info)
             else:
-                final = state.hopeless and "launch failed" not in state.reason  # that is the node's fault
+                final = state.hopeless and not state.not_launched
                 self._fail(info, failure_message(self.folder, name, state), final)
             self.cluster.forget(name)
         if not self.waiting:
@@ -216,7 +214,7 @@ class SubmititExecutor(RemoteExecutor):  # type: ignore[misc]  # the interface h
         elif states is not None:
             # Who else has jobs is asked before sbatch is: what ended between the two has made room.
             crowded = not all(one.over for one in states.values())
-            few = isinstance(self.reason, TooMany) and (crowded or OF_OTHERS.search(str(self.reason)))
+            few = isinstance(self.reason, TooMany) and (crowded or self.reason.of_others)
             count = min(room, len(self.waiting)) if few else len(self.waiting)
             self._submit([self.waiting.popleft() for _ in range(count)], crowded)
 

@@ -1,7 +1,7 @@
 """Shell commands as batch jobs of one rank or many, through submitit: on SLURM, or in processes of this machine.
 
-It submits, watches and cancels, and says how a job ended. It knows nothing of Snakemake; whose executor
-(``snakemake_executor_plugin_submitit``) and ``scalestudy doctor`` use it. Its modules import submitit only to submit.
+It submits, watches and cancels, and says how a job ended. It imports nothing of Snakemake; resources have the names of
+snakemake-executor-plugin-slurm. submitit is imported only where it is used.
 """
 
 from submitit_ranks.local import Debug, Local

@@ -61,6 +61,11 @@ class JobState:
         return self.state == "RESV_DEL_HOLD" or bool(never)
 
     @property
+    def not_launched(self) -> bool:
+        """Whether SLURM holds it since a node could not start it: another one may."""
+        return "launch failed" in self.reason
+
+    @property
     def held(self) -> str:
         """For what it waits that may never come, or nothing."""
         if self.state in ("REQUEUE_HOLD", "SPECIAL_EXIT"):

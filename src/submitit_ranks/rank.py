@@ -1,4 +1,4 @@
-"""What runs on the nodes: one rank of a job. It travels inside submitit's pickle: standard library only."""
+"""What runs on the nodes: one rank of a job. It travels inside submitit's pickle, and needs submitit alone."""
 
 import os
 import resource
@@ -26,7 +26,7 @@ class Task:
     parameters: dict[str, dict[str, Any]]
     """What submitit is told, by the kind of cluster. Tasks with equal parameters form an array."""
     inputs: tuple[tuple[str, int, bool], ...] = ()
-    """Path and time (ns) of each input file, and whether newer input counts: not where it is `ancient`."""
+    """Path and time (ns) of each input file, and whether a newer one makes it another job."""
 
     def __call__(self) -> None:
         """Run as this rank; raises RuntimeError that names rank, host and exit code or signal: srun ends the others."""
@@ -38,12 +38,12 @@ class Task:
             for child in children:
                 child.terminate()  # not the whole session: see below
 
-        if "SUBMITIT_DEBUG_JOB_ID" not in os.environ:  # else this process is Snakemake
+        if "SUBMITIT_DEBUG_JOB_ID" not in os.environ:  # else this process is the one that submits
             # SLURM may tell only this process (proctrack/cgroup); without SLURM, a terminal does, and submitit 30 s
             # before its time limit (SIGUSR2). From before the command is there, which it would outlive unwatched.
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
                 signal.signal(number, pass_on)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # which the executor blocked
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # which `Cluster.submit` blocked
         if "SUBMITIT_FOLDER" in os.environ:  # what this rank left before SLURM started the job again says nothing now
             from submitit import JobEnvironment
 
@@ -69,12 +69,12 @@ class Task:
             raise RuntimeError(f"rank {environment['RANK']} on {socket.gethostname()} {ending}")
 
     def environment(self) -> dict[str, str]:
-        """Where this rank stands, as torch.distributed reads it; Snakemake's thread limits; JOB_DEADLINE (s, epoch)."""
+        """Where this rank stands, as torch.distributed reads it; thread limits; JOB_DEADLINE (s, epoch)."""
         from submitit import JobEnvironment
 
         here = JobEnvironment()
         job_number = int("".join(filter(str.isdigit, here.raw_job_id)))
-        # Without what tells submitit in which job it is: the command may be a Snakemake that submits jobs of its own.
+        # Without what tells submitit in which job it is: the command may be a program that submits jobs of its own.
         environment = {name: os.environ[name] for name in os.environ if not name.startswith("SUBMITIT_")} | {
             "RANK": str(here.global_rank),
             "WORLD_SIZE": str(here.num_tasks),

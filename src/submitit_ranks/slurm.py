@@ -7,17 +7,16 @@ import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+from submitit_ranks.cluster import Cluster
 from submitit_ranks.ending import HOPELESS, JobState
 from submitit_ranks.errors import Busy, NotSubmitted, TooMany
-from submitit_ranks.local import Local
 from submitit_ranks.rank import Task
 
 TOO_MANY = re.compile(r"submit.?(job.?)?limit|MaxSubmit|job array", re.I)
 """What sbatch says at a limit: (job submit limit), QOSMaxSubmitJobPerUserLimit, Invalid job array specification."""
-OF_OTHERS = re.compile("GrpSubmit|SubmitJobsPerAccount")
-"""Of these limits it says that jobs of colleagues count, too."""
 BUSY = re.compile(
     r"unable to contact|timed out|zero bytes|connect|communicat|(send|receive) failure|standby mode|temporar|try again"
     r"|authentication|configuration source|error writing|without a word|retry later|MaxJobCount",
@@ -36,17 +35,23 @@ would beat what the script says.
 """
 
 
-class Slurm(Local):
+class Slurm(Cluster):
     """SLURM: sbatch through submitit, and squeue, sacct and scancel."""
 
     name = "slurm"
     ends = "scancel"
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        # SQUEUE_PARTITION leaves jobs out, SCANCEL_INTERACTIVE asks back: they are for terminals.
+        plain = (name for name in os.environ if not name.startswith(("SQUEUE_", "SACCT_", "SCANCEL_")))
+        self.environment = {name: os.environ[name] for name in plain}
+
     def submit(self, tasks: Sequence[Task]) -> list[Any]:
         """One sbatch. Raises TooMany at a limit of the site, and Busy where another call may succeed."""
         named = tasks[0].parameters["slurm"].get("additional_parameters", ())
         others = [name for one in named for name in VARIABLES.get(one, (one.upper().replace("-", "_"),))]
-        beaten = {f"SBATCH_{name}" for name in (*others, "OUTPUT", "ERROR", "ARRAY_INX")}
+        beaten = {f"SBATCH_{name}" for name in (*others, "OUTPUT", "ERROR", "EXPORT", "ARRAY_INX")}
         around = of_this_job() | {name: os.environ[name] for name in beaten & os.environ.keys()}
         for name in around:
             del os.environ[name]

@@ -146,19 +146,24 @@ rule ranks:
     assert 20_000 <= int(ranks[0][6]) < 32_768
 
 
-def test_setup_lines_run_before_the_ranks_which_know_their_deadline(workflow: Make) -> None:
+def test_setup_lines_run_before_the_ranks_which_know_their_deadline(
+    workflow: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SBATCH_EXPORT", "SLURM_EXPORT_ENV"):  # with which neither variables nor lines would reach them
+        monkeypatch.setenv(name, "NONE")
+    monkeypatch.setenv("TO_WHOM", "sir")
     flow = workflow("""
 rule set_up:
     output: "done"
     resources:
-        slurm_setup="export GREETING='good day'; sleep 4; unset SLURM_JOB_END_TIME",
+        slurm_setup="export GREETING='good day'\\nsleep 4; unset SLURM_JOB_END_TIME",
         slurm_extra="--comment=hello --exclusive",
         runtime=5,
-    shell: "echo $GREETING $SLURM_JOB_ID $((JOB_DEADLINE - $(date +%s))) > {output}"
+    shell: "echo $GREETING $TO_WHOM $((JOB_DEADLINE - $(date +%s))) > {output}"
 """)
     assert flow.run() == 0, flow.said
-    good, day, _, left_s = flow.lines("done")[0].split()
-    assert (good, day) == ("good", "day")
+    *words, left_s = flow.lines("done")[0].split()
+    assert words == ["good", "day", "sir"]
     assert 240 < int(left_s) <= 297  # counted from the start of the job
 
 

@@ -9,6 +9,12 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "scalestudy"
 LAYERS = ("spec", "records", "container", "train", "analysis", "report", "cli")
+SNAKEMAKE = ("snakemake", "snakemake_interface_common", "snakemake_interface_executor_plugins")
+ALONE = {
+    "submitit_ranks": ("submitit", "cloudpickle"),
+    "snakemake_executor_plugin_submitit": (*SNAKEMAKE, "submitit_ranks"),
+}
+"""Packages that know nothing of scalestudy, and what they need beside the standard library."""
 HOST_MODULES = (
     "scalestudy.cli",
     "scalestudy.cli.planning",
@@ -44,15 +50,22 @@ def test_a_layer_imports_only_from_those_before_it(layer: str) -> None:
         assert imported_layers(path) <= allowed, path
 
 
-@pytest.mark.parametrize(
-    ("package", "above"),
-    [("snakemake_executor_plugin_submitit", ("scalestudy",)), ("submitit_ranks", ("scalestudy", "snakemake"))],
-)
-def test_what_could_be_published_alone_knows_nothing_of_what_stands_on_it(package: str, above: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("package", ALONE)
+def test_what_could_be_published_without_scalestudy_needs_no_more_than_it_says(package: str) -> None:
     files = list((PACKAGE.parent / package).rglob("*.py"))
     assert files
+    allowed = {*ALONE[package], package, *sys.stdlib_module_names}
     for path in files:
-        assert not [name for name in imported(path) if name.startswith(above) and not name.startswith(package)], path
+        assert {name.partition(".")[0] for name in imported(path)} <= allowed, path
+
+
+@pytest.mark.parametrize(
+    ("module", "other"),
+    [("scalestudy.cli.doctor.examine", "snakemake"), ("snakemake_executor_plugin_submitit", "submitit")],
+)
+def test_a_package_is_loaded_only_where_it_is_used(module: str, other: str) -> None:
+    code = f"import sys; sys.modules['{other}'] = None; import {module}"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("module", HOST_MODULES)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from submitit_ranks.errors import NotSubmitted
-from submitit_ranks.options import sbatch_options
+from submitit_ranks.options import ranks_of, sbatch_options
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,24 @@ from submitit_ranks.options import sbatch_options
 )
 def test_gpus_are_asked_for_as_gres_or_per_node_and_not_as_both(asked: dict[str, Any], options: dict[str, Any]) -> None:
     assert sbatch_options("rule r", asked) == options | {"signal": "B:CONT@1"}
+
+
+def test_every_resource_has_its_option_and_memory_of_a_core_takes_the_place_of_that_of_a_node() -> None:
+    asked = {"slurm_partition": "p", "slurm_account": "a", "qos": "q", "constraint": "c", "reservation": "r"}
+    asked |= {"runtime": 9, "mem_mb": 100, "mem_mb_per_cpu": 50}
+    options = {"partition": "p", "account": "a", "qos": "q", "constraint": "c", "reservation": "r"}
+    options |= {"time": 9, "mem-per-cpu": 50, "signal": "B:CONT@1"}
+    assert sbatch_options("rule r", asked) == options
+    assert sbatch_options("rule r", {"mem_mb": 100})["mem"] == 100
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [({}, (1, 1)), ({"nodes": 2}, (2, 2)), ({"nodes": 2, "tasks_per_node": 3}, (2, 6)), ({"tasks": 4}, (1, 4)),
+     ({"nodes": 2, "tasks": 4}, (2, 4))],
+)  # fmt: skip
+def test_ranks_are_counted_by_node_or_over_all_nodes(asked: dict[str, Any], found: tuple[int, int]) -> None:
+    assert ranks_of("rule r", asked) == found
 
 
 @pytest.mark.parametrize(

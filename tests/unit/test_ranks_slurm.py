@@ -1,4 +1,4 @@
-"""What the executor `submitit` reads of the rows that squeue and sacct print."""
+"""What is read of squeue and sacct, and what sbatch and scancel see."""
 
 import os
 import subprocess
@@ -57,62 +57,6 @@ def test_rows_of_sacct_that_are_none_disturb_nothing(tmp_path: Path, monkeypatch
     assert cluster.states(["7_0", "7_1", "7_2", "7_3"]) == {"7_0": JobState("CANCELLED", "signal 15", "n1")}
 
 
-@pytest.mark.parametrize(
-    "reason",
-    [
-        *("QOSMaxCpuPerNode", "QOSMaxNodePerJobLimit", "AssocMaxMemPerNode", "QOSMinCpuNotSatisfied", "QOSMinGRES"),
-        *("QOSNotAllowed", "AccountNotAllowed", "MaxMemPerLimit", "InvalidQOS", "PartitionTimeLimit", "BadConstraints"),
-    ],
-)
-def test_a_request_that_no_node_and_no_time_can_satisfy_is_hopeless(reason: str) -> None:
-    assert JobState("PENDING", reason=reason).hopeless
-    assert not JobState("RUNNING", reason=reason).hopeless
-    several = JobState("PENDING", reason=reason, partition="short,long")
-    of_all = reason in ("AccountNotAllowed", "InvalidQOS")  # others are of the one that SLURM tried last
-    assert several.hopeless is of_all
-    assert several.held == ("" if of_all else reason)
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [
-        *("Priority", "Resources", "QOSMaxJobsPerUserLimit", "QOSMaxCpuPerUserLimit", "QOSGrpNodeLimit"),
-        *("AssocGrpCpuLimit", "AssocMaxJobsLimit", "QOSMaxNodePerUserLimit", "MaxCpuPerAccount", "ReqNodeNotAvail"),
-    ],
-)
-def test_a_limit_that_is_over_when_other_jobs_end_is_waited_for(reason: str) -> None:
-    assert not JobState("PENDING", reason=reason).hopeless
-
-
-@pytest.mark.parametrize(
-    ("state", "reason", "held"),
-    [
-        ("PENDING", "JobHeldAdmin", "JobHeldAdmin"),
-        ("PENDING", "JobHeldUser", "JobHeldUser"),
-        ("PENDING", "JobHoldMaxRequeue", "JobHoldMaxRequeue"),
-        ("PENDING", "user env retrieval failed reque", "user env retrieval failed reque"),
-        ("PENDING", "AssocGrpBillingMinutes", "AssocGrpBillingMinutes"),
-        ("PENDING", "QOSMaxCpuPerUserLimit", "QOSMaxCpuPerUserLimit"),
-        ("PENDING", "MaxCpuPerAccount", "MaxCpuPerAccount"),
-        ("PENDING", "ReservationInvalid", "ReservationInvalid"),
-        ("PENDING", "ReqNodeNotAvail, UnavailableNodes:n[1-2]", "ReqNodeNotAvail"),
-        ("REQUEUE_HOLD", "", "REQUEUE_HOLD"),
-        ("SPECIAL_EXIT", "None", "SPECIAL_EXIT"),
-        ("PENDING", "Priority", ""),
-        ("PENDING", "Resources", ""),
-        ("PENDING", "Dependency", ""),
-        ("PENDING", "BeginTime", ""),
-        ("PENDING", "None", ""),
-        ("RUNNING", "JobHeldAdmin", ""),
-    ],
-)
-def test_what_somebody_may_release_or_one_job_may_exceed_is_held_and_not_hopeless(
-    state: str, reason: str, held: str
-) -> None:
-    assert JobState(state, reason=reason).held == held
-    assert not JobState(state, reason=reason).hopeless
-
-
 def test_squeue_is_asked_for_hidden_partitions_and_not_as_the_users_terminal_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,7 +87,7 @@ def test_one_scancel_asks_once_for_each_array_and_asks_the_user_nothing(
         ({"SLURM_JOB_ID": "99", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "0"}, "7_0"),
     ],
 )
-def test_the_job_in_which_snakemake_runs_is_none_that_makes_room(
+def test_the_job_in_which_this_program_runs_is_none_that_makes_room(
     variables: dict[str, str], name: str, tmp_path: Path
 ) -> None:
     (tmp_path / "squeue").write_text(f"#!/bin/sh\ncat {tmp_path}/rows\n")
@@ -191,20 +135,20 @@ def seen_by_sbatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     return submit
 
 
-def test_variables_of_the_job_that_snakemake_runs_in_do_not_reach_sbatch(
+def test_variables_of_the_job_that_this_program_runs_in_do_not_reach_sbatch(
     seen_by_sbatch: Callable[..., dict[str, str]],
 ) -> None:
     kept = {"SLURM_CLUSTERS": "a", "SLURM_CONF": "/site.conf", "SLURM_CONF_SERVER": "ctl", "SLURM_JWT": "token"}
     assert seen_by_sbatch(kept | {"SLURM_JOB_ID": "7", "SLURM_MEM_PER_NODE": "300"}) == kept
 
 
-def test_what_the_profile_says_is_not_beaten_by_variables_that_sbatch_reads(
+def test_what_a_job_asks_for_is_not_beaten_by_variables_that_sbatch_reads(
     seen_by_sbatch: Callable[..., dict[str, str]],
 ) -> None:
     """The order of sbatch is its command line, its variables, and last its script, into which submitit writes."""
     beaten = {"SBATCH_PARTITION": "debug", "SBATCH_TIMELIMIT": "10", "SBATCH_MEM_PER_CPU": "1", "SBATCH_ACCOUNT": "a"}
-    beaten |= {"SBATCH_OUTPUT": "mine", "SBATCH_ARRAY_INX": "1-9"}
-    kept = {"SBATCH_QOS": "long"}  # of which the profile says nothing
+    beaten |= {"SBATCH_OUTPUT": "mine", "SBATCH_ARRAY_INX": "1-9", "SBATCH_EXPORT": "NONE"}
+    kept = {"SBATCH_QOS": "long"}  # of which it says nothing
     assert seen_by_sbatch(beaten | kept, partition="gpu", time=240, mem=4000, account="project") == kept
 
 
@@ -214,7 +158,3 @@ def test_outside_a_job_what_the_user_sets_for_slurm_travels_along(monkeypatch: p
     assert of_this_job() == {}
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     assert of_this_job().keys() >= {"SLURM_ACCOUNT", "SLURM_JOB_ID"}
-
-
-def test_a_job_whose_reservation_is_over_is_hopeless() -> None:
-    assert JobState("RESV_DEL_HOLD", reason="Reservation weekly was deleted").hopeless

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
+from scalestudy.report.figures.style import GRAY
+
 Path = list[tuple[float, float]]
 """A line: its points from left to right."""
 GAP = 8.5
@@ -87,6 +89,17 @@ def _point(ax: Axes, x: float, y: float) -> tuple[float, float]:
     """Where a point lies on the page, in points."""
     right, up = ax.transData.transform((x, y)) * 72 / ax.figure.dpi
     return float(right), float(up)
+
+
+def word_aside(ax: Axes, word: str, at: float) -> Path:
+    """Write a gray word left of and above a point of the diagonal; the stretch through it, of which names are to be
+    clear. The axes' limits must be final.
+    """
+    ax.annotate(word, (at, at), (-6, 5), textcoords="offset points", color=GRAY, ha="right", va="bottom")
+    right, up = _point(ax, at, at)
+    ends = [(right - 6 - LETTER * len(word), up + 9), (right - 6, up + 9)]
+    pixels = [(x * ax.figure.dpi / 72, y * ax.figure.dpi / 72) for x, y in ends]
+    return [(float(x), float(y)) for x, y in ax.transData.inverted().transform(pixels)]
 
 
 def spread(positions: Sequence[float], gap: float) -> list[float]:

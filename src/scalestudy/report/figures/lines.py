@@ -11,7 +11,7 @@ from scalestudy.records.findings import FitCurve
 from scalestudy.records.report import ReportData, SpeedupRow, WorkloadFacts
 from scalestudy.report import numbers
 from scalestudy.report.drawing import Look
-from scalestudy.report.figures.labels import LETTER, Line, Path, label_ends
+from scalestudy.report.figures.labels import Line, Path, label_ends, word_aside
 from scalestudy.report.figures.panels import Frame, panels
 from scalestudy.report.figures.single_runs import Runs, epoch_times, run_speedups
 from scalestudy.report.figures.style import (
@@ -95,17 +95,8 @@ def _panel(ax: Axes, data: ReportData, rows: list[SpeedupRow], runs: Runs) -> No
     if weak:
         ends.append(Line(language.say("ideal"), ideal, GRAY, strong=False))
     else:
-        others.append(_word_aside(ax, language.say("ideal"), math.sqrt(most)))
+        others.append(word_aside(ax, language.say("ideal"), math.sqrt(most)))
     label_ends(ax, ends, others)
-
-
-def _word_aside(ax: Axes, word: str, at: float) -> Path:
-    """A gray word above the middle of the ideal line; the stretch through it, of which other names are to be clear."""
-    ax.annotate(word, (at, at), (-6, 5), textcoords="offset points", color=GRAY, ha="right", va="bottom")
-    right, up = ax.transData.transform((at, at))
-    point = ax.figure.dpi / 72
-    ends = [(right - (6 + LETTER * len(word)) * point, up + 9 * point), (right - 6 * point, up + 9 * point)]
-    return [(float(x), float(y)) for x, y in ax.transData.inverted().transform(ends)]
 
 
 def _ceiling(ax: Axes, rows: list[SpeedupRow], language: Language) -> list[Line]:
