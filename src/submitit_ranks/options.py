@@ -1,4 +1,4 @@
-"""What a job asks for, in the words of submitit and sbatch; by resources as snakemake-executor-plugin-slurm names them."""
+"""What a job asks for, by the resources of snakemake-executor-plugin-slurm, in the words of submitit and sbatch."""
 
 import re
 import shlex
