@@ -46,7 +46,7 @@ def make_trainer(run: Run, rank: Rank) -> Trainer:
     prepared, (train, test) = load_data(run, context)
     control = Control(rank.ranks)
     if rank.ranks > 1 and not dist.is_initialized():
-        join_process_group(rank.rank, rank.ranks, run.device, rank.init_method)
+        join_process_group(rank.rank, rank.ranks, context.device, rank.init_method)
     model, _ = build(run, prepared, context)
     strategy = make_strategy(context, model)
     optimizer = make_optimizer(run.workload.optimizer, strategy.parameters(), strategy.fused_optimizer)

@@ -4,6 +4,7 @@ import math
 import random
 import time
 
+import torch
 from torch import Tensor, nn
 
 HIDDEN = 8
@@ -84,6 +85,34 @@ class Frozen(_Perceptron):
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__(shape, classes)
         self.first.requires_grad_(False)
+
+
+class Tied(_Perceptron):
+    """With two layers that have one weight."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__(shape, classes)
+        one, two = nn.Linear(HIDDEN, HIDDEN), nn.Linear(HIDDEN, HIDDEN)
+        two.weight = one.weight
+        self.between = nn.Sequential(nn.Tanh(), one, nn.Tanh(), two)
+
+
+class OnlyInBfloat16(_Perceptron):
+    """Refuses to be trained in another precision."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = super().forward(images)
+        assert not self.training or scores.dtype == torch.bfloat16, scores.dtype
+        return scores
+
+
+class LeavingOut(_Perceptron):
+    """Leaves its inner layer out by a number that is drawn on the host."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        hidden = self.first(images.flatten(1))
+        scores: Tensor = self.last(hidden if self.training and random.random() < 0.5 else self.between(hidden))
+        return scores
 
 
 class HeadFirst(nn.Module):

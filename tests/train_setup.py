@@ -126,7 +126,7 @@ class Parts:
         self.prepared, loaded = load_data(run, self.context)
         self.train, self.test = loaded
         if rank.ranks > 1:
-            join_process_group(rank.rank, rank.ranks, run.device, rank.init_method)
+            join_process_group(rank.rank, rank.ranks, self.context.device, rank.init_method)
         self.control = Control(rank.ranks)
         self.model = build(run, self.prepared, self.context)[0]
         self.strategy: Strategy = make_strategy(self.context, self.model)

@@ -22,6 +22,7 @@ from scalestudy.train.data.stage import prepare
 GPUS = torch.cuda.device_count() if torch.cuda.is_available() else 0
 needs_gpu = pytest.mark.skipif(GPUS < 1, reason="no GPU here: torch.cuda.is_available() is False")
 needs_two = pytest.mark.skipif(GPUS < 2, reason=f"needs two GPUs, and there are {GPUS}")
+needs_four = pytest.mark.skipif(GPUS < 4, reason=f"needs four GPUs, and there are {GPUS}")
 
 IMAGES = 6 * 64 + 10  # the last batch is smaller
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gpu_runs import losses, make_run, needs_two, trained
+from gpu_runs import losses, make_run, needs_four, needs_two, trained
 from slow_models import SLOW_S
 
 from scalestudy.records.files import read_model, write_model
@@ -25,6 +25,22 @@ def test_two_gpus_learn_what_one_learns_from_the_same_global_batches(tmp_path: P
     two = trained(make_run(tmp_path, strategy, devices=2, **WITHOUT_BATCH_NORM), tmp_path / "two")
     assert IMPLEMENTATIONS[strategy] in two.implementation
     assert losses(two) == pytest.approx(losses(one), rel=0.02)
+
+
+@pytest.mark.parametrize("devices", [1, pytest.param(2, marks=needs_four)])
+def test_nodes_that_are_simulated_on_gpus_learn_what_one_learns(tmp_path: Path, devices: int) -> None:
+    """Each process sums on its own first GPU, whatever NCCL would guess from its rank."""
+    one = trained(make_run(tmp_path, **WITHOUT_BATCH_NORM), tmp_path / "one")
+    run = make_run(tmp_path, "hybrid", devices=devices, **WITHOUT_BATCH_NORM)
+    several = trained(run.model_copy(update={"cell": run.cell.model_copy(update={"nodes": 2})}), tmp_path / "two")
+    assert losses(several) == pytest.approx(losses(one), rel=0.02)
+
+
+@pytest.mark.parametrize("strategy", ["data_parallel", "hybrid"])
+def test_every_gpu_computes_in_bfloat16_where_that_is_asked_for(tmp_path: Path, strategy: str) -> None:
+    model = {"name": "odd_models:OnlyInBfloat16"}
+    run = make_run(tmp_path, strategy, devices=2, model=model, precision="bfloat16", memory_format="contiguous")
+    assert trained(run, tmp_path / "two").outcome == "completed"
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "hsdp"])

@@ -16,6 +16,7 @@ from scalestudy.train.optimizer import make_optimizer
 from scalestudy.train.ranks import Rank
 from scalestudy.train.strategies.base import Strategy
 from scalestudy.train.strategies.make import make_strategy
+from scalestudy.train.strategies.serial import HOST_NOTE
 
 pytestmark = needs_gpu
 EAGER = {"cuda_graph": False}
@@ -100,6 +101,13 @@ def test_phases_inside_a_graph_are_not_measured(tmp_path: Path) -> None:
     assert row.time_s > 0
     assert any("CUDA graph" in note for note in result.notes)
     assert "CUDA graph" in result.phases_reason
+
+
+def test_a_model_that_draws_on_the_host_is_trained_without_a_graph(tmp_path: Path) -> None:
+    result = trained(make_run(tmp_path, model={"name": "odd_models:LeavingOut"}, memory_format="contiguous"), tmp_path)
+    assert "CUDA graph" not in result.implementation
+    assert HOST_NOTE in result.notes
+    assert result.phases_reason == ""
 
 
 def test_batches_are_those_of_the_cpu(tmp_path: Path) -> None:

@@ -63,6 +63,11 @@ def test_what_a_call_raises_names_key_and_path():
         call(fail, "mine:fail", "model.options", 1)
 
 
+def test_options_may_have_any_name():
+    options = {"path": "images", "key": "k", "function": "f"}
+    assert call(dict, "mine:load", "data.options", **options) == options
+
+
 def test_a_study_error_passes_through_a_call():
     def fail():
         raise StudyError("data/mine.csv: is missing")

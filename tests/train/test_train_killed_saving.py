@@ -67,6 +67,29 @@ def when_the_earlier_state_is_half_gone(monkeypatch: pytest.MonkeyPatch, rank: i
     monkeypatch.setattr(checkpoint, "shutil", SimpleNamespace(rmtree=remove))
 
 
+def test_a_run_killed_while_its_state_is_taken_away_ends_with_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("serial", images=64, epochs=2)
+    whole = trained(run, tmp_path / "whole")
+    folder = tmp_path / "killed"
+
+    def remove(place: Path, **settings: Any) -> None:
+        if place == RunPaths(folder).checkpoints:
+            for state in filter(Path.is_dir, place.iterdir()):
+                removed(state)
+            die()
+        removed(place, **settings)
+
+    removed = shutil.rmtree
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "shutil", SimpleNamespace(rmtree=remove))
+        with pytest.raises(StudyError, match="was killed by SIGKILL"):
+            start(run, folder)
+    again = trained(run, folder)
+    assert (again.weights_sha256, learned(again)) == (whole.weights_sha256, learned(whole))
+
+
 @pytest.mark.parametrize(
     ("aim", "goes_on_after"),
     [

@@ -221,5 +221,5 @@ def test_a_launched_rank_that_waited_in_vain_asks_to_be_started_again(
 
 def test_ranks_that_do_not_meet_may_meet_the_next_time() -> None:
     with pytest.raises(MayPass, match=r"^the ranks did not meet at tcp://127\.0\.0\.1:") as caught:
-        join_process_group(1, 2, "cpu", f"tcp://127.0.0.1:{free_port()}", timedelta(seconds=2))
+        join_process_group(1, 2, torch.device("cpu"), f"tcp://127.0.0.1:{free_port()}", timedelta(seconds=2))
     assert "\n" not in str(caught.value)

@@ -172,9 +172,24 @@ class SharedGradient(nn.Module):
         return functional.linear(images.flatten(1), self.first + self.second)
 
 
+class PartOfAGradient(nn.Module):
+    """Autograd gives ``part`` a part of the memory of the gradient of ``whole``, to which it is only added."""
+
+    def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        size = shape[0] * shape[1] * shape[2]
+        self.part = nn.Parameter(torch.randn(classes - 1, size) / size**0.5)
+        self.whole = nn.Parameter(torch.randn(classes, size) / size**0.5)
+        self.register_buffer("row", torch.zeros(1, size))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return functional.linear(images.flatten(1), torch.cat([self.row, self.part]) + self.whole)
+
+
 @pytest.mark.parametrize("strategy", ["data_parallel", "ddp"])
-def test_a_model_whose_parameters_share_a_gradient_passes(strategy: str) -> None:
-    for row in check(strategy, model="test_train_parity:SharedGradient"):
+@pytest.mark.parametrize("model", ["SharedGradient", "PartOfAGradient"])
+def test_a_model_whose_parameters_share_the_memory_of_gradients_passes(model: str, strategy: str) -> None:
+    for row in check(strategy, model=f"test_train_parity:{model}"):
         assert row.passed, row
 
 
@@ -195,7 +210,7 @@ def test_an_update_that_is_divided_passes_and_is_what_trains(
 
 @pytest.mark.parametrize(("strategy", "layout"), [("serial", (1, 1)), *PARALLEL])
 @pytest.mark.parametrize("accumulate", [1, 2])
-@pytest.mark.parametrize("model", ["Dropping", "Normalizing", "Unused", "Frozen", "Transposed"])
+@pytest.mark.parametrize("model", ["Dropping", "Normalizing", "Unused", "Frozen", "Transposed", "Tied"])
 def test_models_that_are_odd_for_a_strategy_pass(
     model: str, accumulate: int, strategy: str, layout: tuple[int, int]
 ) -> None:

@@ -39,7 +39,7 @@ def shared(model: nn.Module, timeout_s: float = 60.0, **options: object) -> Dist
 @pytest.mark.parametrize("bucket_mb", [25, 0.01])
 def test_all_ranks_get_the_average_over_steps_that_accumulate(ranks: int, dtype: torch.dtype, bucket_mb: float) -> None:
     def work(rank: Rank) -> bool:
-        join_process_group(rank.rank, ranks, "cpu", rank.init_method)
+        join_process_group(rank.rank, ranks, torch.device("cpu"), rank.init_method)
         ours, plain = shared(network(dtype), bucket_cap_mb=bucket_mb), network(dtype)
         generator = torch.Generator().manual_seed(rank.rank)
         for _ in range(4):
@@ -72,7 +72,7 @@ def test_a_killed_rank_is_named_by_the_others_at_once(ranks: int, tmp_path: Path
     import_what_ranks_need()
 
     def work(rank: Rank) -> int:
-        join_process_group(rank.rank, ranks, "cpu", rank.init_method)
+        join_process_group(rank.rank, ranks, torch.device("cpu"), rank.init_method)
         model = shared(network(torch.float32))
         for _ in range(3):  # in the first steps DDP itself talks over gloo, to rebuild its buckets
             model(torch.ones(4, 33)).sum().backward()
@@ -95,7 +95,7 @@ def test_a_killed_rank_is_named_by_the_others_at_once(ranks: int, tmp_path: Path
 
 def test_a_rank_that_is_silent_is_given_up() -> None:
     def work(rank: Rank) -> str:
-        join_process_group(rank.rank, 2, "cpu", rank.init_method)
+        join_process_group(rank.rank, 2, torch.device("cpu"), rank.init_method)
         model = shared(network(torch.float32), timeout_s=0.3)
         if rank.rank == 1:
             time.sleep(1.5)
@@ -113,7 +113,7 @@ def test_nothing_is_left_in_shared_memory() -> None:
     before = {path.name for path in Path("/dev/shm").iterdir()}
 
     def work(rank: Rank) -> set[str]:
-        join_process_group(rank.rank, 2, "cpu", rank.init_method)
+        join_process_group(rank.rank, 2, torch.device("cpu"), rank.init_method)
         shared(network(torch.float32))(torch.ones(4, 33)).sum().backward()
         return {path.name for path in Path("/dev/shm").iterdir()}
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from train_setup import ADAM, learned, make_run, on_ranks, start, trained
 
 from scalestudy.errors import StudyError
@@ -91,7 +92,7 @@ def test_what_one_rank_sees_stops_all_at_the_same_step(tmp_path: Path) -> None:
     (tmp_path / "stop").touch()
 
     def stopped_at(rank: Rank) -> int:
-        join_process_group(rank.rank, rank.ranks, "cpu", rank.init_method)
+        join_process_group(rank.rank, rank.ranks, torch.device("cpu"), rank.init_method)
         stop = StopRequest(Control(rank.ranks), tmp_path / "stop" if rank.rank == 0 else None)
         return next(step for step in range(1, 1000) if stop.agreed())
 
@@ -103,7 +104,7 @@ def test_ranks_whose_steps_take_long_ask_each_other_about_every_second(tmp_path:
     """The slowest one counts: rank 1 takes 0.3 s for a step, and rank 0 has the stop file."""
 
     def steps_until_stop(rank: Rank) -> int:
-        join_process_group(rank.rank, rank.ranks, "cpu", rank.init_method)
+        join_process_group(rank.rank, rank.ranks, torch.device("cpu"), rank.init_method)
         stop = StopRequest(Control(rank.ranks), tmp_path / "stop" if rank.rank == 0 else None)
         for step in range(1, 40):
             if stop.agreed():
@@ -181,6 +182,25 @@ def test_a_run_that_draws_random_numbers_goes_on_with_those_of_its_next_step(
     assert [0 < stop["step"] < whole.epochs[0].steps for stop in stops] == [True, True]
     resumed = trained(run, paths.folder)
     assert resumed.resumed == 2
+    assert (resumed.weights_sha256, learned(resumed)) == (whole.weights_sha256, learned(whole))
+
+
+@pytest.mark.parametrize(
+    ("layout", "options"),
+    [((2, 2), {}), ((1, 3), {"communication": "gloo"}), ((1, 3), {"compression": "bf16"}), ((1, 3), {})],
+)
+def test_ddp_over_more_than_two_ranks_goes_on_with_the_same_bits(
+    layout: tuple[int, int], options: dict[str, Any], tmp_path: Path
+) -> None:
+    """In which order messages add over them depends on the buckets, which DDP lays anew after its first passes."""
+    run = make_run("ddp", layout, options=options)
+    whole = trained(run, tmp_path / "whole")
+    paths = RunPaths(tmp_path / "stopped")
+    paths.folder.mkdir()
+    paths.stop.touch()
+    assert start(run, paths.folder) == EXIT_STOPPED
+    resumed = trained(run, paths.folder)
+    assert resumed.resumed == 1
     assert (resumed.weights_sha256, learned(resumed)) == (whole.weights_sha256, learned(whole))
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from scalestudy.train.mesh import Mesh
 from scalestudy.train.optimizer import LearningRate
 from scalestudy.train.parity import trace_reference
 from scalestudy.train.ranks import Rank
+from scalestudy.train.strategies.data_parallel import InBfloat16
 from scalestudy.train.strategies.device_threads import RANDOM_NOTE
 
 PARALLEL = [strategy for strategy in LAYOUTS if strategy != "serial"]
@@ -226,6 +228,18 @@ def test_every_device_trains_and_evaluates_in_the_precision_of_the_workload(
     assert on_ranks(work, run.processes) == [[{computes_in}, {computes_in}]] * run.processes
 
 
+def test_a_thread_of_data_parallel_on_gpus_computes_in_bfloat16_whatever_autocast_it_inherits() -> None:
+    """Torch's own enters autocast there without a type, which is float16 on GPUs."""
+    model = InBfloat16(nn.Linear(2, 2))
+
+    def work() -> torch.dtype:
+        with torch.autocast("cpu", dtype=torch.float16):
+            return model(torch.ones(1, 2)).dtype
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(work).result() == torch.bfloat16
+
+
 class Linear(nn.Sequential):
     """As little as can be compiled."""
 
@@ -234,7 +248,10 @@ class Linear(nn.Sequential):
 
 
 @pytest.mark.parametrize("strategy", LAYOUTS)
-def test_a_compiled_model_trains_as_the_plain_one(strategy: str, tmp_path: Path) -> None:
+def test_a_compiled_model_trains_as_the_plain_one(
+    strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))  # nothing that was compiled before
     need(shutil.which("c++") is not None, "torch.compile needs a C++ compiler, such as Debian's g++")
     data = {"test": 30}
     plain, compiled = (

@@ -281,6 +281,7 @@ WRONG = [
         ["1x1 or auto"],
     ),
     ("data_parallel on two nodes", f"{Q}.strategies.2", {"name": "data_parallel", "layouts": ["2x2"]}, ["one node"]),
+    ("ddp on one device", f"{Q}.strategies.1.layouts.0", "1x1", ["must not be 1x1: one device alone is serial"]),
     ("layout in words", f"{Q}.strategies.1.layouts.0", "two", ['"two"; must be nodes x devices per node such as 2x4']),
     ("layout of nothing", f"{Q}.strategies.1.layouts.0", "0x4", ['found "0x4"; must be nodes x devices per node']),
     (

@@ -193,6 +193,14 @@ def test_an_unknown_study_is_refused():
         expand(config(), cpus(2), "full")
 
 
+def test_gpus_are_not_shared_and_nobody_is_told_that_they_may_be():
+    entry = {"name": "ddp", "layouts": ["1x4"]}
+    for machine in ({}, {"oversubscribe": True}):
+        with pytest.raises(StudyError) as refusal:
+            expand(config(machine=machine, strategies=["serial", entry], seeds=[1]), Machine("cuda", 2, 8))
+        assert str(refusal.value).endswith("found 1x4, 4 devices; must be at most 2 GPUs, all that there are")
+
+
 def test_oversubscribed_cells_are_marked_and_the_others_are_not():
     entry = {"name": "ddp", "layouts": ["1x2", "1x4"]}
     runs = expand(config(machine={"oversubscribe": True}, strategies=["serial", entry], seeds=[1]), cpus(2)).runs

@@ -115,9 +115,14 @@ class _Planner:
                 f"{name} has {images} images, {workload.weak_samples} for each device",
             )
 
+    @property
+    def _may_share(self) -> bool:
+        """Whether there may be more devices than the machine has: processes can share a core, and no GPU."""
+        return self.spec.oversubscribe and self.machine.device == "cpu"
+
     def _machine_problems(self) -> Iterator[Problem]:
         spec, there = self.spec, self.machine.devices
-        if spec.oversubscribe or self.nodes * self.devices <= there:
+        if self._may_share or self.nodes * self.devices <= there:
             return
         key = "nodes" if spec.devices_per_node == "auto" else "devices_per_node"
         text = f"found {getattr(spec, key)}, together {self.nodes * self.devices} devices; {self._too_many(there)}"
@@ -128,7 +133,8 @@ class _Planner:
         most = f"must be at most {there} {kind}{'s' * (there > 1)}"
         if self.machine.cluster:
             return f"{most}, those of the nodes that the key cluster describes"
-        return f"{most}, all that there are, or machine.oversubscribe true"
+        shared = ", or machine.oversubscribe true" if self.machine.device == "cpu" else ""
+        return f"{most}, all that there are{shared}"
 
     def _resolved(self, place: int, entry: StrategyEntry) -> list[tuple[Layout, Key]]:
         """The layouts of an entry, each once; those that the machine lacks become problems or reasons."""
@@ -142,7 +148,7 @@ class _Planner:
                 has = "auto takes 1" if self.devices * self.nodes > 1 else "the study has 1"
                 self.skipped.append(f"{title}: needs at least 2 devices, and {has}")
                 continue
-            if not by_machine and not self.spec.oversubscribe:
+            if not by_machine and not self._may_share:
                 self.problems += self._beyond(layouts[0], key, text)
             for layout in layouts:
                 found.setdefault(layout, key)

@@ -101,7 +101,9 @@ def parse(layout: str) -> Layout:
 def unsuitable(strategy: str, layout: Layout) -> str | None:
     """What would be right for a layout that the strategy cannot have, or None."""
     nodes, devices = layout
-    kind = STRATEGIES[strategy].layout
+    kind, processes = STRATEGIES[strategy].layout, STRATEGIES[strategy].processes
+    if processes == "per_device" and nodes * devices == 1:
+        return f"{strategy} runs on two devices or more, its layout must not be 1x1: one device alone is serial"
     if kind == "single" and nodes * devices > 1:
         return f"{strategy} runs on one device, its layout must be 1x1 or auto"
     if kind == "one_node" and nodes > 1:

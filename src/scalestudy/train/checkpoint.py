@@ -77,8 +77,9 @@ class Checkpoints:
         return progress
 
     def remove(self) -> None:
-        """Forget all state, when the run's result is written."""
+        """Forget all state, when the run's result is written; first that there is any, if it is killed on the way."""
         if self.rank == 0:
+            (self.folder / "latest").unlink(missing_ok=True)
             shutil.rmtree(self.folder, ignore_errors=True)
 
 

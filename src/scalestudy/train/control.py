@@ -45,14 +45,19 @@ class Control:
                 dist.broadcast(tensor, src=0)
 
 
-def join_process_group(rank: int, ranks: int, device_type: str, init_method: str, timeout: timedelta = TIMEOUT) -> None:
-    """Join the default process group: gloo for CPU tensors, and NCCL for GPU tensors.
+def join_process_group(
+    rank: int, ranks: int, device: torch.device, init_method: str, timeout: timedelta = TIMEOUT
+) -> None:
+    """Join the default process group: gloo for CPU tensors, and NCCL for those of this GPU, which torch would guess.
 
     Raises MayPass when the port is taken, or the other ranks do not come in time.
     """
-    backend = "cpu:gloo,cuda:nccl" if device_type == "cuda" else "gloo"
+    gpu = device if device.type == "cuda" else None
+    backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
     try:
-        dist.init_process_group(backend, init_method=init_method, rank=rank, world_size=ranks, timeout=timeout)
+        dist.init_process_group(
+            backend, init_method=init_method, rank=rank, world_size=ranks, timeout=timeout, device_id=gpu
+        )
     except RuntimeError as error:  # torch's own are all of this kind
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise MayPass(f"the ranks did not meet at {init_method}: {reason}") from error

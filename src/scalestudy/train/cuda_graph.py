@@ -9,6 +9,7 @@ Everything runs on one stream, which becomes the process's current one: memory i
 See https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs (whole-network capture).
 """
 
+import random
 from collections.abc import Callable
 
 import torch
@@ -48,12 +49,21 @@ class FixedPlaces:
         return self.batches.select(self._index, self._shifts)
 
 
+def host_random_state() -> tuple[object, bytes]:
+    """Where the generators of the host stand, Python's and torch's."""
+    return random.getstate(), torch.get_rng_state().numpy().tobytes()
+
+
 class StepGraph:
     """Replays a strategy's step for batches of one size.
 
     ``step`` must do the same work in every call and must not wait for the GPU. The graph's stream becomes the current
     one of the process.
     """
+
+    decides_on_host = False
+    """Whether the usual steps drew random numbers on the host, as a model does that leaves layers out: a graph would
+    repeat for ever what was drawn for its capture, so there is none."""
 
     def __init__(self, step: Step, device: torch.device) -> None:
         self._step = step
@@ -69,9 +79,14 @@ class StepGraph:
         Raises StudyError when the model's step cannot be captured.
         """
         if self._graph is None:
+            if self.decides_on_host:
+                return self._step(optimizer, batches, start, stop, clock)
             if self._usual_steps < USUAL_STEPS:
                 self._usual_steps += 1
-                return self._step(optimizer, batches, start, stop, clock)
+                before = host_random_state()
+                loss = self._step(optimizer, batches, start, stop, clock)
+                self.decides_on_host |= host_random_state() != before
+                return loss
             self._capture(optimizer, batches, start, stop)
         assert self._graph is not None
         assert self._places.batches is batches  # the graph reads its images

@@ -38,7 +38,7 @@ def unknown(name: str, known: Collection[str], key: str, what: str) -> StudyErro
     return StudyError(f"{key}: there is no {what} {name!r}: {right}")
 
 
-def call(function: Callable[..., Any], path: str, key: str, *arguments: Any, **options: Any) -> Any:
+def call(function: Callable[..., Any], path: str, key: str, /, *arguments: Any, **options: Any) -> Any:
     """Call what ``resolve`` gave; whatever it raises becomes a StudyError that names the key and the path."""
     try:
         return function(*arguments, **options)

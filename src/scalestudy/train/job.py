@@ -87,7 +87,7 @@ def _train(job: Job, rank: Rank, log: EventLog, began: float, launch_s: float) -
     loaded = perf_counter()
     trainer, layers = _make_trainer(job, rank, context, prepared, batches, log, began)
     built = perf_counter()
-    if job.run.workload.compile:
+    for _ in range(max(trainer.strategy.passes_before, int(job.run.workload.compile))):
         trainer.warm_up()
     startup = Startup(
         launch_s=launch_s, data_s=loaded - begin, build_s=built - loaded, warm_up_s=perf_counter() - built
@@ -122,7 +122,7 @@ def _make_trainer(
     stop = StopRequest(control, job.paths.stop if rank.rank == 0 else None, deadline(os.environ))
     stop.listen()
     if rank.ranks > 1:
-        join_process_group(rank.rank, rank.ranks, job.run.device, rank.init_method)
+        join_process_group(rank.rank, rank.ranks, context.device, rank.init_method)
         if control.any(job.finished):
             raise Finished
     _log_start(log, job, rank)  # not before: another job may have written here while rank 0 waited for it

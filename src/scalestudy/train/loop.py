@@ -80,8 +80,11 @@ class Trainer:
             self.progress.phases = [[0.0] * len(PHASES) for _ in self.clock.devices]
 
     def warm_up(self) -> None:
-        """Compile: one forward and backward pass that leaves nothing behind. All ranks together."""
-        random = torch.get_rng_state()
+        """One forward and backward pass that leaves nothing behind: to compile, or for a strategy that needs it. All
+        ranks together.
+        """
+        gpus = [device for device in self.strategy.context.devices if device.type == "cuda"]
+        random, on_gpus = torch.get_rng_state(), [torch.cuda.get_rng_state(gpu) for gpu in gpus]
         buffers = [buffer.clone() for buffer in self.strategy.plain.buffers()]
         self.train.start_epoch(self.run.seed, 0, self.samples)
         self.clock.start_epoch()
@@ -92,6 +95,8 @@ class Trainer:
             for buffer, value in zip(self.strategy.plain.buffers(), buffers, strict=True):
                 buffer.copy_(value)
         torch.set_rng_state(random)
+        for gpu, state in zip(gpus, on_gpus, strict=True):
+            torch.cuda.set_rng_state(state, gpu)
         self._synchronize()
 
     def run_to_end(self) -> None:
@@ -109,7 +114,7 @@ class Trainer:
         """Train from the current step to the end of the epoch, between two barriers."""
         progress, context = self.progress, self.strategy.context
         if progress.step == 0:
-            seed_epoch(self.run.seed, progress.epoch, context.rank)
+            seed_epoch(self.run.seed, progress.epoch, context.rank, context.devices)
         self.train.start_epoch(self.run.seed, progress.epoch, self.samples)
         loss_sum = torch.full((), progress.loss_sum, dtype=torch.float64, device=context.device)
         self.clock.start_epoch()

@@ -100,7 +100,7 @@ def _gradients(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
 def _replica(model: nn.Module) -> nn.Module:
     """A copy with the same parameters and other buffers, made without the code that is under test."""
     replica = copy.deepcopy(model)
-    for (name, parameter), _ in zip(model.named_parameters(), replica.parameters(), strict=True):
+    for name, parameter in list(model.named_parameters(remove_duplicate=False)):  # tied ones have several names
         owner, _, own = name.rpartition(".")
         setattr(replica.get_submodule(owner), own, parameter)
     return replica

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from scalestudy.errors import StudyError
 from scalestudy.records.files import read_model, write_model
+from scalestudy.records.machine import count_gpus
 from scalestudy.records.parity import Parity, ParityRow
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.run import Run, Study
@@ -116,7 +117,9 @@ def _exact(run: Run, nodes: int, devices: int) -> Run:
         options["cuda_graph"] = False  # steps of the check are no whole batches, and would pass it by
     cell = run.cell.model_copy(update={"nodes": nodes, "devices_per_node": devices})
     changes = {"workload": workload, "strategy_options": options, "cell": cell, "oversubscribed": True}
-    if run.device == "cuda" and torch.cuda.device_count() < nodes * devices:  # nodes of a cluster, checked on one
+    if (
+        run.device == "cuda" and (count_gpus() or torch.cuda.device_count()) < nodes * devices
+    ):  # nodes of a cluster, checked on one
         changes |= {"device": "cpu", "strategy_options": options | {"communication": "auto"} if options else {}}
         changes["workload"] = workload.model_copy(update={"sync_batch_norm": False})  # torch has it on GPUs only
     return run.model_copy(update=changes)
@@ -165,7 +168,7 @@ def _check_as(run: Run, rank: Rank) -> list[ParityRow]:
     context = make_context(run, rank, dtype=torch.float64)
     prepared, (train, _) = load_data(run, context)
     if rank.ranks > 1:
-        join_process_group(rank.rank, rank.ranks, run.device, rank.init_method)
+        join_process_group(rank.rank, rank.ranks, context.device, rank.init_method)
     alone = run.model_copy(update={"workload": run.workload.model_copy(update={"sync_batch_norm": False})})
     least = fewest_images(run, context.mesh, build(alone, prepared, context)[0], prepared.shape)
     rows = []

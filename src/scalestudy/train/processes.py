@@ -93,6 +93,7 @@ def _live(work: Work, rank: Rank, meeting: Path, parent: int) -> None:
     # Until the work listens for itself there is nothing to save.
     signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(EXIT_STOPPED))
     _end_with(parent)
+    os.environ.pop("LOCAL_RANK", None)  # of a launcher that started the one process that forked all ranks
     if sys.platform.startswith("linux"):
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all ranks are here; the host's name may not resolve
     code = 1

@@ -1,6 +1,7 @@
 """Random numbers that depend on seed, epoch and rank alone, so that a resumed run draws the same ones."""
 
 import hashlib
+from collections.abc import Sequence
 
 import torch
 
@@ -16,6 +17,10 @@ def seed_model(seed: int) -> None:
     torch.manual_seed(seed_for("model", seed))
 
 
-def seed_epoch(seed: int, epoch: int, rank: int) -> None:
-    """At the start of an epoch, for layers that draw (dropout)."""
+def seed_epoch(seed: int, epoch: int, rank: int, devices: Sequence[torch.device] = ()) -> None:
+    """At the start of an epoch, for layers that draw (dropout); each further GPU of the process draws otherwise."""
     torch.manual_seed(seed_for("epoch", seed, epoch, rank))
+    for place, device in enumerate(devices[1:], start=1):
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed_for("epoch", seed, epoch, rank, place))

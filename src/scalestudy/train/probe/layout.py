@@ -53,7 +53,7 @@ def probe_as(probing: Probing, run: Run, rank: Rank, started: float) -> Probe:
     malloc_tuned = keep_freed_memory()
     context = make_context(run, rank)
     if rank.ranks > 1:
-        join_process_group(rank.rank, rank.ranks, run.device, rank.init_method)
+        join_process_group(rank.rank, rank.ranks, context.device, rank.init_method)
     control = Control(rank.ranks)
     bare = Probe(
         digest=probing.digest,

@@ -9,6 +9,7 @@ import torch
 from scalestudy.records.probe import Throughput, Work
 from scalestudy.train.context import Context
 from scalestudy.train.control import Control
+from scalestudy.train.cuda_graph import USUAL_STEPS
 
 REPEATS = 5
 REPEAT_S = 0.2
@@ -66,8 +67,9 @@ def in_turn(works: Works, context: Context, control: Control) -> Throughput:
 
 def _pieces_of_a_repeat(works: Works, context: Context, control: Control) -> int:
     """So many that a repeat takes about REPEAT_S; the first pieces of each kind are thrown away."""
+    first = USUAL_STEPS + 2 if context.device.type == "cuda" else 2  # on a GPU until the step is captured
     for piece in (works.alone, works.together):
-        _seconds(piece, 2, context.device)
+        _seconds(piece, first, context.device)
     own_s = _seconds(works.alone, 1, context.device)
     piece_s = float(control.gather(torch.tensor([own_s], dtype=torch.float64)).max())
     return max(1, round(REPEAT_S / piece_s))

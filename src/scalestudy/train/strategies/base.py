@@ -38,6 +38,9 @@ class Strategy(ABC):
     """Whether the optimizer may be a fused one."""
     not_in_phases = ""
     """Why no phase of a step is known and only the whole step is timed; empty: phases are known."""
+    passes_before = 0
+    """Gradient passes that leave nothing behind, to be made before the first step of every start: what depends on how
+    many there were must not differ between a run that was resumed and one that never stopped."""
     resumes = True
     """Whether a checkpoint holds all that it needs to go on; otherwise an interrupted run starts anew."""
     owns_full_state = True

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from scalestudy.train.clock import BACKWARD, DATA, FORWARD, StepClock
 from scalestudy.train.context import Context
 from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
-from scalestudy.train.strategies.device_threads import ThreadedDevices
+from scalestudy.train.strategies.device_threads import UNSUMMED, ThreadedDevices
 
 Positions = tuple[int, int]
 """Images ``[first, last)`` of a batch."""
@@ -35,6 +35,20 @@ class DataParallelInShares(nn.DataParallel):  # type: ignore[type-arg]
         return own, [kwargs] * len(own)
 
 
+class InBfloat16(nn.Module):
+    """A model under autocast of its own: the threads of DataParallel know that there is autocast, and not which."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The model's outputs."""
+        with torch.autocast(images.device.type, dtype=torch.bfloat16):
+            outputs: Tensor = self.model(images)
+        return outputs
+
+
 class GpuDataParallel(Strategy):
     """``torch.nn.DataParallel``: broadcasts weights and gathers outputs in every step, from one Python thread."""
 
@@ -42,10 +56,13 @@ class GpuDataParallel(Strategy):
 
     def __init__(self, context: Context, model: nn.Module) -> None:
         super().__init__(context, model)
-        self._wrapped = DataParallelInShares(model, device_ids=[device.index for device in context.devices])
+        inside = InBfloat16(model) if context.autocast else model
+        self._wrapped = DataParallelInShares(inside, device_ids=[device.index for device in context.devices])
         if len(context.devices) > 1:  # on one it calls the model and copies nothing
             self.not_apart = INSIDE
             context.notes.append(FIRST_GPU_NOTE)
+        else:
+            self.silence = UNSUMMED
 
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """Forward and backward over this process's part of the batch, which DataParallel scatters."""

@@ -53,6 +53,10 @@ class DDP(OneDevicePerProcess):
         if compression != "none":
             _COMPRESSION[compression](self._wrapped)
             communication += f", {compression} compression"
+        # DDP puts gradients into other buckets after its first passes, with a static graph after two, and where an
+        # element lies decides in which order messages add it up over three ranks or more; shared memory always adds in
+        # the order of the ranks. PowerSGD counts passes, and its runs start anew.
+        self.passes_before = 0 if communication == "shared_memory" or not self.resumes else 2
         self.implementation = f"torch.nn.parallel.DistributedDataParallel ({communication})"
 
     def close(self) -> None:

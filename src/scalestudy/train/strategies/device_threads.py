@@ -17,6 +17,7 @@ from scalestudy.train.strategies.threads import DeviceThreads, GradientSum, divi
 Gradients = list[Tensor | None]
 Result = tuple[Tensor, Gradients]
 """Loss and gradients of a device's share."""
+UNSUMMED = "gradients that are not summed"
 RANDOM_NOTE = (
     "The model draws random numbers outside of nn.Dropout layers, or is compiled: threads draw them in no fixed order, "
     "so the run does not repeat exactly."
@@ -26,7 +27,7 @@ RANDOM_NOTE = (
 class ThreadedDevices(Strategy):
     """Computes gradients on one thread per device of this process and sums them in the order of the devices."""
 
-    silence = "gradients that are not summed"
+    silence = UNSUMMED
 
     def __init__(self, context: Context, model: nn.Module) -> None:
         super().__init__(context, model)
@@ -142,8 +143,10 @@ def _laid_out(piece: Tensor | None, parameter: nn.Parameter) -> Tensor | None:
 
 
 def _own(pieces: Gradients) -> Gradients:
-    """Gradients that can be added to in place: autograd gives parameters that are only added the same tensor."""
-    places = [piece.data_ptr() for piece in pieces if piece is not None]
+    """Gradients that can be added to in place: autograd may give one parameter the memory of another one's, or a part
+    of it, where they are only added.
+    """
+    places = [piece.untyped_storage().data_ptr() for piece in pieces if piece is not None]
     if len(set(places)) == len(places):
         return pieces
     return [None if piece is None else piece.clone() for piece in pieces]

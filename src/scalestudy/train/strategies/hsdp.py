@@ -37,7 +37,7 @@ class HSDP(OneDevicePerProcess):
         super().__init__(context, model)
         if context.run.workload.optimizer.name == "sgd":
             self.fused_optimizer = False
-            context.notes.append("FSDP2 refuses the fused SGD: updates run as foreach.")
+            context.notes.append("FSDP2 refuses the fused SGD: updates run unfused.")
         mesh = context.mesh
         device_mesh = init_device_mesh(
             context.device.type, (mesh.nodes, mesh.devices_per_node), mesh_dim_names=("node", "device")

@@ -14,6 +14,9 @@ GRAPH_NOTE = (
     "Whole batches were trained as one CUDA graph, so the phases of a step were not measured. Only serial training is "
     "launched so: parallel strategies launch their kernels one by one."
 )
+HOST_NOTE = (
+    "The model draws random numbers on the host, which a CUDA graph would repeat: its steps were launched one by one."
+)
 
 
 class Serial(Strategy):
@@ -35,7 +38,11 @@ class Serial(Strategy):
         if self._graph is None or stop - start != self.context.run.global_batch:
             return super().step(optimizer, batches, start, stop, clock)
         assert isinstance(batches, EpochBatches)
-        return self._graph.run(optimizer, batches, start, stop, clock)
+        loss = self._graph.run(optimizer, batches, start, stop, clock)
+        if self._graph.decides_on_host:
+            self._graph, self.not_in_phases, self.implementation = None, "", type(self).implementation
+            self.context.notes[self.context.notes.index(GRAPH_NOTE)] = HOST_NOTE
+        return loss
 
     def gradients(self, batches: Batches, start: int, stop: int, clock: StepClock) -> Tensor:
         """Forward and backward over the whole batch, in as many pieces as gradients are accumulated over."""
