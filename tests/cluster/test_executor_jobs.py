@@ -18,7 +18,7 @@ from slurm_workflow import ROOT, SlurmWorkflow, wait_until
 from submitit_ranks.slurm import Slurm
 
 Make = Callable[[str], SlurmWorkflow]
-pytestmark = pytest.mark.usefixtures("beside")  # begins early what takes minutes
+pytestmark = pytest.mark.usefixtures("beside")  # begins early what takes minutes, and may keep others waiting so long
 PRESENT = "    output: 'done'\n    shell: 'touch {output}'\n"
 
 
@@ -75,7 +75,7 @@ rule one:
     wait_until(lambda: "wait until SLURM takes them: 3" in flow.said)
     assert flow.lines("asked")[:4] == ["5", "2", "2", "1"]
     flow.touch("go")
-    assert process.wait(60) == 0, flow.said
+    assert process.wait(240) == 0, flow.said
     assert flow.lines("starts") == ["start"] * 5
     assert "Error in rule" not in flow.said
 
@@ -98,7 +98,7 @@ rule one:
     polls = flow.calls("squeue")
     assert all(later - earlier > 0.95 for earlier, later in itertools.pairwise(polls))  # also while it waits
     flow.touch("go")
-    assert process.wait(60) == 0, flow.said
+    assert process.wait(240) == 0, flow.said
     assert "Error in rule" not in flow.said
 
 
