@@ -29,7 +29,7 @@ def test_two_gpus_learn_what_one_learns_from_the_same_global_batches(tmp_path: P
 
 @pytest.mark.parametrize("devices", [1, pytest.param(2, marks=needs_four)])
 def test_nodes_that_are_simulated_on_gpus_learn_what_one_learns(tmp_path: Path, devices: int) -> None:
-    """Each process sums on its own first GPU, whatever NCCL would guess from its rank."""
+    """Each process sums on its own first GPU, which is not the one of its rank where it has several."""
     one = trained(make_run(tmp_path, **WITHOUT_BATCH_NORM), tmp_path / "one")
     run = make_run(tmp_path, "hybrid", devices=devices, **WITHOUT_BATCH_NORM)
     several = trained(run.model_copy(update={"cell": run.cell.model_copy(update={"nodes": 2})}), tmp_path / "two")

@@ -1,11 +1,22 @@
-"""The batch that a CUDA graph reads from fixed places is the one that the loop would have made."""
+"""The batch that a CUDA graph reads from fixed places is the one the loop would make; what a graph would freeze."""
+
+import random
+from collections.abc import Callable
 
 import pytest
 import torch
 
-from scalestudy.train.cuda_graph import FixedPlaces
+from scalestudy.train.cuda_graph import FixedPlaces, host_random_state
 from scalestudy.train.data.batches import EpochBatches
 from scalestudy.train.data.tensors import Split
+
+
+@pytest.mark.parametrize("draw", [random.random, lambda: torch.rand(1)])
+def test_what_a_model_draws_on_the_host_is_seen(draw: Callable[[], object]) -> None:
+    before = host_random_state()
+    assert host_random_state() == before
+    draw()
+    assert host_random_state() != before
 
 
 @pytest.mark.parametrize("augment", ["none", "crop_flip"])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from open_files import opens
 from train_setup import learned, make_run, trained
 
@@ -217,6 +218,15 @@ def test_a_launched_rank_that_waited_in_vain_asks_to_be_started_again(
     assert code == EXIT_STOPPED
     assert "another process trains this run" in capsys.readouterr().err
     assert not RunPaths(tmp_path).result.exists()
+
+
+def test_a_backend_that_fails_is_not_said_to_have_met_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise dist.DistBackendError("NCCL error: duplicate GPU")
+
+    monkeypatch.setattr(dist, "init_process_group", fail)
+    with pytest.raises(dist.DistBackendError, match="duplicate GPU"):
+        join_process_group(0, 2, torch.device("cpu"), "tcp://127.0.0.1:1")
 
 
 def test_ranks_that_do_not_meet_may_meet_the_next_time() -> None:

@@ -21,6 +21,7 @@ from scalestudy.records.parity import GRADIENT_TOLERANCE, PARAMETER_TOLERANCE, P
 from scalestudy.spec.catalog import STRATEGIES
 from scalestudy.spec.config import ReportSpec
 from scalestudy.spec.run import Study
+from scalestudy.train import parity_check
 from scalestudy.train.clock import StepClock
 from scalestudy.train.context import Context
 from scalestudy.train.data.tensors import load_meta
@@ -408,6 +409,18 @@ def test_a_study_is_checked_once_per_layout_and_exactly(
         "parity 3/4: tiny hybrid 2x1 ok",
         "parity 4/4: tiny hybrid 2x2 ok",
     ]
+
+
+@pytest.mark.parametrize(("built", "counted", "device"), [(True, 2, "cuda"), (True, 1, "cpu"), (False, 2, "cpu")])
+def test_gpus_are_counted_without_touching_them(
+    built: bool, counted: int, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ranks that are forked from a process that has touched CUDA cannot use it."""
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: built)
+    monkeypatch.setattr(parity_check, "count_gpus", lambda: counted)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: pytest.fail("this touches them"))
+    run = make_run("ddp").model_copy(update={"device": "cuda"})
+    assert parity_check._exact(run, 1, 2).device == device
 
 
 def test_a_model_that_cannot_be_built_ends_the_check_before_anything_is_trained() -> None:

@@ -26,6 +26,11 @@ def test_every_rank_works_once_and_knows_its_place() -> None:
     ]
 
 
+def test_a_place_that_a_launcher_gave_to_the_one_process_is_none_of_its_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert on_ranks(lambda _: "LOCAL_RANK" in os.environ, 2) == [False, False]
+
+
 def test_a_rank_that_raises_is_named_with_its_reason(capfd: pytest.CaptureFixture[str]) -> None:
     def work(rank: Rank) -> int:
         if rank.rank == 1:

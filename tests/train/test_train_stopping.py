@@ -164,7 +164,10 @@ def test_a_run_stopped_twice_ends_with_the_same_bits_and_the_sum_of_its_parts(
 
 @pytest.mark.parametrize(
     ("strategy", "layout"),
-    [("serial", (1, 1)), ("data_parallel", (1, 2)), ("ddp", (1, 2)), ("hybrid", (2, 2)), ("hsdp", (1, 2))],
+    [
+        *(("serial", (1, 1)), ("data_parallel", (1, 2)), ("ddp", (1, 2)), ("ddp", (2, 2)), ("hybrid", (2, 2))),
+        ("hsdp", (1, 2)),
+    ],
 )
 def test_a_run_that_draws_random_numbers_goes_on_with_those_of_its_next_step(
     strategy: str, layout: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

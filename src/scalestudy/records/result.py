@@ -92,7 +92,8 @@ class Startup(Record):
     build_s: float
     """Model, strategy, optimizer and process group."""
     warm_up_s: float
-    """Compilation, where it is asked for: one pass that leaves nothing behind."""
+    """Passes that leave nothing behind: one to compile, where that is asked for; two of DDP where messages carry
+    gradients, whose sums depend on the buckets that it settles on."""
 
 
 class Part(Record):

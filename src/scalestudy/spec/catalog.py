@@ -21,7 +21,7 @@ class StrategyFacts:
     processes: Literal["one", "per_node", "per_device"]
     """How many ranks a run has: one, one per node, or one per device."""
     layout: Literal["single", "one_node", "any"]
-    """Which nodes x devices it can use: 1x1 only, one node only, or any."""
+    """Which nodes x devices it can use: 1x1 only, one node only, or any (of two ranks or more)."""
     replicated: str
     """What each device holds, for the report."""
     exchanged: str

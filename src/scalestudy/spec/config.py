@@ -64,7 +64,7 @@ class MachineSpec(SpecModel):
     cores_per_device: PositiveInt = 1
     """CPU cores that make one device when there are no GPUs."""
     oversubscribe: Flag = False
-    """Allow more devices than there are: such cells are checked for correctness, and get no speedup."""
+    """Allow more CPU devices than there are: such cells are checked for correctness, and get no speedup."""
 
 
 class ClusterSpec(SpecModel):

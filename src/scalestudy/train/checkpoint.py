@@ -7,6 +7,7 @@ random state only.
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -79,7 +80,8 @@ class Checkpoints:
     def remove(self) -> None:
         """Forget all state, when the run's result is written; first that there is any, if it is killed on the way."""
         if self.rank == 0:
-            (self.folder / "latest").unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.folder / "latest").unlink()
             shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -28,8 +28,8 @@ BLOCK_S = 0.02
 """A turn is repeated until it takes so long, so that the barrier before it weighs nothing."""
 MOST_STEPS = 50
 """Of a turn."""
-WARM_UP = 2
-"""Steps before the first turn: buckets are built in the second."""
+WARM_UP = 3
+"""Steps before the first turn: DDP lays its buckets anew in the third."""
 MakeModel = Callable[[Context], nn.Module]
 
 

@@ -58,6 +58,8 @@ def join_process_group(
         dist.init_process_group(
             backend, init_method=init_method, rank=rank, world_size=ranks, timeout=timeout, device_id=gpu
         )
+    except dist.DistBackendError:  # NCCL sets up its GPU here: that is no matter of who came
+        raise
     except RuntimeError as error:  # torch's own are all of this kind
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise MayPass(f"the ranks did not meet at {init_method}: {reason}") from error

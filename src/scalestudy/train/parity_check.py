@@ -117,12 +117,17 @@ def _exact(run: Run, nodes: int, devices: int) -> Run:
         options["cuda_graph"] = False  # steps of the check are no whole batches, and would pass it by
     cell = run.cell.model_copy(update={"nodes": nodes, "devices_per_node": devices})
     changes = {"workload": workload, "strategy_options": options, "cell": cell, "oversubscribed": True}
-    if (
-        run.device == "cuda" and (count_gpus() or torch.cuda.device_count()) < nodes * devices
-    ):  # nodes of a cluster, checked on one
+    if run.device == "cuda" and _gpus_here() < nodes * devices:  # nodes of a cluster, checked on one
         changes |= {"device": "cpu", "strategy_options": options | {"communication": "auto"} if options else {}}
         changes["workload"] = workload.model_copy(update={"sync_batch_norm": False})  # torch has it on GPUs only
     return run.model_copy(update=changes)
+
+
+def _gpus_here() -> int:
+    """GPUs that ranks can use. Where nvidia-smi counts them, this process does not touch CUDA, which those that are
+    forked from it could not use then."""
+    built = torch.backends.cuda.is_built()  # type: ignore[no-untyped-call]
+    return (count_gpus() or torch.cuda.device_count()) if built else 0
 
 
 def check_run(run: Run) -> list[ParityRow]:

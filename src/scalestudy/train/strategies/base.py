@@ -13,6 +13,9 @@ from torch.optim import Optimizer
 from scalestudy.train.clock import StepClock
 from scalestudy.train.context import Context
 
+UNSUMMED = "gradients that are not summed"
+"""What strategies do in place of communicating that sum gradients by themselves."""
+
 
 class Batches(Protocol):
     """Where a strategy gets its shares from (train/data/batches.py)."""

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from scalestudy.train.clock import BACKWARD, DATA, FORWARD, StepClock
 from scalestudy.train.context import Context
-from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
-from scalestudy.train.strategies.device_threads import UNSUMMED, ThreadedDevices
+from scalestudy.train.strategies.base import UNSUMMED, Batches, Strategy, add_up, split, sum_loss
+from scalestudy.train.strategies.device_threads import ThreadedDevices
 
 Positions = tuple[int, int]
 """Images ``[first, last)`` of a batch."""

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from scalestudy.train.clock import BACKWARD, COMMUNICATION, DATA, FORWARD, WAITING, DeviceClock, StepClock
 from scalestudy.train.context import Context
-from scalestudy.train.strategies.base import Batches, Strategy, add_up, split, sum_loss
+from scalestudy.train.strategies.base import UNSUMMED, Batches, Strategy, add_up, split, sum_loss
 from scalestudy.train.strategies.device_dropout import DeviceDropout
 from scalestudy.train.strategies.divided_update import DividedUpdate
 from scalestudy.train.strategies.threads import DeviceThreads, GradientSum, divided, replicas_sharing_parameters
@@ -17,7 +17,6 @@ from scalestudy.train.strategies.threads import DeviceThreads, GradientSum, divi
 Gradients = list[Tensor | None]
 Result = tuple[Tensor, Gradients]
 """Loss and gradients of a device's share."""
-UNSUMMED = "gradients that are not summed"
 RANDOM_NOTE = (
     "The model draws random numbers outside of nn.Dropout layers, or is compiled: threads draw them in no fixed order, "
     "so the run does not repeat exactly."
