@@ -40,10 +40,12 @@ def _name_problem(text: str, name: str, spec: ModuleSpec) -> str | None:
         return None
     try:
         tree = ast.parse(Path(spec.origin).read_bytes())
-    except SyntaxError as error:  # without a line for a NUL byte and for an unknown encoding
+    except SyntaxError as error:  # without a line for a NUL byte and an unknown encoding
         what = f"has a syntax error in line {error.lineno}" if error.lineno else f"is not Python text: {error.msg}"
         return f'found "{text}"; {spec.origin} {what}'
-    except (OSError, ValueError) as error:
+    except ValueError as error:  # what Python before 3.11.4 says of a NUL byte
+        return f'found "{text}"; {spec.origin} is not Python text: {error}'
+    except OSError as error:
         return f'found "{text}"; {spec.origin} cannot be read: {error}'
     names = set(_names(tree.body))
     if name in names or "*" in names or "__getattr__" in names:
