@@ -43,10 +43,9 @@ def _name_problem(text: str, name: str, spec: ModuleSpec) -> str | None:
     except SyntaxError as error:  # without a line for a NUL byte and an unknown encoding
         what = f"has a syntax error in line {error.lineno}" if error.lineno else f"is not Python text: {error.msg}"
         return f'found "{text}"; {spec.origin} {what}'
-    except ValueError as error:  # what Python before 3.11.4 says of a NUL byte
-        return f'found "{text}"; {spec.origin} is not Python text: {error}'
-    except OSError as error:
-        return f'found "{text}"; {spec.origin} cannot be read: {error}'
+    except (OSError, ValueError) as error:  # the second of a NUL byte, before Python 3.11.4
+        what = "cannot be read" if isinstance(error, OSError) else "is not Python text"
+        return f'found "{text}"; {spec.origin} {what}: {error}'
     names = set(_names(tree.body))
     if name in names or "*" in names or "__getattr__" in names:
         return None
