@@ -167,8 +167,10 @@ def named_archive(base: str, user: OrdinaryUser) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def podman_settings(user: OrdinaryUser) -> Iterator[None]:
     """Podman with the runtime that knows the first version of control groups, too."""
-    settings = user.own(user.home / ".config/containers") / "containers.conf"
+    settings = user.home / ".config/containers/containers.conf"
+    settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text('[engine]\nruntime = "runc"\n')
+    user.own(user.home / ".config")  # where podman makes other folders
     yield
     user.must("podman", "system", "migrate")  # ends the process that keeps its user namespace
     nothing_is_left()

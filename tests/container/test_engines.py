@@ -114,7 +114,8 @@ def test_two_nodes_of_a_study_find_each_other_from_one_container_to_another(podm
         "dist.init_process_group('gloo')\n"
         "value = torch.ones(1)\n"
         "dist.all_reduce(value)\n"
-        "print(dist.get_rank(), value.item())\n"
+        "print(dist.get_rank(), value.item(), flush=True)\n"
+        "dist.destroy_process_group()\n"  # else gloo's threads may abort the interpreter's end
     )
     around = {"WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 20_000 + os.getpid() % 10_000}
     inside = ("scalestudy", "inside", "images/image.json", "python", "-c", code)
