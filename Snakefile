@@ -22,4 +22,5 @@ rule all:
     default_target: True
     input:
         f"{REPORTS}/report.pdf",
+        f"{RESULTS}/report.json",  # a report whose results are gone (make clean) is not up to date
     localrule: True

@@ -122,6 +122,16 @@ def test_a_second_run_has_nothing_to_do(project: Path) -> None:
     assert results(project) == before
 
 
+def test_after_make_clean_all_is_trained_anew_though_the_report_is_kept(tmp_path: Path, project: Path) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(project, folder)
+    for name in ("results", ".snakemake"):
+        shutil.rmtree(folder / name)
+    done = snakemake(folder, "-n")
+    assert (folder / "reports/tiny/report.pdf").exists()
+    assert {"train", "analyze", "report"} <= jobs(done)
+
+
 def test_the_html_report_of_a_german_study_is_german(project: Path) -> None:
     before = results(project)
     write_config(project, report={"language": "de"})
